@@ -1,0 +1,50 @@
+# The only place where steps are chained. `make` alone lists the targets.
+
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+ACCEPTABLE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+TESTS := lib tests $(wildcard notebooks/*.ipynb)
+
+.PHONY: help book test bench lint lock clean
+
+help:
+	@echo "make book    execute every chapter that changed, build the site in _build/html"
+	@echo "make test    run every test"
+	@echo "make bench   print the book's speeds"
+	@echo "make lint    check style"
+	@echo "make lock    pin the newest versions that pyproject.toml allows"
+	@echo "make clean   remove the environment and all that was built"
+
+book: .venv/ready
+	@$(BIN)/gradbook execute
+	@$(BIN)/gradbook build
+	@$(BIN)/gradbook compare
+
+test: .venv/ready
+	@$(BIN)/python -m pytest -n auto --dist loadscope \
+	    --nbval-lax --nbval-current-env --nbval-cell-timeout 900 $(TESTS)
+
+bench: .venv/ready
+	@$(BIN)/python -m benchmarks
+
+lint: .venv/ready
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+
+lock: .venv/ready
+	@$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras --upgrade \
+	    --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -o requirements.lock
+
+clean:
+	rm -rf .venv _build
+
+# Exactly what the lock names, checked by hash; PYTHON=… chooses the interpreter.
+.venv/ready: requirements.lock pyproject.toml
+	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
+	    "$$python" -c '$(ACCEPTABLE)' 2>/dev/null && break; python=; done; \
+	test -n "$$python" || { echo "No Python 3.11, 3.12 or 3.13 found; install one, or say make PYTHON=/path/to/python."; exit 1; }; \
+	echo "Setting up .venv with $$("$$python" --version); this takes two to four minutes …"; \
+	"$$python" -m venv --clear .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,187 @@
+"""The command ``gradbook``: a thin skin over the press, the data and the studies."""
+
+import os
+import sys
+
+import click
+
+from gradbook.errors import InputError, RunError
+
+
+@click.group(no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def app() -> None:
+    """Make the book Gradients, Rewritten, and run the experiments in it.
+
+    \b
+    Examples:
+      gradbook list                            what there is, and what is current
+      gradbook execute 10_concept -p seed 3    one chapter with another parameter
+      gradbook execute --profile full          every chapter on real data
+      gradbook build && gradbook serve         the site, in a browser
+
+    Every command takes --debug, which shows the traceback of an error.
+    """
+
+
+chapter_names = click.argument("chapters", nargs=-1, metavar="[CHAPTER]...")
+
+
+@app.command("list")
+def list_chapters() -> None:
+    """Chapters: parameters with defaults, last execution here, whether the twin is current."""
+    from gradbook.press.chapters import find_chapters
+    from gradbook.press.files import checkout
+    from gradbook.press.status import cost, status_here
+
+    root = checkout()
+    for chapter in find_chapters(root):
+        status = status_here(root, chapter)
+        click.echo(f"{chapter.name}\n    twin: {status.verdict}; last execution: {cost(status.record)}")
+        click.echo("    " + "  ".join(f"{name}={default!r}" for name, default in chapter.parameters.items()))
+
+
+@app.command()
+@chapter_names
+@click.option("--profile", default="quick", show_default=True, help="Named parameters from notebooks/profiles.yml.")
+@click.option("-p", "parameters", type=(str, str), multiple=True, metavar="NAME VALUE", help="Set a parameter.")
+@click.option(
+    "--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default=True, help="Chapters at a time."
+)
+@click.option("--force", is_flag=True, help="Execute also what is current.")
+@click.option("--record", is_flag=True, help="Keep the cost in book/records, which the pages read.")
+def execute(
+    chapters: tuple[str, ...],
+    profile: str,
+    parameters: tuple[tuple[str, str], ...],
+    jobs: int,
+    force: bool,
+    record: bool,
+) -> None:
+    """Execute the chapters that changed since they were last executed here.
+
+    What counts is a chapter's source, parameters and environment, and the library modules it imports. At the defaults
+    the output is the chapter's twin, notebooks/NN_name.ipynb; with -p or another profile it goes to _build/executed/
+    and the twin stays as it is.
+
+    \b
+    Examples:
+      gradbook execute                               bring every twin up to date
+      gradbook execute 10_concept --force --record   once more, and publish what it cost
+      gradbook execute 10_concept -p dataset mnist -p seed 3
+    """
+    import shutil
+
+    from gradbook.press import execute as press
+    from gradbook.press.chapters import find_chapters
+    from gradbook.press.files import checkout, read_json
+    from gradbook.press.status import cost, published_record
+
+    root = checkout()
+    planned = press.plan(root, find_chapters(root, chapters), profile, dict(parameters))
+    if record and not all(job.is_twin for job in planned):
+        raise InputError("--record keeps the cost of twins only; leave out -p and --profile.")
+    waiting = [job for job in planned if force or job.stale(read_json(job.record))]
+    for job in planned:
+        if job not in waiting:
+            click.echo(f"{job.chapter.name}: current")
+    for job, measured in press.execute(waiting, jobs):
+        if record:
+            target = published_record(root, job.chapter)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(job.record, target)
+        click.echo(f"{job.chapter.name}: {cost(measured)} → {job.output.relative_to(root)}")
+
+
+@app.command()
+@click.option("--force", is_flag=True, help="Build also a site that is current.")
+def build(force: bool) -> None:
+    """Build the site in _build/html from the twins; any warning is an error."""
+    from gradbook.press import site
+    from gradbook.press.files import checkout
+
+    click.echo("building the site …")
+    click.echo(f"The book is at {site.build(checkout(), force).as_uri()}; gradbook serve opens it in a browser.")
+
+
+@app.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any free port.")
+@click.option("--browser/--no-browser", default=True, help="Open the browser.")
+def serve(port: int, browser: bool) -> None:
+    """Serve the built site to this machine alone, until Ctrl-C."""
+    import webbrowser
+
+    from gradbook.press import site
+    from gradbook.press.files import checkout
+
+    with site.server(checkout(), port) as running:
+        address = f"http://127.0.0.1:{running.server_port}/"
+        click.echo(f"{address} (Ctrl-C ends)")
+        if browser:
+            webbrowser.open(address)
+        running.serve_forever()
+
+
+@app.command()
+@chapter_names
+def compare(chapters: tuple[str, ...]) -> None:
+    """Say how many twins are exactly as committed, and which outputs of the others differ."""
+    from gradbook.press.chapters import find_chapters
+    from gradbook.press.compare import report
+    from gradbook.press.files import checkout
+
+    click.echo(report(find_chapters(checkout(), chapters)))
+
+
+@app.command()
+@click.argument("address", metavar="URL")
+def repository(address: str) -> None:
+    """Rewrite every link that depends on the repository's public address, as a fork needs.
+
+    \b
+    Example:
+      gradbook repository https://github.com/ada/gradients
+    """
+    from gradbook.press.files import checkout
+    from gradbook.press.repository import move
+
+    root = checkout()
+    changed = move(root, address)
+    for path in changed:
+        click.echo(path.relative_to(root))
+    click.echo(f"{len(changed)} files changed; all links now say {address}.")
+
+
+def main() -> None:
+    """Run the command: one line an error, exit code 2 for bad input and 1 for a failed run."""
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    try:
+        code = app(arguments, prog_name="gradbook", standalone_mode=False)
+    except (KeyboardInterrupt, click.Abort):
+        code = _stop("interrupted; what was finished is kept.", 130)
+    except Exception as error:
+        if "--debug" in sys.argv:
+            raise
+        code = _stop(*_verdict(error))
+    sys.exit(code)
+
+
+def _verdict(error: Exception) -> tuple[str, int]:
+    if isinstance(error, click.ClickException):
+        context = getattr(error, "ctx", None)
+        return error.format_message() + (f" See {context.command_path} --help." if context else ""), 2
+    if isinstance(error, InputError):
+        return str(error), 2
+    if isinstance(error, RunError):
+        return str(error), 1
+    if type(error).__name__ == "ValidationError":  # pydantic's, without importing it for every command
+        return "; ".join(_sentence(item) for item in error.errors()), 2
+    return f"unexpected {type(error).__name__}: {error} (--debug shows where).", 1
+
+
+def _sentence(item: dict) -> str:
+    return f"{'.'.join(map(str, item['loc']))}: {item['msg'].lower()}; received {item['input']!r}."
+
+
+def _stop(message: str, code: int) -> int:
+    click.echo(f"gradbook: {message}", err=True)
+    return code

@@ -1,0 +1,126 @@
+"""Chapters: what the folder of notebooks holds, and which parameters each takes."""
+
+import ast
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from gradbook.errors import InputError, unknown
+
+QUICK = "quick"
+"""The profile of the committed twins: every chapter's own defaults, on embedded data."""
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A chapter: ``notebooks/NN_name.py``, the source, and ``NN_name.ipynb``, its executed twin."""
+
+    source: Path
+
+    @property
+    def name(self) -> str:
+        """``NN_name``."""
+        return self.source.stem
+
+    @property
+    def twin(self) -> Path:
+        """The executed notebook, which the book prints and Colab opens."""
+        return self.source.with_suffix(".ipynb")
+
+    @cached_property
+    def parameters(self) -> dict[str, Any]:
+        """Name and default of each parameter, from the cell tagged ``parameters``.
+
+        Raises:
+            InputError: the chapter has no such cell, or it holds anything but assignments of plain literals.
+        """
+        import jupytext
+
+        cells = jupytext.read(self.source).cells
+        tagged = [cell for cell in cells if "parameters" in cell.metadata.get("tags", [])]
+        if len(tagged) != 1:
+            raise InputError(f"{self.source.name} has {len(tagged)} cells tagged 'parameters'; it needs exactly one.")
+        return literals(tagged[0].source, self.source.name)
+
+
+def literals(code: str, where: str) -> dict[str, Any]:
+    """The names and values of a cell of plain assignments.
+
+    >>> literals("seed = 0  # any integer\\nrate: float = 1e-2", "example")
+    {'seed': 0, 'rate': 0.01}
+    """
+    values = {}
+    for statement in ast.parse(code).body:
+        match statement:
+            case (
+                ast.Assign(targets=[ast.Name(id=name)], value=value)
+                | ast.AnnAssign(target=ast.Name(id=name), value=value)
+            ):
+                with suppress(ValueError, TypeError):
+                    values[name] = ast.literal_eval(value)
+                    continue
+        raise InputError(
+            f"{where}: the parameters cell holds {ast.unparse(statement)!r}; only NAME = LITERAL is allowed there."
+        )
+    return values
+
+
+def find_chapters(root: Path, names: Sequence[str] = ()) -> list[Chapter]:
+    """The chapters of a checkout in reading order, or those among ``names``.
+
+    Raises:
+        InputError: a name that is no chapter's.
+    """
+    chapters = {path.stem: Chapter(path) for path in sorted((root / "notebooks").glob("*.py"))}
+    for name in names:
+        if name not in chapters:
+            raise unknown("chapter", name, chapters)
+    return [chapter for name, chapter in chapters.items() if not names or name in names]
+
+
+def profile_parameters(root: Path, profile: str) -> dict[str, dict[str, Any]]:
+    """Chapter → parameters of a profile in ``notebooks/profiles.yml``; the profile quick sets none.
+
+    Raises:
+        InputError: unknown profile.
+    """
+    profiles = {QUICK: {}} | (yaml.safe_load((root / "notebooks/profiles.yml").read_text(encoding="utf-8")) or {})
+    if profile not in profiles:
+        raise unknown("profile", profile, profiles)
+    return profiles[profile] or {}
+
+
+def typed_parameters(chapter: Chapter, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The given parameters of a chapter, each of its default's type; text is read as a literal of that type.
+
+    Raises:
+        InputError: a parameter that the chapter does not have, or a value of another type.
+    """
+    for name in given:
+        if name not in chapter.parameters:
+            raise unknown(f"parameter of {chapter.name}", name, chapter.parameters)
+    return {name: _typed(chapter, name, value) for name, value in given.items()}
+
+
+def _typed(chapter: Chapter, name: str, value: Any) -> Any:
+    default = chapter.parameters[name]
+    if isinstance(default, str) or default is None:
+        return value
+    read = value
+    if isinstance(value, str):
+        text = value.capitalize() if re.fullmatch("true|false", value) else value
+        with suppress(ValueError, SyntaxError):
+            read = ast.literal_eval(text)
+    if isinstance(default, float) and type(read) is int:
+        read = float(read)
+    if type(read) is not type(default):
+        raise InputError(
+            f"parameter {name} of {chapter.name} takes {type(default).__name__} (default {default!r}), not {value!r}."
+        )
+    return read

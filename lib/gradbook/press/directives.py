@@ -1,0 +1,55 @@
+"""Sphinx roles of the book: a chapter's measured cost, and the table of all chapters' executions."""
+
+from pathlib import Path
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective, SphinxRole
+
+from gradbook.press.chapters import find_chapters
+from gradbook.press.status import Status, cost, status_published
+
+
+class Cost(SphinxRole):
+    """``{cost}`10_concept```: what executing the page took, from its record."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """The cost as text."""
+        root = Path(self.env.srcdir)
+        (chapter,) = find_chapters(root, [self.text])
+        return [nodes.Text(cost(status_published(root, chapter).record))], []
+
+
+class ChapterStatus(SphinxDirective):
+    """A table of the chapters: when the committed twin was executed, how long it took, how much memory, on what."""
+
+    def run(self) -> list[nodes.Node]:
+        """The table."""
+        root = Path(self.env.srcdir)
+        rows = [_row(status_published(root, chapter)) for chapter in find_chapters(root)]
+        return [_table([["chapter", "executed", "seconds", "memory", "machine", "twin"], *rows])]
+
+
+def _row(status: Status) -> list[str]:
+    if not (record := status.record):
+        return [status.chapter.name, "", "", "", "", status.verdict]
+    memory = f"{record['peak_memory'] / 1e9:.1f} GB"
+    executed, seconds = record["finished"][:10], f"{record['seconds']:.0f}"
+    return [status.chapter.name, executed, seconds, memory, record["machine"], status.verdict]
+
+
+def _table(rows: list[list[str]]) -> nodes.table:
+    def row(cells: list[str]) -> nodes.row:
+        return nodes.row("", *(nodes.entry("", nodes.paragraph("", cell)) for cell in cells))
+
+    group = nodes.tgroup("", *(nodes.colspec(colwidth=1) for _ in rows[0]), cols=len(rows[0]))
+    group += nodes.thead("", row(rows[0]))
+    group += nodes.tbody("", *(row(cells) for cells in rows[1:]))
+    return nodes.table("", group)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register both with Sphinx."""
+    app.add_role("cost", Cost())
+    app.add_directive("chapter-status", ChapterStatus)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,198 @@
+"""Execution: source → notebook → papermill → twin, for the chapters that changed."""
+
+import os
+import platform
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from multiprocessing import get_context, parent_process
+from pathlib import Path
+from typing import Any
+
+from gradbook.errors import RunError
+from gradbook.press import fingerprint
+from gradbook.press.chapters import QUICK, Chapter, profile_parameters, typed_parameters
+from gradbook.press.files import digest, write_json
+
+CELL_TIME_LIMIT = 900
+"""Seconds after which a cell of a twin counts as hanging; a chapter's own limit is a minute for the whole page."""
+
+REPEATABLE = {
+    # One thread, plain kernels, no GPU: sums are then taken in the same order on every machine.
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "TF_ENABLE_ONEDNN_OPTS": "0",
+    "CUDA_VISIBLE_DEVICES": "-1",
+    "PYTHONHASHSEED": "0",
+    "SOURCE_DATE_EPOCH": "0",
+    "TZ": "UTC",
+    "LC_ALL": "C.UTF-8",
+}
+"""Environment of the kernels that make twins."""
+
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TQDM_DISABLE": "1"}
+"""Environment of every kernel: nothing but results on the page."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One execution of one chapter, under a profile, with the parameters that differ from its defaults."""
+
+    root: Path
+    chapter: Chapter
+    profile: str
+    parameters: dict[str, Any]
+
+    @property
+    def is_twin(self) -> bool:
+        """Whether the output is the committed twin, rather than a file under ``_build/executed``."""
+        return self.profile == QUICK and not self.parameters
+
+    @property
+    def output(self) -> Path:
+        """The notebook it writes."""
+        if self.is_twin:
+            return self.chapter.twin
+        suffix = "" if self.profile == QUICK else f"-{self.profile}"
+        return self.root / "_build/executed" / f"{self.chapter.name}{suffix}.ipynb"
+
+    @property
+    def record(self) -> Path:
+        """The file with what was measured about its last good execution here."""
+        folder = self.root / ("_build/records" if self.is_twin else "_build/executed")
+        return folder / f"{self.output.stem}.json"
+
+    def stale(self, record: dict[str, Any]) -> list[str]:
+        """The ingredients that changed since the execution in ``record``; empty where the output is current."""
+        if not self.output.is_file() or record.get("output") != digest(self.output.read_bytes()):
+            return ["output"]
+        return fingerprint.changed(record["fingerprint"], fingerprint.fingerprint(self.chapter, self.parameters))
+
+
+def plan(root: Path, chapters: Sequence[Chapter], profile: str, given: Mapping[str, Any]) -> list[Job]:
+    """One job a chapter, every parameter checked before anything runs.
+
+    Raises:
+        InputError: an unknown profile or parameter, or a value of the wrong type.
+    """
+    named = profile_parameters(root, profile)
+    return [
+        Job(root, chapter, profile, typed_parameters(chapter, {**named.get(chapter.name, {}), **given}))
+        for chapter in chapters
+    ]
+
+
+def execute(jobs: Sequence[Job], processes: int) -> Iterator[tuple[Job, dict[str, Any]]]:
+    """Run jobs, each in a process of its own, and yield each with its record as it ends.
+
+    Raises:
+        RunError: a cell failed or the kernel died; the other jobs under way are ended first.
+    """
+    pool = ProcessPoolExecutor(
+        processes, mp_context=get_context("spawn"), initializer=_end_with_parent, max_tasks_per_child=1
+    )
+    try:
+        futures = {pool.submit(run, job, index): job for index, job in enumerate(jobs)}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    except BrokenProcessPool:
+        raise RunError("a process of the press was killed (out of memory?); run the command again.") from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """Let this process, and with it its kernel, die when the command is killed."""
+
+    def watch() -> None:
+        parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def run(job: Job, position: int = 0) -> dict[str, Any]:
+    """Execute one job in this process: write its output whole, then its record, which is returned."""
+    os.environ.update(QUIET | (REPEATABLE if job.is_twin else {}))
+    import papermill
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from papermill.exceptions import PapermillExecutionError
+
+    from gradbook.press.twin import clean, from_source, write_twin
+
+    start, ingredients = time.perf_counter(), fingerprint.fingerprint(job.chapter, job.parameters)
+    with tempfile.TemporaryDirectory(prefix="gradbook-") as folder:
+        os.environ["IPYTHONDIR"] = folder  # no start-up files of the user's in a twin
+        half = Path(folder) / f"{job.chapter.name}.ipynb"
+        write_twin(from_source(job.chapter.source), half)
+        bar = {"desc": job.chapter.name, "position": position, "leave": False, "disable": not sys.stderr.isatty()}
+        try:
+            executed = papermill.execute_notebook(
+                half, half, job.parameters, cwd=folder, progress_bar=bar,
+                execution_timeout=CELL_TIME_LIMIT if job.is_twin else None, extra_arguments=["--log-level=ERROR"],
+            )  # fmt: skip
+        except PapermillExecutionError as error:
+            raise _failed(
+                job, half, f"cell {error.exec_count}", error.source, f"{error.ename}: {error.evalue}"
+            ) from None
+        except CellTimeoutError:
+            raise _failed(job, half, "a cell", "", f"no answer within {CELL_TIME_LIMIT} s") from None
+        except DeadKernelError:
+            raise _failed(job, half, "a cell", "", "the kernel died (out of memory?)") from None
+        write_twin(clean(executed), job.output)
+    record = {
+        "chapter": job.chapter.name,
+        "profile": job.profile,
+        "parameters": job.parameters,
+        "output": digest(job.output.read_bytes()),
+        "fingerprint": ingredients,
+        "seconds": round(time.perf_counter() - start, 1),
+        "peak_memory": peak_memory_of_children(),
+        **provenance(job.root),
+    }
+    write_json(job.record, record)
+    return record
+
+
+def provenance(root: Path) -> dict[str, Any]:
+    """When and on what something was executed: time in UTC, commit, versions, machine."""
+    from importlib.metadata import version
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", "-C", root, *words], capture_output=True, text=True).stdout.strip()
+
+    return {
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": git("rev-parse", "HEAD"),
+        "dirty": bool(git("status", "--porcelain", "--untracked-files=no")),
+        "versions": {"python": platform.python_version()}
+        | {name: version(name) for name in ("tensorflow", "keras", "numpy")},
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+    }
+
+
+def peak_memory_of_children() -> int:
+    """The highest resident memory, in bytes, of any process that this one started and that has ended."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit
+
+
+def _failed(job: Job, half: Path, where: str, source: str, error: str) -> RunError:
+    kept = job.root / "_build/failed" / half.name
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(half, kept)
+    cell = "".join(f"\n    {line}" for line in source.splitlines())
+    error = re.sub(r"\x1b\[[0-9;]*m", "", error)
+    kept_at = f"The half-executed notebook is {kept}; the twin is as it was."
+    return RunError(f"{job.chapter.name}: {where} failed with {error}{cell}\n{kept_at}")

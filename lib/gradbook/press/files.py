@@ -1,0 +1,79 @@
+"""Where things lie in a checkout, and writing them so that they appear whole or not at all."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from gradbook.errors import InputError
+
+
+def checkout(start: Path | None = None) -> Path:
+    """The root of the checkout around ``start`` (default: the working directory, then the package's own place).
+
+    Raises:
+        InputError: neither lies in a checkout of the book.
+    """
+    places = [start] if start else [Path.cwd(), Path(__file__)]
+    for place in places:
+        for folder in [place, *place.resolve().parents]:
+            if (folder / "_toc.yml").is_file() and (folder / "notebooks").is_dir():
+                return folder.resolve()
+    raise InputError(f"{places[0]} is not inside a checkout of the book; change into one (it holds _toc.yml).")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Replace ``path`` by ``text`` in one step: at any moment it holds the old text or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, part = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(part).chmod(0o644 & ~_umask())
+        Path(part).replace(path)
+    except BaseException:
+        Path(part).unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write ``value`` as indented JSON with sorted keys, in one step."""
+    write_whole(path, json.dumps(value, indent=1, sort_keys=True) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; empty where the file is missing or is not JSON, as after a crash of the disk."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+
+
+def digest(*parts: bytes) -> str:
+    """A short SHA-256 over byte strings, sensitive to where one ends and the next begins.
+
+    >>> digest(b"ab", b"c") == digest(b"a", b"bc")
+    False
+    """
+    whole = hashlib.sha256()
+    for part in parts:
+        whole.update(len(part).to_bytes(8, "big") + part)
+    return whole.hexdigest()[:16]
+
+
+def digest_of_files(paths: Iterable[Path], root: Path) -> str:
+    """A digest of the names and contents of files."""
+    return digest(
+        *(part for path in sorted(paths) for part in (str(path.relative_to(root)).encode(), path.read_bytes()))
+    )
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

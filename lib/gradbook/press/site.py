@@ -1,0 +1,97 @@
+"""The site: jupyter-book over the committed twins, every warning an error, and a local server for it."""
+
+import functools
+import re
+import shutil
+import subprocess
+import sys
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import yaml
+
+from gradbook.errors import InputError, RunError
+from gradbook.press.files import digest, digest_of_files, write_whole
+from gradbook.press.fingerprint import environment
+
+INPUTS = ("_config.yml", "_toc.yml", "book/**/*", "notebooks/*.ipynb", "lib/gradbook/**/*.py", "pyproject.toml")
+"""What the site is made from, besides the environment."""
+
+
+def build(root: Path, force: bool = False) -> Path:
+    """Build ``_build/html`` from nothing and return its first page; a site that is current is left as it is.
+
+    Raises:
+        RunError: jupyter-book warned or failed, or a page of the table of contents did not appear.
+    """
+    folder, log, stamp = root / "_build/html", root / "_build/build.log", root / "_build/site.digest"
+    files = {path for pattern in INPUTS for path in root.glob(pattern) if path.is_file()}
+    wanted = digest(environment().encode(), digest_of_files(files, root).encode())
+    if not force and stamp.is_file() and stamp.read_text() == wanted and not missing_pages(root):
+        return folder / "index.html"
+    stamp.unlink(missing_ok=True)
+    for stale in (folder, root / "_build/.doctrees", root / "_build/jupyter_execute"):
+        shutil.rmtree(stale, ignore_errors=True)
+    command = [sys.executable, "-m", "jupyter_book", "build", str(root), "--path-output", str(root)]
+    log.parent.mkdir(exist_ok=True)
+    with log.open("w") as output:
+        code = subprocess.run(
+            [*command, "-n", "-W", "--keep-going"], stdout=output, stderr=subprocess.STDOUT
+        ).returncode
+    text = log.read_text(errors="replace")
+    if code:
+        raise RunError(f"jupyter-book stopped:\n{_complaints(text)}\nThe whole log is {log}.")
+    if missing := missing_pages(root):
+        raise RunError(f"pages of _toc.yml that were not built: {', '.join(missing)}; see {log}.")
+    write_whole(stamp, wanted)
+    return folder / "index.html"
+
+
+def missing_pages(root: Path) -> list[str]:
+    """The pages of the table of contents that the built site lacks."""
+    return [page for page in pages(root) if not (root / "_build/html" / f"{page}.html").is_file()]
+
+
+def pages(root: Path) -> list[str]:
+    """Every page of ``_toc.yml``, root first, without suffix.
+
+    Raises:
+        InputError: the file is not a table of contents.
+    """
+    table = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
+    if not isinstance(table, dict) or "root" not in table:
+        raise InputError("_toc.yml has no 'root'; it must name the first page of the book.")
+
+    def below(entry: dict) -> list[str]:
+        own = [entry["file"]] if "file" in entry else []
+        return own + [
+            page for key in ("parts", "chapters", "sections") for child in entry.get(key, []) for page in below(child)
+        ]
+
+    return [table["root"], *below(table)]
+
+
+def server(root: Path, port: int) -> ThreadingHTTPServer:
+    """A server of the built site on the loopback interface; port 0 takes any free one.
+
+    Raises:
+        InputError: there is no site yet, or the port is taken.
+    """
+    folder = root / "_build/html"
+    if not (folder / "index.html").is_file():
+        raise InputError(f"{folder} holds no site; run gradbook build first.")
+    try:
+        return ThreadingHTTPServer(("127.0.0.1", port), functools.partial(_Quiet, directory=str(folder)))
+    except OSError as error:
+        raise InputError(f"port {port} cannot be used ({error.strerror}); choose another with --port.") from None
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Say nothing: the browser shows what was asked for."""
+
+
+def _complaints(log: str) -> str:
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", log)
+    lines = [line for line in plain.splitlines() if re.search(r"WARNING|ERROR|Error:", line)]
+    return "\n".join(f"  {line}" for line in lines) or plain[-2000:]

@@ -1,0 +1,58 @@
+"""What is known of each chapter's last execution: its cost, and whether the twin is current."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gradbook.press.chapters import QUICK, Chapter
+from gradbook.press.execute import Job
+from gradbook.press.files import read_json
+
+
+@dataclass(frozen=True)
+class Status:
+    """One chapter's standing: an execution, if there was one, and why its twin is stale, if it is."""
+
+    chapter: Chapter
+    record: dict[str, Any]
+    stale: list[str]
+
+    @property
+    def verdict(self) -> str:
+        """``current``, ``stale: …`` with what changed, or ``never executed``."""
+        if not self.record:
+            return "never executed"
+        return f"stale: {', '.join(self.stale)}" if self.stale else "current"
+
+
+def status_here(root: Path, chapter: Chapter) -> Status:
+    """The standing of a chapter's twin after the last execution in this checkout."""
+    job = Job(root, chapter, QUICK, {})
+    return _status(job, job.record)
+
+
+def status_published(root: Path, chapter: Chapter) -> Status:
+    """The standing of a chapter's twin after the execution that was recorded for the book."""
+    return _status(Job(root, chapter, QUICK, {}), published_record(root, chapter))
+
+
+def published_record(root: Path, chapter: Chapter) -> Path:
+    """Where ``gradbook execute --record`` keeps what the pages' cost and status lines read."""
+    return root / "book/records" / f"{chapter.name}.json"
+
+
+def _status(job: Job, path: Path) -> Status:
+    record = read_json(path)
+    return Status(job.chapter, record, job.stale(record) if record else [])
+
+
+def cost(record: dict[str, Any]) -> str:
+    """A record's cost in words.
+
+    >>> cost({"seconds": 21.4, "peak_memory": 9e8, "machine": "Linux x86_64, 2 cores", "finished": "2026-11-21T10:00"})
+    '21 s and 0.9 GB on Linux x86_64, 2 cores (2026-11-21)'
+    """
+    if not record:
+        return "not measured yet"
+    gigabytes = record["peak_memory"] / 1e9
+    return f"{record['seconds']:.0f} s and {gigabytes:.1f} GB on {record['machine']} ({record['finished'][:10]})"

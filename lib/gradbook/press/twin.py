@@ -1,0 +1,62 @@
+"""The twin of a chapter: its executed notebook with all that differs between two equal executions removed."""
+
+import re
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbformat import NotebookNode
+
+from gradbook.press.files import digest, write_whole
+
+ADDRESS = re.compile(r"(?<= at )0x[0-9a-f]+")
+
+
+def from_source(source: Path) -> NotebookNode:
+    """The notebook of a py:percent source, with cell ids that depend on its content alone."""
+    notebook = jupytext.read(source)
+    seen: dict[str, int] = {}
+    for cell in notebook.cells:
+        name = digest(cell.cell_type.encode(), cell.source.encode())[:8]
+        seen[name] = seen.get(name, 0) + 1
+        cell.id = name if seen[name] == 1 else f"{name}-{seen[name]}"
+    return notebook
+
+
+def clean(notebook: NotebookNode) -> NotebookNode:
+    """Strip, in place, what was measured about the execution, and make its outputs repeatable.
+
+    Timings and papermill's notes go; streams that arrived in pieces are joined; memory addresses lose their digits.
+    """
+    notebook.metadata.pop("papermill", None)
+    notebook.metadata["language_info"] = {"name": "python"}
+    for cell in notebook.cells:
+        for key in ("papermill", "execution"):
+            cell.metadata.pop(key, None)
+        if cell.cell_type == "code":
+            cell.outputs = _joined(cell.outputs)
+            for output in cell.outputs:
+                _forget_addresses(output)
+    return notebook
+
+
+def write_twin(notebook: NotebookNode, path: Path) -> None:
+    """Write a notebook in one step, keys sorted."""
+    write_whole(path, nbformat.writes(notebook, indent=1, sort_keys=True, ensure_ascii=False).rstrip("\n") + "\n")
+
+
+def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    joined: list[NotebookNode] = []
+    for output in outputs:
+        if joined and output.output_type == "stream" and output.get("name") == joined[-1].get("name"):
+            joined[-1].text += output.text
+        else:
+            joined.append(output)
+    return joined
+
+
+def _forget_addresses(output: NotebookNode) -> None:
+    if "text" in output:
+        output.text = ADDRESS.sub("0x…", output.text)
+    if "text/plain" in output.get("data", {}):
+        output.data["text/plain"] = ADDRESS.sub("0x…", output.data["text/plain"])

@@ -1,0 +1,36 @@
+"""What all tests share: a quiet environment for every kernel, and the command as a real process."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from gradbook.press.execute import QUIET
+
+os.environ.update(QUIET)
+
+ROOT = Path(__file__).resolve().parents[1]
+COMMAND = Path(sys.executable).parent / "gradbook"
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The checkout under test."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def command() -> Path:
+    """The installed command ``gradbook``."""
+    return COMMAND
+
+
+@pytest.fixture(scope="session")
+def gradbook():
+    """Run the command in a folder: ``gradbook(folder, "list")`` gives the ended process, output as text."""
+
+    def run(folder: Path, *arguments: str, **options) -> subprocess.CompletedProcess:
+        return subprocess.run([COMMAND, *arguments], cwd=folder, capture_output=True, text=True, timeout=300, **options)
+
+    return run

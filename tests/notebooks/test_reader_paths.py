@@ -1,0 +1,85 @@
+"""The two ways in which readers run a chapter without cloning the book: papermill, and Colab."""
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from gradbook.press.chapters import find_chapters
+from gradbook.press.files import checkout
+from gradbook.press.repository import current
+
+SITE_PACKAGES = Path(importlib.util.find_spec("numpy").origin).parents[1]
+TWINS = [chapter.twin for chapter in find_chapters(checkout(Path(__file__)))]
+
+
+@pytest.fixture(scope="module")
+def repository(root, tmp_path_factory) -> str:
+    """This working tree as a git repository of its own, committed changes or not."""
+    copy = tmp_path_factory.mktemp("repository")
+    listed = ["git", "-C", root, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    for name in subprocess.run(listed, capture_output=True, check=True, text=True).stdout.split("\0"):
+        source, target = root / name, copy / name
+        if name and (source.is_file() or source.is_symlink()):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target, follow_symlinks=False)
+    author = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "working tree"]):
+        subprocess.run(["git", *author, *words], cwd=copy, check=True)
+    return copy.as_uri()
+
+
+@pytest.fixture(scope="module")
+def colab(tmp_path_factory) -> Path:
+    """A virtual environment with everything that is installed here but gradbook: the Python in it."""
+    place = tmp_path_factory.mktemp("colab")
+    borrowed = place / "borrowed"
+    borrowed.mkdir()
+    for entry in SITE_PACKAGES.iterdir():
+        if "gradbook" not in entry.name and entry.suffix != ".pth":
+            (borrowed / entry.name).symlink_to(entry)
+    venv.create(place / "venv", with_pip=True)
+    python = place / "venv/bin/python"
+    purelib = subprocess.run(
+        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], capture_output=True, text=True
+    ).stdout.strip()
+    Path(purelib, "borrowed.pth").write_text(f"{borrowed}\n")
+    missing = subprocess.run([python, "-c", "import gradbook"], capture_output=True, text=True)
+    assert "No module named 'gradbook'" in missing.stderr
+    return python
+
+
+@pytest.mark.parametrize("twin", TWINS, ids=lambda path: path.stem)
+def test_a_lone_twin_installs_the_library_and_runs_as_on_colab(colab, repository, root, tmp_path, twin):
+    subprocess.run([colab, "-m", "pip", "uninstall", "-qy", "gradbook"], check=True, capture_output=True)
+    text = twin.read_text(encoding="utf-8")
+    assert text.count(f"git+{current(root)}") == 1, "the bootstrap cell names the repository once"
+    alone = tmp_path / twin.name
+    alone.write_text(text.replace(current(root), repository), encoding="utf-8")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    environment |= {"PIP_NO_BUILD_ISOLATION": "false", "PATH": f"{colab.parent}:{os.environ['PATH']}"}
+    command = [colab, "-m", "papermill", "--no-progress-bar", alone.name, "executed.ipynb", "-k", "python3"]
+    ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    places = [colab, "-c", "import gradbook; print(gradbook.__file__)"]
+    used = subprocess.run(places, cwd=tmp_path, capture_output=True, text=True).stdout
+    assert str(colab.parents[1]) in used
+
+
+@pytest.mark.parametrize("twin", TWINS, ids=lambda path: path.stem)
+def test_papermill_runs_a_twin_with_another_seed(twin, tmp_path):
+    command = [sys.executable, "-m", "papermill", "--no-progress-bar", twin, "out.ipynb", "-p", "seed", "3"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    executed = nbformat.read(tmp_path / "out.ipynb", 4)
+    injected = [cell for cell in executed.cells if "injected-parameters" in cell.metadata.get("tags", [])]
+    assert [cell.source.split()[-3:] for cell in injected] == [["seed", "=", "3"]]
+    outputs = [json.dumps(cell.get("outputs", [])) for cell in executed.cells]
+    committed = [json.dumps(cell.get("outputs", [])) for cell in nbformat.read(twin, 4).cells]
+    assert outputs != committed

@@ -1,0 +1,157 @@
+"""The road from source to twin, on real processes and files."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+
+
+def read(path: Path) -> nbformat.NotebookNode:
+    return nbformat.read(path, 4)
+
+
+def printed(notebook: nbformat.NotebookNode) -> str:
+    return "".join(output.text for cell in notebook.cells for output in cell.get("outputs", []) if "text" in output)
+
+
+def test_a_twin_holds_what_the_source_prints_and_nothing_about_the_execution(book, gradbook):
+    assert gradbook(book, "execute", "10_sum").returncode == 0
+    twin = read(book / "notebooks/10_sum.ipynb")
+    assert printed(twin).startswith("sum 3.0\n")
+    assert "papermill" not in json.dumps(twin)
+    assert all("execution" not in cell.metadata for cell in twin.cells)
+    assert [cell.execution_count for cell in twin.cells if cell.cell_type == "code"] == [1, 2, 3]
+
+
+def test_executing_twice_gives_the_same_bytes(book, gradbook):
+    twin = book / "notebooks/10_sum.ipynb"
+    gradbook(book, "execute", "10_sum")
+    first = twin.read_bytes()
+    assert gradbook(book, "execute", "10_sum", "--force").returncode == 0
+    assert twin.read_bytes() == first
+
+
+def test_only_what_changed_is_executed_again(book, gradbook):
+    assert "current" not in gradbook(book, "execute", "--jobs", "2").stdout
+    assert gradbook(book, "execute").stdout == "10_sum: current\n11_quotient: current\n"
+    source = book / "notebooks/10_sum.py"
+    source.write_text(source.read_text() + "\n# %%\n1 + 1\n")
+    again = gradbook(book, "execute").stdout
+    assert "11_quotient: current" in again
+    assert "10_sum: current" not in again
+
+
+def test_a_twin_changed_by_hand_is_made_anew(book, gradbook):
+    gradbook(book, "execute", "10_sum")
+    twin = book / "notebooks/10_sum.ipynb"
+    text = twin.read_text()
+    twin.write_text(text.replace("sum 3.0", "sum 4.0"))
+    gradbook(book, "execute", "10_sum")
+    assert twin.read_text() == text
+
+
+def test_parameters_and_profiles_leave_the_twin_alone(book, gradbook):
+    gradbook(book, "execute", "10_sum")
+    twin = (book / "notebooks/10_sum.ipynb").read_bytes()
+    assert gradbook(book, "execute", "10_sum", "-p", "terms", "5", "-p", "scale", "2").returncode == 0
+    assert "sum 20.0" in printed(read(book / "_build/executed/10_sum.ipynb"))
+    assert gradbook(book, "execute", "10_sum", "--profile", "full").returncode == 0
+    assert "sum 4950.0" in printed(read(book / "_build/executed/10_sum-full.ipynb"))
+    assert (book / "notebooks/10_sum.ipynb").read_bytes() == twin
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["10_sun"], "did you mean '10_sum'?"),
+        (["--profile", "ful"], "did you mean 'full'?"),
+        (["10_sum", "-p", "term", "3"], "did you mean 'terms'?"),
+        (["10_sum", "-p", "terms", "three"], "takes int (default 3), not 'three'"),
+        (["10_sum", "-p", "loud", "1"], "takes bool (default False), not '1'"),
+        (["10_sum", "--record", "-p", "terms", "4"], "--record keeps the cost of twins only"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_runs(book, gradbook, arguments, said):
+    ended = gradbook(book, "execute", *arguments)
+    assert ended.returncode == 2
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not (book / "_build").exists()
+    assert not list(book.glob("notebooks/*.ipynb"))
+
+
+def test_a_failing_cell_shows_itself_and_keeps_the_old_twin(book, gradbook):
+    gradbook(book, "execute", "11_quotient")
+    twin = (book / "notebooks/11_quotient.ipynb").read_bytes()
+    source = book / "notebooks/11_quotient.py"
+    source.write_text(source.read_text().replace("divisor = 1", "divisor = 0"))
+    ended = gradbook(book, "execute", "11_quotient")
+    assert ended.returncode == 1
+    assert "ZeroDivisionError" in ended.stderr
+    assert "print(1 / divisor)" in ended.stderr
+    kept = book / "_build/failed/11_quotient.ipynb"
+    assert str(kept) in ended.stderr
+    assert "ZeroDivisionError" in kept.read_text()
+    assert (book / "notebooks/11_quotient.ipynb").read_bytes() == twin
+
+
+def kernels_in(folder: Path) -> list[int]:
+    """Processes whose environment names a folder, as kernels started from it do."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"SCRATCH_BOOK={folder}".encode() in (entry / "environ").read_bytes().split(b"\0"):
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds left-over kernels through Linux's /proc")
+@pytest.mark.parametrize(("sign", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
+def test_a_stop_at_any_moment_leaves_the_old_twin_and_no_kernel(book, gradbook, command, sign, code):
+    gradbook(book, "execute", "10_sum")
+    twin = (book / "notebooks/10_sum.ipynb").read_bytes()
+    source = book / "notebooks/10_sum.py"
+    source.write_text(source.read_text() + "\n# %%\nimport time\n\nopen('started', 'w').close()\ntime.sleep(60)\n")
+    environment = os.environ | {"SCRATCH_BOOK": str(book), "TMPDIR": str(book / "tmp")}
+    (book / "tmp").mkdir()
+    running = subprocess.Popen([command, "execute", "10_sum"], cwd=book, env=environment, start_new_session=True)
+    wait_until(lambda: list((book / "tmp").glob("*/started")))
+    os.killpg(running.pid, sign) if sign == signal.SIGINT else running.kill()
+    assert running.wait(30) == code
+    wait_until(lambda: not kernels_in(book))
+    assert (book / "notebooks/10_sum.ipynb").read_bytes() == twin
+    assert not list(book.glob("notebooks/.*"))
+
+
+def wait_until(condition, seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.1)
+
+
+def test_record_publishes_the_cost(book, gradbook):
+    gradbook(book, "execute", "10_sum", "--record")
+    record = json.loads((book / "book/records/10_sum.json").read_text())
+    assert record["seconds"] > 0
+    assert record["peak_memory"] > 1e7
+    assert "gradbook/seeds.py" in record["fingerprint"]
+
+
+def test_list_tells_parameters_and_state(book, gradbook):
+    assert "never executed" in gradbook(book, "list").stdout
+    gradbook(book, "execute", "10_sum")
+    listed = gradbook(book, "list").stdout
+    assert "twin: current" in listed
+    assert "terms=3  scale=1.0  label='sum'  loud=False" in listed
+
+
+def test_outside_a_checkout_of_another_book_the_packages_own_is_used(tmp_path, gradbook, root):
+    assert gradbook(tmp_path, "list").stdout == gradbook(root, "list").stdout
