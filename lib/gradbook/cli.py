@@ -151,6 +151,54 @@ def repository(address: str) -> None:
     click.echo(f"{len(changed)} files changed; all links now say {address}.")
 
 
+@app.group(no_args_is_help=True)
+def data() -> None:
+    """The datasets: what there is, fetch it, check it.
+
+    \b
+    Examples:
+      gradbook data list
+      gradbook data fetch mnist
+      GRADBOOK_DATA=/big/disk gradbook data verify
+    """
+
+
+@data.command("list")
+def data_list() -> None:
+    """Each dataset: whether it is there, how big, where, under which licence."""
+    from gradbook.data import describe
+
+    for entry in describe():
+        state = "made in memory" if entry.where is None else "here" if entry.present else "not fetched"
+        size = f", {entry.bytes / 1e6:.0f} MB" if entry.bytes else ""
+        place = f" in {entry.where}" if entry.where else ""
+        click.echo(f"{entry.name}: {entry.summary}\n    {state}{size}{place}; {entry.licence}")
+
+
+@data.command("fetch")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+def data_fetch(names: tuple[str, ...]) -> None:
+    """Bring datasets into the data folder; what is there and sound is left alone."""
+    from gradbook.data import fetch
+
+    for name in names:
+        fetch(name)
+        click.echo(f"{name}: here")
+
+
+@data.command("verify")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+def data_verify(names: tuple[str, ...]) -> None:
+    """Check datasets against their checksums; exit code 1 if one is damaged."""
+    from gradbook.data import verify
+
+    findings = verify(names)
+    for finding in findings:
+        click.echo(f"{finding.name}: {finding.state}{'; ' if finding.reason else ''}{finding.reason}")
+    if damaged := [finding.name for finding in findings if finding.state == "damaged"]:
+        raise RunError(f"damaged: {', '.join(damaged)}; gradbook data fetch gets a dataset again.")
+
+
 def main() -> None:
     """Run the command: one line an error, exit code 2 for bad input and 1 for a failed run."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
