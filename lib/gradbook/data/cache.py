@@ -1,0 +1,116 @@
+"""Published datasets on disk: what is sound is read, what is missing or damaged is fetched first."""
+
+import fcntl
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from gradbook.data.dataset import Dataset, check, checksum
+from gradbook.data.download import download, is_intact
+from gradbook.data.files import root, stamp, whole
+from gradbook.data.source import Source
+from gradbook.errors import InputError, RunError
+
+# In a dataset's folder: the stamp of its files when they were last checked, and the checksum of their content.
+RECORD = ".checked"
+
+
+def load(source: Source) -> Dataset:
+    """The dataset from its folder; fetched first where it is missing, and again where it is damaged."""
+    try:
+        return read(source)
+    except FileNotFoundError:
+        pass
+    except PermissionError as error:
+        raise InputError(f"{error.filename} cannot be read: {error.strerror}.") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged file can break its reader in any way
+        warnings.warn(f"{source.name} in {root() / source.name} is damaged and is fetched again: {error}", stacklevel=3)
+    return fetch(source)
+
+
+def read(source: Source, *, thorough: bool = False) -> Dataset:
+    """The dataset from its folder, if it is sound.
+
+    Files whose stamp is the one remembered are taken as they are. Others are checked: published files by their
+    checksum, converted ones by the checksum of their content when it was first read, if that is remembered.
+
+    Args:
+        source: the dataset.
+        thorough: check in any case.
+
+    Raises:
+        FileNotFoundError: something is missing.
+        Exception: something is damaged.
+    """
+    folder = root() / source.name
+    if not source.files:
+        content = source.read(folder)
+        return dataset(source, content, checksum(content))
+    stamped, (known_stamp, known_checksum) = stamp(folder, source.files), remembered(folder)
+    content = source.read(folder)
+    if thorough or stamped != known_stamp:
+        for item in source.downloads:
+            if item.file in source.files and not is_intact(item, folder):
+                raise InputError(f"{item.file} holds other bytes than published.")
+        check(content)
+        found = checksum(content)
+        if known_checksum not in ("", found):
+            raise InputError(f"its content is not what it was when first read (sha256 {known_checksum[:12]}…).")
+        known_checksum = found
+        with suppress(OSError), whole(folder / RECORD) as file:  # a folder that cannot be written is fine
+            file.write(f"{stamped} {found}".encode())
+    return dataset(source, content, known_checksum)
+
+
+def dataset(source: Source, content: dict[str, Any], checksum: str) -> Dataset:
+    """The record of a source's content."""
+    return Dataset(name=source.name, licence=source.licence, citation=source.citation, checksum=checksum, **content)
+
+
+def remembered(folder: Path) -> tuple[str, str]:
+    """Stamp and checksum from the folder's last check; empty where there was none."""
+    try:
+        known_stamp, known_checksum = (folder / RECORD).read_text("ascii").split()
+    except (OSError, ValueError):
+        return "", ""
+    return known_stamp, known_checksum
+
+
+def fetch(source: Source) -> Dataset:
+    """Bring a dataset into its folder and read it; where it is there and sound, nothing changes.
+
+    Raises:
+        InputError: it can not be fetched; the message names the files, the folder and the ways out.
+    """
+    folder = root() / source.name
+    try:
+        with alone_in(folder):
+            with suppress(Exception):  # whatever is wrong with the files, new ones are the remedy
+                return read(source)
+            files = [download(item, folder) for item in source.downloads]
+            if source.convert:
+                source.convert(folder, *files)
+                for file in files:
+                    file.unlink()
+            (folder / RECORD).unlink(missing_ok=True)
+            return read(source)
+    except (RunError, OSError) as error:
+        raise InputError(
+            f"{source.name} needs {', '.join(source.files)} in {folder}, and fetching failed ({error}); run `gradbook "
+            f"data fetch {source.name}` where there is a network, or set GRADBOOK_DATA to a folder that has it."
+        ) from error
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """A block that one process at a time enters; what a killed one left half-written is removed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for leftover in folder.glob(".*.part"):
+            leftover.unlink(missing_ok=True)
+        yield

@@ -1,0 +1,51 @@
+"""The folder in which published datasets are kept, and files that appear there whole or not at all."""
+
+import hashlib
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+
+def root() -> Path:
+    """The folder of all published datasets: ``$GRADBOOK_DATA``, or ``~/.cache/gradbook``."""
+    return Path(os.environ.get("GRADBOOK_DATA") or "~/.cache/gradbook").expanduser()
+
+
+@contextmanager
+def whole(target: Path) -> Iterator[BinaryIO]:
+    """A binary file to write; it replaces `target` at the end of the block, or vanishes if the block fails."""
+    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        with part.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def find(folder: Path, patterns: Iterable[str]) -> list[Path]:
+    """The files in a folder that match the patterns, sorted.
+
+    Raises:
+        FileNotFoundError: a pattern is matched by no file.
+    """
+    found = {pattern: sorted(folder.glob(pattern)) for pattern in patterns}
+    missing = [pattern for pattern, files in found.items() if not files]
+    if missing:
+        raise FileNotFoundError(f"no {', '.join(missing)} in {folder}")
+    return [file for files in found.values() for file in files]
+
+
+def stamp(folder: Path, patterns: Iterable[str]) -> str:
+    """sha256 over names, sizes and modification times of those files: cheap, and a new one after nearly any change."""
+    digest = hashlib.sha256()
+    for file in find(folder, patterns):
+        status = file.stat()
+        name = str(file).removeprefix(str(folder))  # relative_to would take longer than all the rest
+        digest.update(f"{name} {status.st_size} {status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
