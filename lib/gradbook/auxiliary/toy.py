@@ -1,0 +1,133 @@
+"""Descents small enough to see: two losses over one or two coordinates, and the path that a rule takes between them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import tensorflow as tf
+
+from gradbook.auxiliary import Rule
+from gradbook.auxiliary.rules import censor, cosine
+from gradbook.errors import InputError, unknown
+
+Optimizer = Literal["gradient_descent", "adam"]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss and its exact gradient, both functions of points in a float64 tensor [..., coordinates]."""
+
+    value: Callable[[tf.Tensor], tf.Tensor]
+    gradient: Callable[[tf.Tensor], tf.Tensor]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A main loss, and a helper's over the same coordinates."""
+
+    main: Loss
+    helper: Loss
+
+
+def bowl(*centre: float) -> Loss:
+    """‖x - c‖², with gradient 2 (x - c).
+
+    >>> bowl(3.0, 0.0).value(tf.constant([0.0, 4.0], tf.float64)).numpy()
+    np.float64(25.0)
+    """
+    c = tf.constant(centre, tf.float64)
+    return Loss(value=lambda x: tf.reduce_sum((x - c) ** 2, axis=-1), gradient=lambda x: 2 * (x - c))
+
+
+def ring() -> Loss:
+    """(‖x‖ - 1)²: zero on the unit circle, with gradient 2 (‖x‖ - 1) x/‖x‖, and 0 at the origin."""
+
+    def gradient(x: tf.Tensor) -> tf.Tensor:
+        norm = tf.norm(x, axis=-1, keepdims=True)
+        return tf.math.divide_no_nan(2 * (norm - 1) * x, norm)
+
+    return Loss(value=lambda x: (tf.norm(x, axis=-1) - 1) ** 2, gradient=gradient)
+
+
+LINE = Problem(main=bowl(10.0), helper=bowl(0.0))
+"""One coordinate: main (θ - 10)², helper θ² (Du et al. 2018, arXiv 1812.02224)."""
+
+PLANE = Problem(main=ring(), helper=bowl(2.0, 0.0))
+"""Two coordinates: main (‖x‖ - 1)², helper ‖x - (2, 0)‖² (Tran-Thien 2019)."""
+
+
+def cosines(problem: Problem, points: np.ndarray) -> np.ndarray:
+    """Cosine of the two gradients at each point [n, coordinates]: [n], 0 where a gradient is zero."""
+    x = tf.constant(points, tf.float64)
+    pairs = (problem.helper.gradient(x), problem.main.gradient(x))
+    return tf.vectorized_map(lambda pair: cosine(*pair), pairs).numpy()
+
+
+def descend(
+    problem: Problem,
+    rule: Rule,
+    *,
+    start: Sequence[float],
+    weight: float = 0.1,
+    learning_rate: float = 0.01,
+    steps: int = 5000,
+    optimizer: Optimizer = "gradient_descent",
+) -> np.ndarray:
+    """Follow v + weight · kept downhill, where kept is what `censor` leaves of the helper's gradient.
+
+    The loop is one compiled call in float64.
+
+    Args:
+        problem: the two losses.
+        rule: one of ``gradbook.auxiliary.RULES``.
+        start: the first point, one number a coordinate.
+        weight: λ ≥ 0, the helper's weight.
+        learning_rate: η > 0.
+        steps: ≥ 1.
+        optimizer: "gradient_descent", or "adam" (Kingma and Ba 2015, β₁ = 0.9, β₂ = 0.999, ε = 1e-8).
+
+    Returns:
+        The path [steps + 1, coordinates], start first.
+
+    Raises:
+        InputError: unknown rule or optimizer, or a number out of its range.
+
+    >>> path = descend(LINE, "multitask", start=[5.0], weight=1.0, learning_rate=0.1, steps=100)
+    >>> path.shape, path[-1].round(6)
+    ((101, 1), array([5.]))
+    """
+    if optimizer not in get_args(Optimizer):
+        raise unknown("optimizer", optimizer, get_args(Optimizer))
+    for name, value, allowed in [
+        ("weight", weight, weight >= 0),
+        ("learning_rate", learning_rate, learning_rate > 0),
+        ("steps", steps, steps >= 1),
+    ]:
+        if not allowed:
+            raise InputError(f"{name} must be {'positive' if name != 'weight' else '0 or more'}; got {value}.")
+
+    def gradient(x: tf.Tensor) -> tf.Tensor:
+        u, v = problem.helper.gradient(x), problem.main.gradient(x)
+        return v + weight * censor(u, v, rule, scope="global")
+
+    def gradient_descent(state, t):
+        (x,) = state
+        return (x - learning_rate * gradient(x),)
+
+    def adam(state, t):
+        x, mean, square = state
+        g = gradient(x)
+        mean, square = 0.9 * mean + 0.1 * g, 0.999 * square + 0.001 * g**2
+        unbiased = mean / (1 - 0.9**t), square / (1 - 0.999**t)
+        return x - learning_rate * unbiased[0] / (tf.sqrt(unbiased[1]) + 1e-8), mean, square
+
+    @tf.function(jit_compile=True)
+    def path(x):
+        times = tf.cast(tf.range(1, steps + 1), tf.float64)
+        if optimizer == "adam":
+            return tf.scan(adam, times, (x, tf.zeros_like(x), tf.zeros_like(x)))[0]
+        return tf.scan(gradient_descent, times, (x,))[0]
+
+    x = tf.constant(start, tf.float64)
+    return np.concatenate([[x], path(x)])

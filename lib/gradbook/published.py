@@ -1,0 +1,29 @@
+"""Numbers that others published: one table a chapter, ``book/published/NN_name.csv``."""
+
+from importlib.resources import files
+
+import pandas as pd
+
+from gradbook.errors import unknown
+
+
+def load(name: str) -> pd.DataFrame:
+    """The published numbers that a chapter compares itself with.
+
+    Args:
+        name: the chapter, such as "10_concept".
+
+    Returns:
+        A row a number, with the columns source, quantity, setting, value, unit and note.
+
+    Raises:
+        InputError: there is no such table.
+
+    >>> list(load("10_concept").columns)
+    ['source', 'quantity', 'setting', 'value', 'unit', 'note']
+    """
+    tables = {path.name.removesuffix(".csv"): path for path in files("gradbook").joinpath("book/published").iterdir()}
+    if name not in tables:
+        raise unknown("table of published numbers", name, sorted(tables))
+    with tables[name].open(encoding="utf-8") as file:
+        return pd.read_csv(file, keep_default_na=False)

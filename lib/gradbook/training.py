@@ -1,0 +1,70 @@
+"""What training loops share: the order in which examples come, what a model scores, and when a run is lost."""
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gradbook.errors import RunError
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+
+def order(examples: int, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
+    """Which example each place of a schedule sees: pass after pass over all of them, each freshly shuffled.
+
+    Args:
+        examples: how many there are, ≥ 1.
+        shape: of the schedule, such as (epochs, steps, batch); filled row by row.
+        generator: where the shuffles come from.
+
+    Returns:
+        int32 of that shape, 0 ≤ index < examples.
+
+    >>> order(3, (2, 3), np.random.default_rng(0)).tolist()
+    [[2, 0, 1], [1, 0, 2]]
+    """
+    passes = math.ceil(math.prod(shape) / examples)
+    indices = np.concatenate([generator.permutation(examples) for _ in range(passes)])
+    return indices[: math.prod(shape)].reshape(shape).astype(np.int32)
+
+
+def evaluator(model: "Callable[[tf.Tensor], tf.Tensor]", batch_size: int = 500) -> Callable:
+    """A compiled function from images [n, …] and labels [n] to mean cross-entropy (nats) and accuracy (in [0, 1]).
+
+    Every example counts once, in the last and smaller batch too.
+
+    Args:
+        model: from images to logits [batch, classes], in inference mode.
+        batch_size: how many images go through at once.
+    """
+    import tensorflow as tf
+
+    @tf.function(reduce_retracing=True)
+    def evaluate(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        loss, hits = tf.zeros([]), tf.zeros([])
+        for start in tf.range(0, tf.size(labels), batch_size):
+            truth = labels[start : start + batch_size]
+            logits = model(images[start : start + batch_size])
+            loss += tf.reduce_sum(tf.nn.sparse_softmax_cross_entropy_with_logits(truth, logits))
+            hits += tf.reduce_sum(tf.cast(tf.argmax(logits, -1, truth.dtype) == truth, tf.float32))
+        total = tf.cast(tf.size(labels), tf.float32)
+        return loss / total, hits / total
+
+    return evaluate
+
+
+def require_finite(loss: float, when: str) -> float:
+    """The loss, if it is a number.
+
+    Raises:
+        RunError: it is NaN or infinite; training any further is useless.
+
+    >>> require_finite(0.25, "epoch 3")
+    0.25
+    """
+    if not math.isfinite(loss):
+        raise RunError(f"the loss became {loss} in {when}; a smaller learning_rate may keep it finite.")
+    return loss
