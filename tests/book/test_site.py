@@ -1,0 +1,193 @@
+"""The built site, in a real browser and with nothing but the site to load from."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from threading import Thread
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+
+import pytest
+from bs4 import BeautifulSoup
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from gradbook.press import site
+from gradbook.press.chapters import find_chapters
+from gradbook.press.files import checkout
+from gradbook.press.repository import current
+
+ROOT = checkout(Path(__file__))
+CHAPTERS = [f"notebooks/{chapter.name}" for chapter in find_chapters(ROOT)]
+PAGES = [*site.pages(ROOT), "genindex", "search"]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+CUT_OFF = """
+    [...document.querySelectorAll("article p, article li, article h1, article h2, article h3, article figcaption")]
+    .filter(text => !text.closest(".output, table") && text.getBoundingClientRect().right > window.innerWidth + 1)
+    .map(text => text.textContent.slice(0, 80))
+"""
+"""The beginnings of texts that reach beyond the right edge of the window; tables and outputs scroll on their own."""
+
+
+@pytest.fixture(scope="module")
+def built() -> Path:
+    """The folder of the site, built from what is in the checkout now."""
+    return site.build(ROOT).parent
+
+
+@pytest.fixture(scope="module")
+def address(built) -> Iterator[str]:
+    """Where the site is served."""
+    with site.server(ROOT, 0) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """The Chromium that is installed on this machine."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if not found:
+        pytest.skip(f"none of {', '.join(BROWSERS)} is installed, so the site was not tried in a browser")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def page(browser, address) -> Iterator[Page]:
+    """A tab that can reach the site only; at the end, nothing may have gone wrong in it."""
+    context = browser.new_context(color_scheme="light")
+    tab, troubles = context.new_page(), []
+    tab.on("console", lambda message: troubles.append(message.text) if message.type in ("error", "warning") else None)
+    tab.on("pageerror", lambda error: troubles.append(str(error)))
+    tab.on("requestfailed", lambda request: troubles.append(f"not loaded: {request.url}"))
+    tab.route(lambda url: not url.startswith((address, "data:", "blob:")), lambda route: route.abort())
+    yield tab
+    context.close()
+    assert troubles == []
+
+
+def read(built: Path, name: str) -> BeautifulSoup:
+    return BeautifulSoup((built / f"{name}.html").read_text(encoding="utf-8"), "html.parser")
+
+
+def visit(page: Page, address: str, name: str) -> None:
+    """Open a page and wait until its formulas are set."""
+    page.goto(f"{address}{name}.html")
+    page.evaluate("window.MathJax?.startup?.promise")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_opens_with_all_its_pictures_and_fits_a_desk_and_a_phone(page, address, name):
+    for window in (DESK, PHONE):
+        page.set_viewport_size(window)
+        visit(page, address, name)
+        assert page.title()
+        assert page.evaluate("[...document.images].filter(image => !image.naturalWidth).map(image => image.src)") == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= window["width"]
+        assert page.evaluate(CUT_OFF) == []
+
+
+def test_the_root_leads_to_the_first_page(page, address):
+    page.goto(address)
+    page.wait_for_url("**/book/index.html")
+    assert page.locator("article h1").inner_text().startswith("Gradients, Rewritten")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_internal_link_leads_somewhere(built, name):
+    broken = []
+    for tag, attribute in (("a", "href"), ("img", "src"), ("link", "href"), ("script", "src")):
+        for element in read(built, name).find_all(tag, **{attribute: True}):
+            target = element[attribute]
+            path, fragment = urldefrag(urljoin(f"/{name}.html", target))
+            if urlsplit(target).scheme or target.startswith("//"):
+                continue
+            file = built / unquote(urlsplit(path).path).lstrip("/")
+            if not file.is_file():
+                broken.append(target)
+            elif fragment and file.suffix == ".html":
+                identity = unquote(fragment)
+                if not read(built, str(file.relative_to(built).with_suffix(""))).find(id=identity):
+                    broken.append(target)
+    assert broken == []
+
+
+@pytest.mark.parametrize("name", site.pages(ROOT))
+def test_a_page_reads_well_without_eyes(built, name):
+    article = read(built, name).find("article")
+    assert [str(image)[:200] for image in article.find_all("img") if not image.get("alt", "").strip()] == []
+    levels = [int(heading.name[1]) for heading in article.find_all(re.compile("^h[1-6]$"))]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+
+
+def test_the_search_finds_a_term_and_leads_to_it(page, address):
+    page.goto(f"{address}search.html?q=censoring")
+    results = page.locator("#search-results ul.search li a")
+    results.first.wait_for()
+    assert any("glossary" in link.get_attribute("href") for link in results.all())
+    results.first.click()
+    page.locator("article").wait_for()
+    assert "censoring" in page.locator("article").inner_text().lower()
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_the_slider_of_a_player_moves_its_frame(page, address, name):
+    visit(page, address, name)
+    players = page.locator(".animation")
+    assert players.count()
+    for player in players.all():
+        picture, slider = player.locator("img"), player.locator("input[type=range]")
+        slider.focus()
+        slider.press("Home")
+        first = picture.get_attribute("src")
+        slider.press("End")
+        assert picture.get_attribute("src") != first
+        slider.press("Home")
+        assert picture.get_attribute("src") == first
+
+
+def test_light_turns_to_dark_and_both_can_be_read(page, address):
+    visit(page, address, "book/index")
+    seen = {}
+    for _ in range(3):
+        theme = page.locator("html").get_attribute("data-theme")
+        seen[theme] = contrast(page)
+        page.locator("button.theme-switch-button:visible").first.click()
+    assert set(seen) == {"light", "dark"}
+    assert min(seen.values()) >= 7
+
+
+def contrast(page: Page) -> float:
+    """The contrast ratio of a paragraph to the page behind it, from 1 to 21 (WCAG 2, relative luminance)."""
+    colours = page.evaluate(
+        "[getComputedStyle(document.querySelector('article p')).color, getComputedStyle(document.body).backgroundColor]"
+    )
+    lights = []
+    for colour in colours:
+        channels = [int(value) / 255 for value in re.findall(r"\d+", colour)[:3]]
+        linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
+        lights.append(0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2])
+    return (max(lights) + 0.05) / (min(lights) + 0.05)
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_the_buttons_of_a_chapter_lead_to_its_notebook_and_its_source(page, address, name):
+    visit(page, address, name)
+    repository = current(ROOT)
+    owner_and_name = urlsplit(repository).path.strip("/")
+    buttons = {link.get_attribute("href") for link in page.locator(".article-header-buttons a[href]").all()}
+    assert {
+        f"https://colab.research.google.com/github/{owner_and_name}/blob/main/{name}.ipynb",
+        f"https://mybinder.org/v2/gh/{owner_and_name}/main?urlpath=lab/tree/{name}.ipynb",
+        f"{repository}/blob/main/{name}.py?plain=1",
+        repository,
+    } <= buttons
+    downloaded = page.request.get(f"{address}_sources/{name}.ipynb")
+    assert f"../_sources/{name}.ipynb" in buttons
+    assert downloaded.body() == (ROOT / f"{name}.ipynb").read_bytes()

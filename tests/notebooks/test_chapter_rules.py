@@ -1,0 +1,120 @@
+"""What every chapter keeps to, so that readers find all of them alike."""
+
+import re
+from itertools import pairwise
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import nbformat
+import pytest
+from nbformat import NotebookNode
+
+from gradbook.press.chapters import Chapter, find_chapters
+from gradbook.press.files import checkout
+from gradbook.press.repository import current
+
+ROOT = checkout(Path(__file__))
+CHAPTERS = find_chapters(ROOT)
+LINES_IN_A_CELL = 25
+BYTES_IN_A_TWIN = 1_000_000
+
+pytestmark = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.name)
+
+
+def code_cells(chapter: Chapter) -> list[NotebookNode]:
+    return [cell for cell in nbformat.read(chapter.twin, 4).cells if cell.cell_type == "code"]
+
+
+def text(chapter: Chapter) -> str:
+    cells = nbformat.read(chapter.twin, 4).cells
+    return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+
+
+def pictures(cell: NotebookNode) -> list[NotebookNode]:
+    """The outputs of a cell that are figures or players."""
+    return [
+        output
+        for output in cell.outputs
+        if any(kind.startswith("image/") for kind in output.get("data", {}))
+        or 'class="animation"' in output.get("data", {}).get("text/html", "")
+    ]
+
+
+def test_its_name_gives_part_and_place(chapter):
+    assert re.fullmatch(r"[1-9][0-9]_[a-z0-9_]+", chapter.name)
+
+
+def test_its_twin_is_small(chapter):
+    assert chapter.twin.stat().st_size < BYTES_IN_A_TWIN
+
+
+def test_its_cells_are_short(chapter):
+    lines = {cell.source: sum(1 for line in cell.source.splitlines() if line.strip()) for cell in code_cells(chapter)}
+    assert [source for source, count in lines.items() if count > LINES_IN_A_CELL] == []
+
+
+def test_its_first_code_cell_installs_the_library_and_no_other_installs_anything(chapter):
+    first, *others = code_cells(chapter)
+    assert f"git+{current(ROOT)}" in first.source
+    assert [cell.source for cell in others if re.search(r"\bpip\b", cell.source)] == []
+
+
+def test_its_parameters_are_literals_and_a_seed_is_among_them(chapter):
+    assert "seed" in chapter.parameters  # anything but a literal raises
+
+
+def test_its_code_names_no_address_but_the_repository_s(chapter):
+    code = "\n".join(cell.source for cell in code_cells(chapter))
+    assert set(re.findall(r"https?://[^\s\"')]+", code)) <= {current(ROOT)}
+
+
+def test_its_text_names_no_host_of_data(chapter):
+    from gradbook.data.sources import SOURCES
+
+    hosts = {
+        urlsplit(mirror).netloc
+        for source in SOURCES.values()
+        for download in source.downloads
+        for mirror in download.mirrors
+    }
+    assert hosts
+    assert {host for host in hosts if host in text(chapter)} == set()
+
+
+def test_everything_in_it_was_executed_once_from_top_to_bottom(chapter):
+    counts = [cell.execution_count for cell in code_cells(chapter)]
+    assert counts == list(range(1, len(counts) + 1))
+
+
+def test_it_shows_no_errors_no_warnings_and_no_progress_bars(chapter):
+    outputs = [output for cell in code_cells(chapter) for output in cell.outputs]
+    assert outputs
+    assert [output for output in outputs if output.output_type == "error"] == []
+    streams = [output for output in outputs if output.output_type == "stream"]
+    assert [output.text for output in streams if output.name == "stderr" or "\r" in output.text] == []
+
+
+def test_every_figure_stands_alone_and_has_a_caption_a_name_and_an_alternative_text(chapter):
+    drawing = [cell for cell in code_cells(chapter) if pictures(cell)]
+    assert drawing
+    for cell in drawing:
+        assert len(pictures(cell)) == 1, f"more than one figure from:\n{cell.source}"
+        described = cell.metadata.get("mystnb", {})
+        figure, alternative = described.get("figure", {}), described.get("image", {}).get("alt", "")
+        bare = not (figure.get("caption") and figure.get("name") and len(alternative) > 20)
+        assert not bare, f"caption, name or alternative text is missing from:\n{cell.source}"
+        assert alternative.strip() != figure["caption"].strip(), "an alternative text says what a caption does not"
+
+
+def test_every_figure_is_referred_to(chapter):
+    names = [cell.metadata.mystnb.figure.name for cell in code_cells(chapter) if pictures(cell)]
+    assert len(names) == len(set(names))
+    referred = set(re.findall(r"\{(?:num)?ref\}`(?:[^`<]*<)?([^`>]+)>?`", text(chapter)))
+    assert set(names) - referred == set()
+
+
+def test_its_headings_are_in_order(chapter):
+    prose = re.sub(r"^(`{3,}|:{3,}).*?^\1", "", text(chapter), flags=re.MULTILINE | re.DOTALL)
+    levels = [len(marks) for marks in re.findall(r"^(#+) ", prose, flags=re.MULTILINE)]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(level <= before + 1 for before, level in pairwise(levels))

@@ -1,0 +1,84 @@
+"""environment.yml, pyproject.toml and requirements.lock describe one environment."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+PYTHONS = ["3.11", "3.12", "3.13"]
+
+
+def locked(python: str) -> dict[str, str]:
+    """Name → version of what the lock installs on Linux with one version of Python."""
+    environment = {
+        "python_version": python,
+        "python_full_version": f"{python}.0",
+        "sys_platform": "linux",
+        "platform_system": "Linux",
+        "platform_machine": "x86_64",
+        "platform_python_implementation": "CPython",
+        "implementation_name": "cpython",
+    }
+    found: dict[str, str] = {}
+    for requirement in map(Requirement, re.findall(r"^\S[^\\\n]*", LOCK, flags=re.MULTILINE)):
+        if requirement.marker is None or requirement.marker.evaluate(environment):
+            (pin,) = requirement.specifier
+            assert pin.operator == "==", f"{requirement} is not one exact version"
+            name = canonicalize_name(requirement.name)
+            assert name not in found, f"{name} is locked twice for Python {python}"
+            found[name] = pin.version
+    return found
+
+
+def required() -> list[Requirement]:
+    """Everything that pyproject.toml names: the reader's packages, and every extra."""
+    extras = PROJECT["optional-dependencies"].values()
+    return [Requirement(text) for group in (PROJECT["dependencies"], *extras) for text in group]
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_the_lock_holds_an_allowed_version_of_everything_required(python):
+    versions = locked(python)
+    unmet = [
+        f"{requirement}, locked: {versions.get(canonicalize_name(requirement.name))}"
+        for requirement in required()
+        if not requirement.specifier.contains(versions.get(canonicalize_name(requirement.name), "0"))
+    ]
+    assert unmet == []
+
+
+def test_every_locked_version_has_a_hash_and_no_address_is_named():
+    entries = re.split(r"\n(?=\S)", LOCK.strip())
+    assert [entry.partition(" ")[0] for entry in entries if "--hash=sha256:" not in entry] == []
+    assert re.findall(r"https?://\S+|--(?:extra-)?index-url|--find-links| @ ", LOCK) == []
+
+
+def test_the_pythons_are_the_same_everywhere():
+    allowed = Requirement(f"python{PROJECT['requires-python']}").specifier
+    assert [python for python in ("3.10", *PYTHONS, "3.14") if allowed.contains(python)] == PYTHONS
+    (conda,) = [entry for entry in conda_dependencies() if isinstance(entry, str) and entry.startswith("python")]
+    assert conda.partition("=")[2] in PYTHONS
+
+
+def test_conda_users_get_the_lock_and_nothing_beside_it():
+    plain = [re.split("[ =<>]", entry)[0] for entry in conda_dependencies() if isinstance(entry, str)]
+    (pip,) = [entry["pip"] for entry in conda_dependencies() if isinstance(entry, dict)]
+    assert sorted(plain) == ["make", "pip", "python"]
+    assert [line.split() for line in pip] == [["--requirement", "requirements.lock"]]
+
+
+def test_readers_packages_have_floors_only():
+    bounds = {operator for text in PROJECT["dependencies"] for operator in re.findall("[<>=!~]+", text)}
+    assert bounds == {">="}
+
+
+def conda_dependencies() -> list:
+    """The entries of environment.yml."""
+    return yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
