@@ -10,7 +10,7 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 import pytest
 from bs4 import BeautifulSoup
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
 from gradbook.press import site
 from gradbook.press.chapters import find_chapters
@@ -60,15 +60,25 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page(browser, address) -> Iterator[Page]:
     """A tab that can reach the site only; at the end, nothing may have gone wrong in it."""
-    context = browser.new_context(color_scheme="light")
-    tab, troubles = context.new_page(), []
-    tab.on("console", lambda message: troubles.append(message.text) if message.type in ("error", "warning") else None)
-    tab.on("pageerror", lambda error: troubles.append(str(error)))
-    tab.on("requestfailed", lambda request: troubles.append(f"not loaded: {request.url}"))
-    tab.route(lambda url: not url.startswith((address, "data:", "blob:")), lambda route: route.abort())
-    yield tab
-    context.close()
-    assert troubles == []
+    troubles = []
+
+    def heard(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            troubles.append(message.text)
+
+    def lost(request: Request) -> None:
+        if request.failure != "net::ERR_ABORTED":  # cut short because the next page was opened
+            troubles.append(f"{request.failure}: {request.url}")
+
+    with browser.new_context(color_scheme="light") as context:
+        tab = context.new_page()
+        tab.on("console", heard)
+        tab.on("requestfailed", lost)
+        tab.on("pageerror", lambda error: troubles.append(str(error)))
+        tab.route(lambda url: not url.startswith((address, "data:", "blob:")), lambda route: route.abort())
+        yield tab
+        tab.wait_for_load_state()
+        assert troubles == []
 
 
 def read(built: Path, name: str) -> BeautifulSoup:
@@ -83,11 +93,11 @@ def visit(page: Page, address: str, name: str) -> None:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_opens_with_all_its_pictures_and_fits_a_desk_and_a_phone(page, address, name):
+    visit(page, address, name)
+    assert page.title()
+    assert page.evaluate("[...document.images].filter(image => !image.naturalWidth).map(image => image.src)") == []
     for window in (DESK, PHONE):
         page.set_viewport_size(window)
-        visit(page, address, name)
-        assert page.title()
-        assert page.evaluate("[...document.images].filter(image => !image.naturalWidth).map(image => image.src)") == []
         assert page.evaluate("document.documentElement.scrollWidth") <= window["width"]
         assert page.evaluate(CUT_OFF) == []
 

@@ -69,7 +69,7 @@ def test_its_code_names_no_address_but_the_repository_s(chapter):
 
 
 def test_its_text_names_no_host_of_data(chapter):
-    from gradbook.data.sources import SOURCES
+    from gradbook.data import SOURCES
 
     hosts = {
         urlsplit(mirror).netloc
