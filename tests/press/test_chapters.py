@@ -1,10 +1,11 @@
 """Chapters and their parameters."""
 
 import pytest
-from gradbook.errors import InputError
-from gradbook.press.chapters import Chapter, find_chapters, literals, typed_parameters
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gradbook.errors import InputError
+from gradbook.press.chapters import Chapter, find_chapters, literals, typed_parameters
 
 PLAIN = st.one_of(st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.booleans(), st.text(), st.none())
 

@@ -1,10 +1,11 @@
 """Files that appear whole or not at all."""
 
 import pytest
-from gradbook.errors import InputError
-from gradbook.press.files import checkout, digest, read_json, write_whole
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gradbook.errors import InputError
+from gradbook.press.files import checkout, digest, read_json, write_whole
 
 
 def test_a_failed_write_leaves_the_old_text_and_no_debris(tmp_path):

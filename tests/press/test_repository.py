@@ -3,8 +3,9 @@
 import re
 
 import pytest
-from gradbook.press.repository import current, move, quoted_forms, tracked_files
 from press_helpers import commit_all
+
+from gradbook.press.repository import current, move, quoted_forms, tracked_files
 
 OLD, NEW = "https://github.com/ada/engine", "https://git.example.org/byron/poem.2"
 
