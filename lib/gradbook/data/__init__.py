@@ -42,9 +42,9 @@ def load(name: str | os.PathLike) -> Dataset:
     """
     if name in SOURCES:
         return cache.load(SOURCES[name])
-    text = os.fspath(name)
-    if text is not name or os.sep in text or text.endswith(".npz") or Path(text).exists():
-        return own.load(name)
+    text = str(name)
+    if isinstance(name, os.PathLike) or os.sep in text or text.endswith(".npz") or Path(text).exists():
+        return own.load(text)
     raise unknown("dataset", name, [*SOURCES, "or the path of a folder of images or of an .npz"])
 
 

@@ -29,7 +29,7 @@ def convert(folder: Path, published: Path) -> None:
 
 def read(folder: Path) -> dict[str, Any]:
     """50,000 images to train on and 10,000 to test on, float32 [n, 32, 32, 3]."""
-    with np.load(folder / "cifar10.npz") as arrays:
+    with (folder / "cifar10.npz").open("rb") as file, np.load(file) as arrays:
         content: dict[str, Any] = {name: arrays[name] for name in arrays.files}
     for part in ("train", "test"):
         content[f"x_{part}"] = scaled(content[f"x_{part}"])

@@ -33,7 +33,7 @@ def download(wanted: Download, folder: Path) -> Path:
     if is_intact(wanted, folder):
         return target
     for url in wanted.mirrors:
-        bar = tqdm(desc=wanted.file, unit="B", unit_scale=True, disable=None, leave=False)
+        bar = tqdm(desc=wanted.file, total=wanted.bytes, unit="B", unit_scale=True, disable=None, leave=False)
         try:
             with bar, whole(target) as file:
                 pooch.HTTPDownloader(progressbar=bar, chunk_size=2**18)(url, file, None)

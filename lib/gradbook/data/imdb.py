@@ -27,7 +27,7 @@ def read(folder: Path) -> dict[str, Any]:
     """25,000 reviews to train on and 25,000 to test on, in the numbers and the order of Keras' ``load_data()``."""
     content: dict[str, Any] = {"classes": ("negative", "positive")}
     random = np.random.RandomState(113)
-    with np.load(folder / "reviews.npz") as arrays:
+    with (folder / "reviews.npz").open("rb") as file, np.load(file) as arrays:
         for part in ("train", "test"):
             ranks, offsets = arrays[f"{part}_tokens"], arrays[f"{part}_offsets"]
             reviews = Reviews(np.insert(ranks + np.int32(3), offsets[:-1], 1), offsets + np.arange(len(offsets)))

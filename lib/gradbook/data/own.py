@@ -55,7 +55,7 @@ def unpacked(path: Path) -> dict[str, np.ndarray]:
             size = sum(entry.file_size for entry in archive.infolist())
         if size > LARGEST:
             raise InputError(f"{path} unpacks to {size:,} bytes; at most {LARGEST:,} are allowed.")
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             if missing := set(NEEDED) - set(file.files):
                 raise InputError(f"{path} lacks {', '.join(sorted(missing))}; it must hold {', '.join(NEEDED)}.")
             return {name: file[name] for name in (*NEEDED, "classes") if name in file.files}

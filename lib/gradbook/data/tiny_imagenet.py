@@ -63,7 +63,7 @@ def read(folder: Path) -> dict[str, Any]:
 def decoded(folder: Path) -> dict[str, Any]:
     """The images as arrays: uint8, and kept beside them, so that they are decoded once."""
     kept, stamped = folder / ".decoded.npz", stamp(folder, FILES)
-    with suppress(Exception), np.load(kept) as arrays:  # not there, damaged, or of other images: decode
+    with suppress(Exception), kept.open("rb") as file, np.load(file) as arrays:  # or else: decode
         if str(arrays["stamp"]) == stamped:
             return {name: arrays[name] for name in arrays.files if name != "stamp"}
     content = read_folder(folder)
