@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Callable
+from html import escape
 from typing import Any
 
 from IPython.core.formatters import format_display_data
@@ -69,5 +70,7 @@ def player(animation: FuncAnimation, name: str, alt: str) -> HTML:
     (random,) = set(re.findall(r"_anim_img([0-9a-f]{32})", html))
     html = re.sub(r"<link[^>]*>", "", html.replace(random, f"_{name}"))
     html = re.sub(r'<i class="fa fa-([^"]+)"></i>', lambda icon: SYMBOLS[icon[1]], html)
-    html = html.replace("<img ", f'<img alt="{alt}" ').replace('type="range"', 'type="range" aria-label="Frame"')
+    html = html.replace("<img ", f'<img alt="{escape(alt)}" ').replace(
+        'type="range"', 'type="range" aria-label="Frame"'
+    )
     return HTML(html)

@@ -24,7 +24,7 @@ def order(examples: int, shape: tuple[int, ...], generator: np.random.Generator)
         int32 of that shape, 0 ≤ index < examples.
 
     >>> order(3, (2, 3), np.random.default_rng(0)).tolist()
-    [[2, 0, 1], [1, 0, 2]]
+    [[2, 0, 1], [2, 1, 0]]
     """
     passes = math.ceil(math.prod(shape) / examples)
     indices = np.concatenate([generator.permutation(examples) for _ in range(passes)])
@@ -56,15 +56,15 @@ def evaluator(model: "Callable[[tf.Tensor], tf.Tensor]", batch_size: int = 500) 
     return evaluate
 
 
-def require_finite(loss: float, when: str) -> float:
-    """The loss, if it is a number.
+def require_finite(value: float, name: str, when: str) -> float:
+    """The value, if it is a number.
 
     Raises:
         RunError: it is NaN or infinite; training any further is useless.
 
-    >>> require_finite(0.25, "epoch 3")
+    >>> require_finite(0.25, "test_loss", "epoch 3")
     0.25
     """
-    if not math.isfinite(loss):
-        raise RunError(f"the loss became {loss} in {when}; a smaller learning_rate may keep it finite.")
-    return loss
+    if not math.isfinite(value):
+        raise RunError(f"{name} became {value} in {when}; a smaller learning_rate may keep it finite.")
+    return value

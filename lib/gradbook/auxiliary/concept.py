@@ -95,7 +95,7 @@ def run(configuration: Configuration, seeds: Sequence[int]) -> list[Record]:
 
     Raises:
         InputError: a dataset without images, or a class that it does not have.
-        RunError: the loss became NaN or infinite.
+        RunError: a cosine or a loss became NaN or infinite.
     """
     from gradbook.auxiliary import two_headed
 
@@ -119,12 +119,11 @@ def run(configuration: Configuration, seeds: Sequence[int]) -> list[Record]:
         series = defaultdict(list)
         for number in range(c.epochs):
             cosines = epoch(main, helper, main_order[number], helper_order[number]).numpy()
-            series["agreement"].append(float(np.mean(cosines > 0)))
-            series["cosine"].append(float(np.mean(cosines)))
+            measured = {"agreement": np.mean(cosines > 0), "cosine": np.mean(cosines)}
             for part, examples in ("train", main), ("test", test):
-                loss, accuracy = map(float, evaluate(*examples))
-                series[f"{part}_loss"].append(require_finite(loss, f"epoch {number + 1}"))
-                series[f"{part}_accuracy"].append(accuracy)
+                measured[f"{part}_loss"], measured[f"{part}_accuracy"] = evaluate(*examples)
+            for name, value in measured.items():
+                series[name].append(require_finite(float(value), name, f"epoch {number + 1}"))
         return dict(series)
 
     with Stopwatch() as watch:

@@ -74,7 +74,7 @@ def weighted_cosine(u: tf.Tensor, v: tf.Tensor, over: Products) -> tuple[Coeffic
 
 
 def projection(u: tf.Tensor, v: tf.Tensor, over: Products) -> tuple[Coefficient, Coefficient]:
-    """Keep u - min(u·v, 0) v/‖v‖²: only the part against v goes (Tran-Thien 2019; in PCGrad, arXiv 2001.06782)."""
+    """Keep u - min(u·v, 0) v/‖v‖²: only the part against v goes (vivien000 2019; in PCGrad, arXiv 2001.06782)."""
     return 1.0, tf.math.divide_no_nan(tf.nn.relu(-over.uv), over.vv)
 
 
@@ -84,7 +84,7 @@ def orthogonal(u: tf.Tensor, v: tf.Tensor, over: Products) -> tuple[Coefficient,
 
 
 def parameterwise(u: tf.Tensor, v: tf.Tensor, over: Products) -> tuple[Coefficient, Coefficient]:
-    """Keep u ⊙ (sign(u ⊙ v) + 1)/2 (Tran-Thien 2019): entries of equal sign whole, opposed ones not, half of ties."""
+    """Keep u ⊙ (sign(u ⊙ v) + 1)/2 (vivien000 2019): entries of equal sign whole, opposed ones not, half of ties."""
     return (tf.sign(u) * tf.sign(v) + 1) / 2, 0.0
 
 
@@ -130,7 +130,7 @@ def censor(auxiliary: Gradients, main: Gradients, rule: Rule, *, scope: Scope, a
         rule: one of ``gradbook.auxiliary.RULES``; see the function of that name for its formula and source.
         scope: "variable" compares the gradients of each variable on their own, "global" the whole vectors.
         at_zero: what a main gradient of zero over the scope means, where all rules but the first two would compare u
-            with nothing: "keep" leaves u as it is (the choice of Tran-Thien's code), "zero" drops it. A norm is the
+            with nothing: "keep" leaves u as it is (the choice of vivien000, 2019), "zero" drops it. A norm is the
             root of a sum of squares, so that a float32 gradient with all entries below 1e-19 counts as zero.
             A helper's gradient of zero stays zero under every rule.
 

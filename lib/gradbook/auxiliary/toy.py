@@ -54,7 +54,7 @@ LINE = Problem(main=bowl(10.0), helper=bowl(0.0))
 """One coordinate: main (θ - 10)², helper θ² (Du et al. 2018, arXiv 1812.02224)."""
 
 PLANE = Problem(main=ring(), helper=bowl(2.0, 0.0))
-"""Two coordinates: main (‖x‖ - 1)², helper ‖x - (2, 0)‖² (Tran-Thien 2019)."""
+"""Two coordinates: main (‖x‖ - 1)², helper ‖x - (2, 0)‖² (vivien000 2019)."""
 
 
 def cosines(problem: Problem, points: np.ndarray) -> np.ndarray:
@@ -122,7 +122,7 @@ def descend(
         unbiased = mean / (1 - 0.9**t), square / (1 - 0.999**t)
         return x - learning_rate * unbiased[0] / (tf.sqrt(unbiased[1]) + 1e-8), mean, square
 
-    @tf.function(jit_compile=True)
+    @tf.function(jit_compile=True, autograph=False)
     def path(x):
         times = tf.cast(tf.range(1, steps + 1), tf.float64)
         if optimizer == "adam":
@@ -130,4 +130,4 @@ def descend(
         return tf.scan(gradient_descent, times, (x,))[0]
 
     x = tf.constant(start, tf.float64)
-    return np.concatenate([[x], path(x)])
+    return np.concatenate([[x], path.get_concrete_function(x)(x)])

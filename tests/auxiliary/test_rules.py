@@ -1,0 +1,225 @@
+"""The rules keep what their formulas say, under every policy, in every place a gradient may come from."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from gradbook.auxiliary import RULES, censor, cosine
+from gradbook.errors import InputError
+
+COSINE_RULES = ("unweighted_cosine", "weighted_cosine", "projection", "orthogonal", "parameterwise")
+LINEAR_RULES = ("unweighted_cosine", "weighted_cosine", "projection", "orthogonal", "parameterwise", "multitask")
+
+entries = st.floats(-8, 8, width=32).map(lambda x: round(x, 2))
+lengths = st.integers(1, 6)
+scales = st.floats(0.01, 100)
+
+
+@st.composite
+def two_gradients(draw, nonzero: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    shape = draw(lengths)
+    u, v = (draw(arrays(np.float64, shape, elements=entries)) for _ in range(2))
+    if nonzero and not v.any():
+        v[0] = 1
+    return u, v
+
+
+def by_formula(u: np.ndarray, v: np.ndarray, rule: str) -> np.ndarray:
+    """The rules as the papers write them."""
+    dot, norms = u @ v, np.linalg.norm(u) * np.linalg.norm(v)
+    if rule == "single_task":
+        return 0 * u
+    if rule == "multitask" or not norms:
+        return u
+    return {
+        "unweighted_cosine": u if dot > 0 else 0 * u,
+        "weighted_cosine": max(dot, 0) * u / norms,
+        "projection": u - min(dot, 0) * v / (v @ v),
+        "orthogonal": u - dot * v / (v @ v),
+        "parameterwise": u * (np.sign(u * v) + 1) / 2,
+    }[rule]
+
+
+def kept(u: np.ndarray, v: np.ndarray, rule: str, **policies) -> np.ndarray:
+    return censor(tf.constant(u), tf.constant(v), rule, **{"scope": "variable"} | policies).numpy()
+
+
+@pytest.mark.parametrize("rule", RULES)
+@given(two_gradients(nonzero=False))
+def test_every_rule_is_its_formula(rule, gradients):
+    u, v = gradients
+    np.testing.assert_allclose(kept(u, v, rule), by_formula(u, v, rule), atol=1e-9)
+
+
+@pytest.mark.parametrize("rule", ("projection", "orthogonal"))
+@given(two_gradients())
+def test_projection_and_orthogonal_never_oppose_the_main_gradient(rule, gradients):
+    u, v = gradients
+    assert kept(u, v, rule) @ v >= -1e-9 * (1 + np.linalg.norm(u) * np.linalg.norm(v))
+
+
+@given(two_gradients())
+def test_orthogonal_is_orthogonal(gradients):
+    u, v = gradients
+    assert abs(kept(u, v, "orthogonal") @ v) <= 1e-9 * (1 + np.linalg.norm(u) * np.linalg.norm(v))
+
+
+@pytest.mark.parametrize("rule", RULES)
+@given(two_gradients(), scales)
+def test_the_length_of_the_main_gradient_does_not_matter(rule, gradients, scale):
+    u, v = gradients
+    np.testing.assert_allclose(kept(u, scale * v, rule), kept(u, v, rule), atol=1e-9)
+
+
+@pytest.mark.parametrize("rule", LINEAR_RULES)
+@given(two_gradients(), scales)
+def test_what_is_kept_grows_with_the_helper_s_gradient(rule, gradients, scale):
+    u, v = gradients
+    np.testing.assert_allclose(kept(scale * u, v, rule), scale * kept(u, v, rule), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("rule", RULES)
+@given(st.lists(two_gradients(), min_size=1, max_size=3))
+def test_global_scope_is_the_rule_on_the_concatenated_vector(rule, variables):
+    us, vs = zip(*variables, strict=True)
+    pieces = censor([tf.constant(u) for u in us], [tf.constant(v) for v in vs], rule, scope="global")
+    np.testing.assert_allclose(np.concatenate(pieces), kept(np.concatenate(us), np.concatenate(vs), rule), atol=1e-9)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_variable_scope_is_the_rule_on_each_variable(rule):
+    us, vs = [[1.0, 2.0], [3.0]], [[-1.0, 0.5], [-2.0]]
+    pieces = censor([tf.constant(u) for u in us], [tf.constant(v) for v in vs], rule, scope="variable")
+    for piece, u, v in zip(pieces, us, vs, strict=True):
+        np.testing.assert_allclose(piece, by_formula(np.array(u), np.array(v), rule), rtol=1e-6)
+
+
+def test_the_scopes_differ_where_one_variable_outvotes_another():
+    u, v = [tf.constant([5.0]), tf.constant([1.0])], [tf.constant([1.0]), tf.constant([-1.0])]
+    assert [k.numpy().tolist() for k in censor(u, v, "unweighted_cosine", scope="global")] == [[5.0], [1.0]]
+    assert [k.numpy().tolist() for k in censor(u, v, "unweighted_cosine", scope="variable")] == [[5.0], [0.0]]
+
+
+def test_an_exact_tie_is_dropped_by_the_gate_and_kept_by_the_projections():
+    u, v = np.array([3.0, 0.0]), np.array([0.0, 2.0])
+    assert kept(u, v, "unweighted_cosine").tolist() == [0.0, 0.0]
+    assert kept(u, v, "weighted_cosine").tolist() == [0.0, 0.0]
+    assert kept(u, v, "projection").tolist() == kept(u, v, "orthogonal").tolist() == [3.0, 0.0]
+    assert kept(u, v, "parameterwise").tolist() == [1.5, 0.0]
+
+
+@pytest.mark.parametrize("rule", COSINE_RULES)
+def test_a_main_gradient_of_zero_keeps_the_helper_s_unless_told_otherwise(rule):
+    u, nothing = np.array([3.0, -1.0]), np.zeros(2)
+    assert kept(u, nothing, rule).tolist() == u.tolist()
+    assert kept(u, nothing, rule, at_zero="zero").tolist() == [0.0, 0.0]
+    assert kept(nothing, u, rule).tolist() == kept(nothing, nothing, rule).tolist() == [0.0, 0.0]
+
+
+def test_rules_that_ignore_the_main_gradient_ignore_the_policy_for_zero():
+    u, nothing = np.array([3.0, -1.0]), np.zeros(2)
+    for policy in ("keep", "zero"):
+        assert kept(u, nothing, "multitask", at_zero=policy).tolist() == u.tolist()
+        assert kept(u, nothing, "single_task", at_zero=policy).tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_policies_for_zero_agree_where_nothing_is_zero(rule):
+    u, v = np.array([3.0, -1.0]), np.array([1.0, 2.0])
+    assert kept(u, v, rule, at_zero="zero").tolist() == kept(u, v, rule).tolist()
+
+
+@pytest.mark.parametrize("scope", ("variable", "global"))
+@pytest.mark.parametrize("rule", RULES)
+def test_gradients_of_none_are_handled_variable_by_variable(rule, scope):
+    u, v = tf.constant([1.0, 2.0]), tf.constant([-1.0, 1.0])
+    alone = censor(u, v, rule, scope="variable").numpy()
+    unheard, unused, shared, neither = censor([None, u, u, None], [v, None, v, None], rule, scope=scope)
+    assert unheard.numpy().tolist() == [0.0, 0.0]
+    assert unused.numpy().tolist() == ([0.0, 0.0] if rule == "single_task" else u.numpy().tolist())
+    assert shared.numpy().tolist() == alone.tolist()
+    assert neither is None
+
+
+@pytest.mark.parametrize("dtype", (tf.float32, tf.float64))
+@pytest.mark.parametrize("rule", RULES)
+def test_inside_a_compiled_function_the_same_comes_out(rule, dtype):
+    u, v = (tf.reshape(tf.constant(x, dtype), [2, 2]) for x in ([1, -2, 3, 0.5], [-1, 1, -0.5, 2]))
+    eager = censor(u, v, rule, scope="variable")
+    assert eager.dtype == dtype and eager.shape == u.shape
+    for xla in (False, True):
+        compiled = tf.function(lambda u, v: censor(u, v, rule, scope="variable"), jit_compile=xla)(u, v)
+        np.testing.assert_allclose(compiled, eager, rtol=1e-6)
+    np.testing.assert_allclose(eager.numpy().ravel(), by_formula(*(x.numpy().ravel() for x in (u, v)), rule), rtol=1e-5)
+
+
+def test_gradients_of_a_model_are_censored_where_they_arise():
+    shared, head = tf.Variable([1.0, 2.0]), tf.Variable(3.0)
+
+    @tf.function
+    def step():
+        with tf.GradientTape(persistent=True) as tape:
+            main, helper = tf.reduce_sum(shared**2), head * (shared[1] - shared[0])
+        variables = [shared, head]
+        return censor(tape.gradient(helper, variables), tape.gradient(main, variables), "orthogonal", scope="global")
+
+    trunk, private = step()
+    assert abs(np.dot(trunk, [2.0, 4.0])) < 1e-5
+    assert private.numpy() == 1.0
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_leading_axis_of_seeds_is_one_vectorized_map_away(rule):
+    u, v = tf.random.stateless_normal([2, 4, 3, 2], [0, 1])
+    together = tf.vectorized_map(lambda pair: censor(*pair, rule, scope="variable"), (u, v))
+    for seed in range(4):
+        np.testing.assert_allclose(together[seed], censor(u[seed], v[seed], rule, scope="variable"), rtol=1e-5)
+
+
+@given(two_gradients(nonzero=False))
+def test_the_cosine_is_numpy_s_and_zero_where_it_is_undefined(gradients):
+    u, v = gradients
+    norms = np.linalg.norm(u) * np.linalg.norm(v)
+    expected = u @ v / norms if norms else 0.0
+    assert abs(float(cosine(tf.constant(u), tf.constant(v))) - expected) < 1e-9
+
+
+def test_the_cosine_of_a_list_leaves_out_what_one_task_does_not_use():
+    u = [tf.constant([1.0, 0.0]), tf.constant([7.0]), None]
+    v = [tf.constant([1.0, 1.0]), None, tf.constant([7.0])]
+    assert float(cosine(u, v)) == pytest.approx(2**-0.5)
+
+
+@settings(max_examples=20)
+@given(st.text(max_size=20).filter(lambda word: word not in RULES))
+def test_an_unknown_rule_is_refused_with_the_known_ones(word):
+    with pytest.raises(InputError, match="Known: single_task, multitask"):
+        censor(tf.ones(2), tf.ones(2), word, scope="variable")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "policies", "complaint"),
+    [
+        (([tf.ones(2)], [tf.ones(2), tf.ones(2)]), {}, "1 in all; got 2 gradients"),
+        (([tf.ones(2)], tf.ones(2)), {}, "got a single tensor"),
+        ((tf.ones(2), tf.ones(3)), {}, "one dtype and shape"),
+        ((tf.ones(2), tf.ones(2, tf.float64)), {}, "one dtype and shape"),
+        ((tf.ones(2, tf.int32), tf.ones(2, tf.int32)), {}, "floating"),
+        ((tf.ones(2), tf.ones(2)), {"scope": "layer"}, "unknown scope 'layer'"),
+        ((tf.ones(2), tf.ones(2)), {"at_zero": "nan"}, "unknown at_zero 'nan'"),
+    ],
+)
+def test_gradients_and_policies_that_do_not_fit_are_refused(arguments, policies, complaint):
+    with pytest.raises(InputError, match=complaint):
+        censor(*arguments, "projection", **{"scope": "variable"} | policies)
+
+
+def test_the_names_of_the_rules_come_without_tensorflow():
+    code = "import sys, gradbook.auxiliary as a; assert len(a.RULES) == 7; assert 'tensorflow' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

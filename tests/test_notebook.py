@@ -1,0 +1,85 @@
+"""What notebooks rely on gives the same everywhere, and nothing from elsewhere."""
+
+import json
+import re
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from IPython.core.displaypub import CapturingDisplayPublisher
+from IPython.core.interactiveshell import InteractiveShell
+from matplotlib.animation import FuncAnimation
+
+from gradbook import notebook
+from gradbook.auxiliary import rules
+from gradbook.errors import InputError
+
+
+@pytest.fixture
+def published():
+    """What display() sends to the page."""
+    shell = InteractiveShell.instance()
+    before, shell.display_pub = shell.display_pub, CapturingDisplayPublisher()
+    yield shell.display_pub.outputs
+    shell.display_pub = before
+
+
+@pytest.mark.parametrize("value", (0.25, "a word", 7, np.float64(0.1), np.array([1.0, 2.0])))
+def test_glue_publishes_what_myst_nb_s_own_does(published, value):
+    from myst_nb import glue
+
+    notebook.glue("name", value)
+    glue("name", value.item() if isinstance(value, np.generic) else value, display=False)
+    mine, theirs = published
+    assert (mine["data"], mine["metadata"]) == (theirs["data"], theirs["metadata"])
+
+
+@pytest.mark.parametrize("value", (np.float32(0.5), np.array(0.5), np.int64(3)))
+def test_glued_scalars_are_python_s_so_that_formats_apply(published, value):
+    notebook.glue("name", value)
+    text = published[0]["data"]["application/papermill.record/text/plain"]
+    assert float(text) == float(value)
+    json.dumps(published)
+
+
+def test_glued_tensors_are_numbers(published):
+    import tensorflow as tf
+
+    notebook.glue("name", tf.constant(0.5))
+    assert published[0]["data"]["application/papermill.record/text/plain"] == "0.5"
+
+
+def test_sources_are_the_library_s_own_lines():
+    shown = notebook.source(rules.projection, rules.orthogonal).data
+    assert shown.startswith("```python\n# gradbook.auxiliary.rules\n")
+    for function in (rules.projection, rules.orthogonal):
+        assert f"def {function.__name__}(u: tf.Tensor" in shown
+
+
+def film(name: str) -> str:
+    figure, axes = plt.subplots(figsize=(2, 1))
+    (line,) = axes.plot([0, 1], [0, 1])
+    animation = FuncAnimation(figure, lambda frame: line.set_data([0, 1], [0, frame]), frames=3)
+    return notebook.player(animation, name, alt='A line that "rises" & rises.').data
+
+
+def test_a_film_made_twice_is_the_same_and_needs_no_other_host():
+    html = film("line")
+    assert html == film("line")
+    assert not re.search(r"(href|src)=\"?https?:", html)
+    assert not re.search(r"[0-9a-f]{32}", re.sub(r"base64,[^\"]*", "", html, flags=re.DOTALL))
+    assert not plt.get_fignums()
+
+
+def test_a_film_can_be_used_by_keyboard_and_ear():
+    html = film("line")
+    assert 'alt="A line that &quot;rises&quot; &amp; rises."' in html
+    slider = re.search(r'<input id="_anim_slider_line"[^>]*>', html)[0]
+    assert 'type="range"' in slider and "aria-label" in slider
+    assert "fa-" not in html
+
+
+def test_a_film_s_name_must_do_as_an_identifier():
+    with pytest.raises(InputError, match="letters, digits and underscores; got 'a-b'"):
+        film("a-b")
+    plt.close("all")

@@ -1,0 +1,51 @@
+"""Figures are legible on any page and by any eye."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+
+from gradbook import plots
+from gradbook.auxiliary import RULES
+
+
+@pytest.fixture
+def style():
+    with plt.rc_context():
+        plots.use_style()
+        yield
+
+
+def luminance(colour) -> float:
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+    return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
+
+
+def test_figures_bring_a_solid_light_ground(style):
+    figure, axes = plt.subplots()
+    for ground in (figure.get_facecolor(), axes.get_facecolor()):
+        assert ground[3] == 1 and luminance(ground[:3]) > 0.9
+    plt.close(figure)
+
+
+def test_lines_stand_out_from_it():
+    contrast = [1.05 / (luminance(colour) + 0.05) for colour in plots.COLOURS]
+    assert min(contrast) > 2
+
+
+def test_every_rule_looks_different_in_colour_and_without():
+    looks = plots.looks(RULES)
+    assert len({look["color"] for look in looks.values()}) == len(RULES)
+    assert len({look["linestyle"] for look in looks.values()}) == len(RULES)
+
+
+def test_seeds_are_faint_lines_under_their_mean(style):
+    figure, axes = plt.subplots()
+    curves = np.array([[0.0, 1.0], [2.0, 5.0]])
+    mean = plots.seeds(axes, np.arange(2), curves, "two runs", color="#0072B2", linestyle="--")
+    assert mean.get_ydata().tolist() == [1.0, 3.0]
+    faint = axes.lines[:-1]
+    assert [line.get_ydata().tolist() for line in faint] == curves.tolist()
+    assert all(line.get_alpha() < 0.5 and line.get_linewidth() < mean.get_linewidth() for line in faint)
+    assert axes.get_legend_handles_labels()[1] == ["two runs"]
+    plt.close(figure)
