@@ -5,6 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import jupytext
 import nbformat
 import pytest
 from nbformat import NotebookNode
@@ -53,8 +54,10 @@ def test_its_cells_are_short(chapter):
     assert [source for source, count in lines.items() if count > LINES_IN_A_CELL] == []
 
 
-def test_its_first_code_cell_installs_the_library_and_no_other_installs_anything(chapter):
+def test_its_first_code_cell_installs_the_library_as_in_the_template_and_no_other_installs_anything(chapter):
+    template = jupytext.read(ROOT / "book/chapter_template.py")
     first, *others = code_cells(chapter)
+    assert first.source == next(cell.source for cell in template.cells if cell.cell_type == "code")
     assert f"git+{current(ROOT)}" in first.source
     assert [cell.source for cell in others if re.search(r"\bpip\b", cell.source)] == []
 
