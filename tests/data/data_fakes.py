@@ -56,12 +56,30 @@ def imdb() -> dict[str, bytes]:
     return {"imdb.npz": file.getvalue()}
 
 
+class ArrayOfPython2:
+    """Pickled as the published batches are: by Python 2, with the truth values of old as numbers."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+
+    def __reduce__(self) -> tuple:
+        state = 1, self.array.shape, TypeOfPython2(), False, self.array.tobytes()
+        return np._core.multiarray._reconstruct, (np.ndarray, (0,), b"b"), state
+
+
+class TypeOfPython2:
+    def __reduce__(self) -> tuple:
+        return np.dtype, ("u1", 0, 1), (3, "|", None, None, None, -1, -1, 0)
+
+
 def cifar10() -> dict[str, bytes]:
     batches = {"test_batch": (pixels("test", 3072), labels("test"))}
     for i in range(5):
         batches[f"data_batch_{i + 1}"] = (pixels("train", 3072)[6 * i :][:6], labels("train")[6 * i :][:6])
     members = {
-        f"cifar-10-batches-py/{name}": pickle.dumps({b"data": x, b"labels": y.tolist()}, protocol=2)
+        f"cifar-10-batches-py/{name}": pickle.dumps(
+            {b"data": ArrayOfPython2(x), b"labels": y.tolist()}, protocol=2
+        ).replace(b"numpy._core", b"numpy.core")
         for name, (x, y) in batches.items()
     }
     return {"cifar-10-python.tar.gz": tar_of(members)}

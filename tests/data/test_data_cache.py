@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -242,14 +243,18 @@ def test_a_fetch_that_was_killed_leaves_nothing_in_the_way(published, server, fo
     assert not list(folder.glob("cifar10/.*.part"))
 
 
+def test_a_download_shows_how_far_it_is(server, folder):
+    shown = {name: value for name, value in os.environ.items() if name != "TQDM_DISABLE"}
+    ended = subprocess.run(child("cifar10", server.url, "slow"), env=shown, capture_output=True, text=True)
+    assert re.search(r"cifar-10-python.tar.gz: +[1-9]\d%", ended.stderr)
+
+
 def small_disk() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(server, folder):
-    ended = subprocess.run(
-        child("mnist", server.url, "fine"), preexec_fn=small_disk, env=dict(os.environ), capture_output=True, text=True
-    )
+    ended = subprocess.run(child("mnist", server.url, "fine"), preexec_fn=small_disk, capture_output=True, text=True)
     assert "InputError: mnist needs" in ended.stderr and "File too large" in ended.stderr
     written = [file.name for file in (folder / "mnist").iterdir() if file.name != ".lock"]
     assert all((folder / "mnist" / name).read_bytes() == files()["mnist"][name] for name in written)

@@ -51,19 +51,19 @@ def read(source: Source, *, thorough: bool = False) -> Dataset:
         content = source.read(folder)
         return dataset(source, content, checksum(content))
     stamped, (known_stamp, known_checksum) = stamp(folder, source.files), remembered(folder)
+    if stamped == known_stamp and not thorough:
+        return dataset(source, source.read(folder), known_checksum)
+    for item in source.downloads:
+        if item.file in source.files and not is_intact(item, folder):
+            raise InputError(f"{item.file} holds other bytes than published")
     content = source.read(folder)
-    if thorough or stamped != known_stamp:
-        for item in source.downloads:
-            if item.file in source.files and not is_intact(item, folder):
-                raise InputError(f"{item.file} holds other bytes than published.")
-        check(content)
-        found = checksum(content)
-        if known_checksum not in ("", found):
-            raise InputError(f"its content is not what it was when first read (sha256 {known_checksum[:12]}…).")
-        known_checksum = found
-        with suppress(OSError), whole(folder / RECORD) as file:  # a folder that cannot be written is fine
-            file.write(f"{stamped} {found}".encode())
-    return dataset(source, content, known_checksum)
+    check(content)
+    found = checksum(content)
+    if known_checksum not in ("", found):
+        raise InputError(f"its content is not what it was when first read (sha256 {known_checksum[:12]}…)")
+    with suppress(OSError), whole(folder / RECORD) as file:  # a folder that cannot be written is fine
+        file.write(f"{stamped} {found}".encode())
+    return dataset(source, content, found)
 
 
 def dataset(source: Source, content: dict[str, Any], checksum: str) -> Dataset:

@@ -32,8 +32,8 @@ class Reviews:
     (2, [1, 4, 9], [1, 5, 1, 4, 9])
     """
 
-    tokens: np.ndarray = field(repr=False)
-    offsets: np.ndarray = field(repr=False)
+    tokens: np.ndarray
+    offsets: np.ndarray
 
     def __post_init__(self) -> None:
         ends = self.offsets
@@ -41,6 +41,9 @@ class Reviews:
             raise InputError(f"offsets must rise from 0 to the number of tokens, {len(self.tokens)}; they do not.")
         if len(self.tokens) and self.tokens.min() < 0:
             raise InputError(f"tokens must not be negative; the smallest is {self.tokens.min()}.")
+
+    def __repr__(self) -> str:
+        return f"Reviews({len(self):,} of them, {len(self.tokens):,} tokens)"
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

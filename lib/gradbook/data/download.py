@@ -17,7 +17,7 @@ def is_intact(wanted: Download, folder: Path) -> bool:
 
 
 def download(wanted: Download, folder: Path) -> Path:
-    """Fetch a published file, with a progress bar on a terminal; a file that is there intact stays as it is.
+    """Fetch a published file, with a progress bar; a file that is there intact stays as it is.
 
     Returns:
         Its path.
@@ -33,10 +33,10 @@ def download(wanted: Download, folder: Path) -> Path:
     if is_intact(wanted, folder):
         return target
     for url in wanted.mirrors:
-        bar = tqdm(desc=wanted.file, total=wanted.bytes, unit="B", unit_scale=True, disable=None, leave=False)
+        bar = tqdm(desc=wanted.file, total=wanted.bytes, unit="B", unit_scale=True, leave=False)
         try:
             with bar, whole(target) as file:
-                pooch.HTTPDownloader(progressbar=bar, chunk_size=2**18)(url, file, None)
+                pooch.HTTPDownloader(progressbar=bar, chunk_size=2**16, timeout=(10, 60))(url, file, None)
                 if pooch.file_hash(file.name) != wanted.sha256:
                     raise ValueError("other bytes than published")
             return target

@@ -72,7 +72,7 @@ def decoded(files: Sequence[Path]) -> np.ndarray:
 
     first = decode(files[0])
     pixels = np.empty((len(files), *first.shape), np.uint8)
-    for image, file in zip(pixels, tqdm(files, "images", disable=None, leave=False), strict=True):
+    for image, file in zip(pixels, tqdm(files, "images", leave=False), strict=True):
         image[:] = decode(file, first.shape)
     return pixels
 
