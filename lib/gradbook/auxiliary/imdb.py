@@ -191,6 +191,10 @@ class Training:
         losses, conflicts = zip(*steps, strict=True)
         return float(np.sum(losses)) / len(examples), np.mean(conflicts, axis=0)
 
+    def norms(self) -> list[float]:
+        """The Euclidean norms of the three kernels."""
+        return [float(np.linalg.norm(np.concatenate(parts))) for parts in self.classifier.variables[::2]]
+
     def evaluate(self, examples: Examples) -> float:
         """Mean cross-entropy in nats over all examples."""
         batches = examples.batches(np.arange(len(examples)), 1000)
@@ -200,17 +204,17 @@ class Training:
 def run(configuration: Configuration, seeds: Sequence[int]) -> list[Record]:
     """Train one classifier a seed until early stopping, and test it at its best validation loss.
 
-    Initial weights and the order of the reviews depend on the seed alone, so that rules compare in pairs.
+        Initial weights and the order of the reviews depend on the seed alone, so that rules compare in pairs.
 
-    Returns:
-        A record a seed. Metrics: ``test_loss``, ``validation_loss`` and ``train_loss`` (nats) at the best epoch, the
-        last one as measured while its steps were made; ``best_epoch`` and ``epochs``, counted from 1. Curves, an entry
-        an epoch: ``validation_loss``, ``train_loss``, and for rules that look at the main gradient ``conflicts_1``,
-        ``conflicts_2`` and ``conflicts_3``, the share of steps at which u·v < 0 in the kernel of that layer.
+        Returns:
+            A record a seed. Metrics: ``test_loss``, ``validation_loss`` and ``train_loss`` (nats) at the best epoch, the
+            last one as measured while its steps were made; ``best_epoch`` and ``epochs``, counted from 1. Curves, an entry
+    X that look at the main gradient ``conflicts_1``,
+            ``conflicts_2`` and ``conflicts_3``, the share of steps at which u·v < 0 in the kernel of that layer.
 
-    Raises:
-        InputError: the dataset does not hold reviews of two classes.
-        RunError: the loss became NaN or infinite.
+        Raises:
+            InputError: the dataset does not hold reviews of two classes.
+            RunError: the loss became NaN or infinite.
     """
     c = configuration
     set_seed(c.seed)
@@ -227,8 +231,12 @@ def run(configuration: Configuration, seeds: Sequence[int]) -> list[Record]:
                 best, weights = epochs + 1, training.classifier.weights()
             curves["train_loss"].append(train_loss)
             curves["validation_loss"].append(validation_loss)
-            for layer, share in enumerate(conflicts[::2] if training.decay.listens else [], start=1):
-                curves[f"conflicts_{layer}"].append(float(share))
+            measured = {"norm": training.norms()}
+            if training.decay.listens:
+                measured["conflicts"] = conflicts[::2]
+            for name, values in measured.items():
+                for layer, value in enumerate(values, start=1):
+                    curves[f"{name}_{layer}"].append(float(value))
         training.classifier.assign(weights)
         metrics = {name: curves[name][best - 1] for name in ("train_loss", "validation_loss")}
         metrics |= {"test_loss": training.evaluate(test), "best_epoch": best, "epochs": epochs}
