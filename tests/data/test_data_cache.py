@@ -146,6 +146,20 @@ def test_an_image_more_or_less_or_a_class_with_another_name_is_noticed(published
             assert data.load("tiny-imagenet").checksum == sound.checksum
 
 
+def test_what_is_fetched_takes_the_place_of_another_copy(published, folder):
+    published("cifar10")
+    sound = data.load("cifar10")
+    file = folder / "cifar10" / "cifar10.npz"
+    with np.load(file) as arrays:
+        copy = dict(arrays) | {"test_is_lossless": np.arange(SIZES["test"]) < 5}
+    (folder / "cifar10" / ".checked").unlink()
+    np.savez(file, **copy)
+    assert data.load("cifar10").test_is_lossless.sum() == 5 and sound.test_is_lossless is None
+    truncated(file)
+    with pytest.warns(UserWarning, match="damaged"):
+        assert data.load("cifar10").checksum == sound.checksum
+
+
 @pytest.mark.parametrize("name", ["imdb", "cifar10"])
 def test_pickles_in_a_converted_file_are_never_opened(published, folder, name):
     class Harmful:

@@ -76,8 +76,8 @@ def unreadable(folder):
 
 
 def disguised(folder):
-    picture(folder / "b" / "0.png")
-    (folder / "b" / "1.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 6 4\n")
+    picture(folder / "b" / "1.pcx")  # Pillow could read it, but not everything Pillow reads is let in
+    (folder / "b" / "1.pcx").rename(folder / "b" / "1.png")
 
 
 def enormous(folder):
