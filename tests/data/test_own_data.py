@@ -115,7 +115,7 @@ def test_images_that_cannot_be_used_are_refused_by_name(tmp_path, spoil, sentenc
 def test_a_class_of_a_single_image_is_refused(tmp_path):
     for name in ("a/0.png", "a/1.png", "b/0.png"):
         picture(tmp_path / name)
-    with pytest.raises(InputError, match="one class only"):
+    with pytest.raises(InputError, match="b holds one image; a class needs one to train on and one to test on"):
         data.load(tmp_path)
 
 

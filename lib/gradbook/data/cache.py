@@ -84,7 +84,7 @@ def fetch(source: Source) -> Dataset:
     """Bring a dataset into its folder and read it; where it is there and sound, nothing changes.
 
     Raises:
-        InputError: it can not be fetched; the message names the files, the folder and the ways out.
+        InputError: it cannot be fetched; the message names the files, the folder and the ways out.
     """
     folder = root() / source.name
     try:

@@ -34,7 +34,7 @@ def find(folder: Path, patterns: Iterable[str]) -> list[Path]:
     Raises:
         FileNotFoundError: a pattern is matched by no file.
     """
-    found = {pattern: sorted(folder.glob(pattern)) for pattern in patterns}
+    found = {pattern: sorted(folder.glob(pattern), key=str) for pattern in patterns}
     missing = [pattern for pattern, files in found.items() if not files]
     if missing:
         raise FileNotFoundError(f"no {', '.join(missing)} in {folder}")

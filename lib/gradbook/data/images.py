@@ -23,13 +23,16 @@ def read_folder(folder: Path) -> dict[str, Any]:
         x uint8 [n, height, width, 3] (or 1, where all images are grey), y int32 [n], and the classes sorted by name.
 
     Raises:
-        InputError: no images, unequal sizes, an image that cannot be read, or a class only in the test set.
+        InputError: no images, unequal sizes, an unreadable image, a class of one image or in the test set only.
     """
     train, test = divided(folder)
     files, names = labelled(train)
     classes = tuple(sorted(set(names)))
     x, y = decoded(files), np.searchsorted(classes, names).astype(np.int32)
     if test is None:
+        if (counts := np.bincount(y)).min() < 2:
+            lonely = folder / classes[counts.argmin()]
+            raise InputError(f"{lonely} holds one image; a class needs one to train on and one to test on.")
         to_train, to_test = split(y)
         x_train, y_train, x_test, y_test = x[to_train], y[to_train], x[to_test], y[to_test]
     else:
