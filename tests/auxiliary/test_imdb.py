@@ -4,12 +4,15 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from pydantic import ValidationError
 from scipy.sparse import csr_matrix
 
 from gradbook.auxiliary import RULES
-from gradbook.auxiliary.bag_of_words import bag
+from gradbook.auxiliary.bag_of_words import bag, product
 from gradbook.auxiliary.decay import CensoredDecay
-from gradbook.auxiliary.imdb import Classifier, Configuration, Training
+from gradbook.auxiliary.imdb import Classifier, Configuration, Examples, Training, examples, run
+from gradbook.errors import InputError, RunError
+from gradbook.seeds import generator
 
 WORDS = 300  # so that some words are frequent and some are not
 
@@ -131,3 +134,88 @@ def test_gathered_words_give_the_loss_and_gradients_of_dense_rows(rows):
     np.testing.assert_allclose(
         whole(sparse.gradient(loss, classifier.variables)[0]), dense.gradient(dense_loss, kernel), rtol=1e-4, atol=1e-6
     )
+
+
+@pytest.mark.parametrize("count", [1, 255, 256, 257])
+def test_any_number_of_words_will_do(count):
+    rows = csr_matrix(np.eye(4, count, dtype=np.float32))
+    kernel = [tf.random.stateless_normal((n, 3), [0, 1]) for n in (min(count, 256), max(count - 256, 0))]
+    np.testing.assert_allclose(product(bag(rows), *kernel), rows @ whole(kernel), rtol=1e-6, atol=1e-7)
+
+
+def test_conflicts_are_where_the_product_is_negative():
+    u = [[tf.Variable([1.0, 0.0])], [tf.Variable([1.0, 0.0])], [tf.Variable([0.0, 0.0])]]
+    g = [[tf.constant([-1.0, 1.0])], [tf.constant([0.0, 1.0])], [tf.constant([1.0, 1.0])]]
+    decay = CensoredDecay(u, "projection", weight=1.0, alpha=1.0, learning_rate=0.1)
+    assert tf.function(decay.step)(g).numpy().tolist() == [True, False, False]
+
+
+def test_a_zero_main_gradient_keeps_all_of_the_decay():
+    for rule in set(RULES) - {"single_task"}:
+        variable = tf.Variable([2.0, -4.0])
+        decay = CensoredDecay([[variable]], rule, weight=5.0, alpha=0.5, learning_rate=0.1)
+        tf.function(decay.step)([[tf.zeros(2)]])
+        np.testing.assert_allclose(variable.numpy(), [1.0, -2.0], rtol=1e-6)
+
+
+def test_the_published_network_has_5_383_681_parameters():
+    assert sum(part.shape.num_elements() for parts in Classifier(10_000, 512).variables for part in parts) == 5_383_681
+
+
+TOY = {"words": 400, "hidden_units": 16, "weight": 30, "learning_rate": 0.01, "batch_size": 500, "patience": 2}
+
+
+def test_training_stops_early_and_tests_the_best_weights():
+    c = Configuration(**TOY)
+    (record,) = run(c, [4])
+    validation, best = record.curves["validation_loss"], int(record.metrics["best_epoch"])
+    assert best == np.argmin(validation) + 1 == record.metrics["epochs"] - c.patience
+    assert record.metrics["validation_loss"] == min(validation)
+    assert {len(curve) for curve in record.curves.values()} == {best + c.patience}
+
+    fit, _, test, identity = examples("reviews-toy", c.words)
+    training, shuffles = Training(c, c.words), generator(4, "batches")
+    training.start(4)
+    for _ in range(best):
+        training.epoch(fit, shuffles.permutation(len(fit)), c.batch_size)
+    assert record.metrics["test_loss"] == training.evaluate(test)
+    assert record.metrics["test_loss"] < np.log(2)
+    assert record.data == identity
+
+
+def test_equal_seeds_give_equal_bits_alone_and_after_others():
+    c = Configuration(rule="weighted_cosine", **TOY)
+    _, after = run(c, [1, 2])
+    (alone,) = run(c, [2])
+    assert (after.metrics, after.curves) == (alone.metrics, alone.curves)
+
+
+def test_rules_start_from_the_same_weights_and_see_the_same_batches():
+    first = {
+        rule: run(Configuration(rule=rule, **TOY | {"weight": 0}), [3])[0].metrics
+        for rule in ("multitask", "orthogonal")
+    }
+    assert first["multitask"] == pytest.approx(first["orthogonal"], rel=1e-4)
+
+
+def test_an_epoch_sees_every_review_once_and_the_last_batch_is_short(rows):
+    labelled = Examples(rows, np.arange(64, dtype=np.float32))
+    batches = [labels.numpy() for _, labels in labelled.batches(np.random.default_rng(0).permutation(64), 25)]
+    assert [len(batch) for batch in batches] == [25, 25, 14]
+    assert sorted(np.concatenate(batches)) == list(range(64))
+
+
+def test_the_split_is_a_fifth_and_disjoint():
+    fit, validation, test, _ = examples("reviews-toy", 10_000)
+    assert (len(fit), len(validation), len(test)) == (1600, 400, 2000)
+    assert fit.rows.shape[1] == validation.rows.shape[1] == test.rows.shape[1] <= 2000
+
+
+def test_what_cannot_be_trained_is_refused():
+    with pytest.raises(InputError, match="'digits' does not hold reviews"):
+        run(Configuration(dataset="digits"), [0])
+    for field, value in {"rule": "projektion", "alpha": 0, "weight": -1, "words": 3, "patience": 0}.items():
+        with pytest.raises(ValidationError, match=field):
+            Configuration(**{field: value})
+    with pytest.raises(RunError, match="validation_loss became"):
+        run(Configuration(**TOY | {"learning_rate": 1e30}), [0])
