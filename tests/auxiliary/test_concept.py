@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from gradbook.auxiliary.concept import EXPERIMENT, Configuration, network, pair, run
+from gradbook.auxiliary.concept import EXPERIMENT, STEPWISE, Configuration, network, pair, run
 from gradbook.data import load
 from gradbook.errors import InputError, RunError
 
@@ -27,7 +27,7 @@ def test_records_hold_a_number_an_epoch_and_the_last_of_each(gated):
         assert set(record.metrics) == set(record.curves)
         for name in ("train_loss", "test_loss", "train_accuracy", "test_accuracy"):
             assert record.metrics[name] == record.curves[name][-1]
-        for name in ("agreement", "cosine"):
+        for name in STEPWISE:
             assert record.metrics[name] == pytest.approx(np.mean(record.curves[name]))
         assert record.data == load("digits").identity
 

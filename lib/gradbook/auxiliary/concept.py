@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from gradbook.auxiliary.two_headed import TwoHeaded
 
 
+STEPWISE = ("agreement", "cosine", "helper_length", "main_length")
+
+
 class Configuration(experiment.Configuration):
     """One way to train the small convolutional network on two pairs of classes.
 
@@ -89,9 +92,10 @@ def run(configuration: Configuration, seeds: Sequence[int]) -> list[Record]:
 
     Returns:
         A record a seed. Metrics: ``train_loss``, ``test_loss`` (nats), ``train_accuracy`` and ``test_accuracy`` of the
-        main task after the last epoch; ``agreement``, the share of all steps at which the two gradients of the trunk
-        had u·v > 0, and ``cosine``, their mean cosine. Curves: the same six, an entry an epoch.
-        Under `unweighted_cosine` and the global scope, agreement is the share of steps that combined both gradients.
+        main task after the last epoch; and as means over all steps, of the two gradients in the trunk, ``agreement``
+        (the share with u·v > 0), ``cosine``, ``helper_length`` ‖u‖ and ``main_length`` ‖v‖.
+        Curves: the same eight, an entry an epoch. Under `unweighted_cosine` and the global scope, agreement is the
+        share of steps that combined both gradients.
 
     Raises:
         InputError: a dataset without images, or a class that it does not have.
@@ -118,8 +122,8 @@ def run(configuration: Configuration, seeds: Sequence[int]) -> list[Record]:
         helper_order = order(len(helper[1]), steps, generator(seed, "helper"))
         series = defaultdict(list)
         for number in range(c.epochs):
-            cosines = epoch(main, helper, main_order[number], helper_order[number]).numpy()
-            measured = {"agreement": np.mean(cosines > 0), "cosine": np.mean(cosines)}
+            cosines, *lengths = epoch(main, helper, main_order[number], helper_order[number]).numpy()
+            measured = dict(zip(STEPWISE, map(np.mean, (cosines > 0, cosines, *lengths)), strict=True))
             for part, examples in ("train", main), ("test", test):
                 measured[f"{part}_loss"], measured[f"{part}_accuracy"] = evaluate(*examples)
             for name, value in measured.items():
@@ -131,7 +135,7 @@ def run(configuration: Configuration, seeds: Sequence[int]) -> list[Record]:
     return [
         Record(
             metrics={name: values[-1] for name, values in series.items()}
-            | {name: float(np.mean(series[name])) for name in ("agreement", "cosine")},
+            | {name: float(np.mean(series[name])) for name in STEPWISE},
             curves=series,
             seconds=watch.seconds / len(runs),
             peak_memory=watch.peak_memory,

@@ -58,13 +58,14 @@ def epoch(network: TwoHeaded, rule: Rule, *, scope: Scope, weight: float, learni
 
     Returns:
         A function of the main and the helper examples, each (images float32 [n, …], labels int32 [n]), and of the
-        examples that each step sees of either, int32 [steps, batch]; it returns the steps' cosines, float32 [steps].
+        examples that each step sees of either, int32 [steps, batch]. It returns, float32 [3, steps], the cosine of the
+        trunk's two gradients and their lengths, ‖u‖ and ‖v‖.
     """
 
     @tf.function(reduce_retracing=True)
     def run(main: Examples, helper: Examples, main_order: tf.Tensor, helper_order: tf.Tensor) -> tf.Tensor:
         steps = tf.shape(main_order)[0]
-        cosines = tf.TensorArray(tf.float32, steps)
+        measured = tf.TensorArray(tf.float32, steps)
         for step in tf.range(steps):
             v, main_head = gradients(network.trunk, network.main, *(tf.gather(x, main_order[step]) for x in main))
             u, helper_head = gradients(
@@ -75,7 +76,7 @@ def epoch(network: TwoHeaded, rule: Rule, *, scope: Scope, weight: float, learni
             for model, direction in zip(network.models, (shared, main_head, helper_head), strict=True):
                 for variable, change in zip(model.trainable_variables, direction, strict=True):
                     variable.assign_sub(learning_rate * change)
-            cosines = cosines.write(step, cosine(u, v))
-        return cosines.stack()
+            measured = measured.write(step, [cosine(u, v), tf.linalg.global_norm(u), tf.linalg.global_norm(v)])
+        return tf.transpose(measured.stack())
 
     return run
