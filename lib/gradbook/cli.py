@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 
 import click
 
@@ -197,6 +198,101 @@ def data_verify(names: tuple[str, ...]) -> None:
         click.echo(f"{finding.name}: {finding.state}{'; ' if finding.reason else ''}{finding.reason}")
     if damaged := [finding.name for finding in findings if finding.state == "damaged"]:
         raise RunError(f"damaged: {', '.join(damaged)}; gradbook data fetch gets a dataset again.")
+
+
+store_path = click.option(
+    "--store", "store_path", type=click.Path(path_type=Path), help="The store. [default: $GRADBOOK_STORE, or yours]"
+)
+
+
+@app.command()
+@click.argument("name", metavar="STUDY")
+@click.option("--seeds", type=click.IntRange(1), metavar="N", help="Seeds 0 to N-1 in each cell, not the study's own.")
+@click.option("--where", multiple=True, metavar="FIELD=VALUE", help="Only these runs; may be repeated.")
+@click.option("--workers", type=click.IntRange(1), help="Processes on this machine. [default: one a core]")
+@click.option("--scheduler", metavar="ADDRESS", help="Use a running Dask scheduler, tcp://host:port.")
+@click.option("--dashboard", default="127.0.0.1:8787", show_default=True, help="Where Dask shows what it does.")
+@store_path
+@click.option("--retry-failed", is_flag=True, help="Run also what failed before, each run alone.")
+@click.option("--status", is_flag=True, help="Only say what is done, failed and waiting.")
+@click.option("--dry-run", is_flag=True, help="Only list the runs to do.")
+@click.option("--tensorboard", type=click.Path(path_type=Path), metavar="DIR", help="Write the runs' curves there.")
+def sweep(
+    name: str,
+    seeds: int | None,
+    where: tuple[str, ...],
+    workers: int | None,
+    scheduler: str | None,
+    dashboard: str,
+    store_path: Path | None,
+    retry_failed: bool,
+    status: bool,
+    dry_run: bool,
+    tensorboard: Path | None,
+) -> None:
+    """Run what a study still lacks, on the cores of this machine or on a Dask cluster.
+
+    Every run is kept as it ends: stop a sweep at any time, and start it again to go on. What is in book/results counts
+    as done. Exit code 1 says that a run failed; the others are done all the same.
+
+    \b
+    Examples:
+      gradbook sweep concept                                 all of it, one process a core
+      gradbook sweep concept --where rule=projection --where seed=0 --tensorboard logs
+      gradbook sweep concept --scheduler tcp://node1:8786    on a cluster
+      gradbook sweep concept --status
+      gradbook sweep concept --retry-failed
+    """
+    from gradbook.studies import catalogue
+    from gradbook.studies.standing import standing
+    from gradbook.studies.store import Store
+
+    study = catalogue.study(name)
+    study = (study.with_seeds(seeds) if seeds else study).where(*where)
+    with Store(store_path) as store:
+        now = standing(study, store)
+        if dry_run:
+            todo = [*now.waiting, *(now.failed if retry_failed else [])]
+            click.echo("\n".join([*map(now.label, todo), f"{len(todo)} runs to do"]))
+            return
+        if not status:
+            from gradbook.studies.sweep import sweep
+
+            now = sweep(
+                study, store, workers=workers, scheduler=scheduler, retry_failed=retry_failed, dashboard=dashboard
+            )
+        click.echo(now)
+        if tensorboard:
+            from gradbook.studies.tensorboard import write_study
+
+            write_study(study, store, tensorboard)
+    if now.failed and not status:
+        raise RunError(f"{len(now.failed)} of {len(study.runs)} runs failed; --retry-failed runs them again.")
+
+
+@app.group("results", no_args_is_help=True)
+def results_group() -> None:
+    """Results that travel with the book: from the store to book/results.
+
+    \b
+    Example:
+      gradbook results export concept
+    """
+
+
+@results_group.command("export")
+@click.argument("name", metavar="STUDY")
+@store_path
+def results_export(name: str, store_path: Path | None) -> None:
+    """Add a study's finished runs to its files in book/results."""
+    from gradbook.studies import catalogue, results
+    from gradbook.studies.store import Store
+
+    with Store(store_path) as store:
+        exported = results.export(catalogue.study(name), store)
+    click.echo(f"{name}: {exported.runs} runs in {results.FOLDER / name}.csv, {exported.added} of them new")
+    if exported.dropped:
+        click.echo(f"{exported.dropped} rows dropped: of another version of the experiment, or no longer in the study")
 
 
 def main() -> None:

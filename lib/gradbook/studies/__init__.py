@@ -1,0 +1,1 @@
+"""Studies: what runs at full scale, how it is swept, and where its results are kept."""

@@ -1,0 +1,68 @@
+"""Where numbers come from: the commit, the libraries and the machine of the process that measured them."""
+
+import os
+import platform
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import psutil
+from dask.system import CPU_COUNT
+
+PACKAGE = Path(__file__).resolve().parents[1]
+LIBRARIES = ("numpy", "tensorflow", "keras", "jax", "torch", "sklearn")
+
+
+@cache
+def origin() -> dict[str, Any]:
+    """What a run's numbers depend on beyond its configuration, found out once a process, after its first run.
+
+    ``commit`` is empty where the package is not a checkout; ``dirty`` says whether the package's own files differ
+    from the commit. Libraries and accelerators are those of modules that are imported by then.
+    """
+    imported = {name: sys.modules[name].__version__ for name in LIBRARIES if name in sys.modules}
+    tracked = bool(_git("ls-files", "errors.py"))
+    return {
+        "commit": _git("rev-parse", "HEAD") if tracked else "",
+        "dirty": tracked and bool(_git("status", "--porcelain", "--", ".")),
+        "libraries": {"python": platform.python_version(), **imported},
+        "machine": _machine(),
+    }
+
+
+def _git(*arguments: str) -> str:
+    try:
+        done = subprocess.run(["git", "-C", str(PACKAGE), *arguments], capture_output=True, text=True, timeout=60)
+    except FileNotFoundError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _machine() -> dict[str, Any]:
+    return {
+        "processor": _processor(),
+        "cores": CPU_COUNT,
+        "threads": int(os.environ.get("TF_NUM_INTRAOP_THREADS", CPU_COUNT)),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30),
+        "system": f"{platform.system()} {platform.machine()}",
+        "accelerators": _accelerators(),
+    }
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _accelerators() -> list[str]:
+    tensorflow = sys.modules.get("tensorflow")
+    if tensorflow is None:
+        return []
+    devices = tensorflow.config.list_physical_devices("GPU")
+    return [tensorflow.config.experimental.get_device_details(device).get("device_name", "GPU") for device in devices]

@@ -1,0 +1,206 @@
+"""Results that travel with the book: what a study measured, exported from the store to files that are committed.
+
+    book/results/STUDY.csv     a row a run: configuration, metrics, seconds, peak_memory (bytes), origin, key;
+                               a cell is JSON, or plain text, or empty where a value is missing
+    book/results/STUDY.json    what the column ``origin`` refers to (commit, libraries, machine, data), and sums
+    book/results/STUDY.npz     curves, in single precision: of each its values run after run, and how many each run has
+
+Chapters and the ledger read these files and nothing else.
+"""
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gradbook.data.files import whole
+from gradbook.errors import InputError, unknown
+from gradbook.experiment import Record
+from gradbook.studies.store import Store
+from gradbook.studies.study import Study, literal
+
+FOLDER = Path(str(files("gradbook"))) / "book" / "results"
+
+COST = ("seconds", "peak_memory", "origin", "key")
+
+Row = dict[str, Any]
+Curves = dict[str, dict[str, np.ndarray]]  # key → name → float32 [steps]
+
+
+def load(study: str, folder: Path = FOLDER) -> pd.DataFrame:
+    """A row a run: the configuration's fields, the metrics, ``seconds``, ``peak_memory``, ``origin`` and ``key``.
+
+    Raises:
+        InputError: the book holds no results of that name.
+    """
+    return pd.DataFrame(_read_rows(_known(study, folder).with_suffix(".csv")))
+
+
+def load_curves(study: str, curve: str, folder: Path = FOLDER) -> pd.DataFrame:
+    """One curve of every run, [runs, steps], float32: its rows are those of ``load``, short runs end in NaN.
+
+    ``load_curves(study, "test_loss")[load(study).rule == "projection"].mean()`` is a mean curve.
+
+    Raises:
+        InputError: the book holds no results of that name, or they hold no such curve.
+    """
+    rows, curves = load(study, folder), _read_curves(folder / f"{study}.npz")
+    known = sorted({name for run in curves.values() for name in run})
+    if curve not in known:
+        raise unknown("curve", curve, known)
+    return pd.DataFrame([pd.Series(curves.get(key, {}).get(curve, ()), dtype="float32") for key in rows["key"]])
+
+
+def provenance(study: str, folder: Path = FOLDER) -> dict[str, Any]:
+    """Where a study's results come from: ``experiment``, ``version``, ``runs``, ``seconds`` in total, and ``origins``.
+
+    Origins are the groups of runs that share ``commit``, ``dirty``, ``libraries``, ``machine`` and ``data``, by the
+    names that the column ``origin`` of the results gives them; each says its ``runs`` and ``seconds`` too.
+
+    Raises:
+        InputError: the book holds no results of that name.
+    """
+    return _read_provenance(_known(study, folder).with_suffix(".json"))
+
+
+def keys(study: str, folder: Path = FOLDER) -> list[str]:
+    """The keys of a study's committed runs; none where nothing is committed."""
+    return [row["key"] for row in _read_rows(folder / f"{study}.csv")]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export wrote: runs in all, those of them that are new, and committed ones that it left out."""
+
+    runs: int
+    added: int
+    dropped: int
+
+
+def export(study: Study, store: Store, folder: Path = FOLDER) -> Exported:
+    """Bring a study's results up to date with the store: runs already committed stay, finished ones are added.
+
+    Runs at any seed of the study's cells belong to it. Rows whose key is not one of these are dropped: they were
+    measured by another version of the experiment, or in a cell that the study no longer has. Equal stores and
+    committed files give equal bytes. The CSV is replaced last, so that an interrupted export can be repeated.
+
+    Raises:
+        InputError: no run has finished, or a metric is named as another column.
+    """
+    stem = folder / study.name
+    rows = {row["key"]: row for row in _read_rows(stem.with_suffix(".csv"))}
+    curves = _read_curves(stem.with_suffix(".npz"))
+    origins = _read_provenance(stem.with_suffix(".json")).get("origins", {})
+    committed, fields = set(rows), list(study.experiment.configuration.model_fields)
+    seeds = {row["seed"] for row in rows.values()}
+    for key, seed, record, origin in store.records(study.experiment):
+        seeds.add(seed)
+        if key not in committed:
+            where = {**origin, "data": record.data}
+            name = "o" + hashlib.sha256(json.dumps(where, sort_keys=True).encode()).hexdigest()[:8]
+            origins[name] = where
+            rows[key] = _row(record, {*fields}) | {"origin": name, "key": key}
+            with np.errstate(over="ignore"):
+                curves[key] = {curve: np.asarray(values, np.float32) for curve, values in record.curves.items()}
+
+    members = {key: run.model_dump(mode="json") for key, run in study.members(seeds).items() if key in rows}
+    if not members:
+        raise InputError(f"study {study.name!r} has no finished run in {store.path}; run gradbook sweep first.")
+    rows = {key: rows[key] | configuration for key, configuration in members.items()}
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for suffix, content in {
+        ".json": _provenance_bytes(study, rows, origins),
+        ".npz": _curves_bytes({key: curves.get(key, {}) for key in rows}),
+        ".csv": _csv_bytes(fields, list(rows.values())),
+    }.items():
+        with whole(stem.with_suffix(suffix)) as file:
+            file.write(content)
+    return Exported(len(rows), added=len(rows.keys() - committed), dropped=len(committed - rows.keys()))
+
+
+def _known(study: str, folder: Path) -> Path:
+    known = sorted(path.stem for path in folder.glob("*.csv"))
+    if study not in known:
+        raise unknown("results", study, known)
+    return folder / study
+
+
+def _row(record: Record, fields: set[str]) -> Row:
+    if clash := record.metrics.keys() & (fields | {*COST}):
+        raise InputError(f"metrics named as other columns of the results: {', '.join(sorted(clash))}.")
+    return {**record.metrics, "seconds": round(record.seconds, 3), "peak_memory": record.peak_memory}
+
+
+def _read_rows(path: Path) -> list[Row]:
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return [{name: literal(cell) if cell else None for name, cell in row.items()} for row in csv.DictReader(file)]
+
+
+def _csv_bytes(fields: list[str], rows: list[Row]) -> bytes:
+    metrics = sorted({name for row in rows for name in row}.difference(fields, COST))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [*fields, *metrics, *COST], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+    return text.getvalue().encode()
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _read_curves(path: Path) -> Curves:
+    if not path.exists():
+        return {}
+    with np.load(path, allow_pickle=False) as arrays:
+        keys = arrays["keys"].astype(str)
+        curves = {key: {} for key in keys}
+        for name in sorted(name.removeprefix("values/") for name in arrays if name.startswith("values/")):
+            ends = np.cumsum(arrays[f"lengths/{name}"])
+            for key, values in zip(keys, np.split(arrays[f"values/{name}"], ends[:-1]), strict=True):
+                if len(values):
+                    curves[key][name] = values
+    return curves
+
+
+def _curves_bytes(curves: Curves) -> bytes:
+    arrays = {"keys": np.array(list(curves), dtype="S64")}
+    for name in sorted({name for run in curves.values() for name in run}):
+        parts = [run.get(name, np.empty(0, np.float32)) for run in curves.values()]
+        arrays[f"lengths/{name}"] = np.array([len(part) for part in parts], np.int32)
+        arrays[f"values/{name}"] = np.concatenate(parts)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def _read_provenance(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def _provenance_bytes(study: Study, rows: Mapping[str, Row], origins: Mapping[str, Any]) -> bytes:
+    def sums(chosen: list[Row]) -> dict[str, float]:
+        return {"runs": len(chosen), "seconds": round(sum(row["seconds"] for row in chosen), 1)}
+
+    groups = {name: [row for row in rows.values() if row["origin"] == name] for name in origins}
+    text = {
+        "study": study.name,
+        "experiment": study.experiment.name,
+        "version": study.experiment.version,
+        **sums(list(rows.values())),
+        "origins": {name: {**origins[name], **sums(chosen)} for name, chosen in groups.items() if chosen},
+    }
+    return (json.dumps(text, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()

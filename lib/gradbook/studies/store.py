@@ -1,0 +1,185 @@
+"""The store: one SQLite file that holds every run, a row each, and is written by one process at a time."""
+
+import fcntl
+import json
+import os
+import sqlite3
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import platformdirs
+
+from gradbook.errors import InputError, RunError
+from gradbook.experiment import Configuration, Experiment, Record
+from gradbook.studies.study import key
+
+FORMAT = 1
+
+# A run is finished where `error` is null, and failed elsewhere.
+SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS runs (
+    key           TEXT PRIMARY KEY,  -- SHA-256 of experiment, version and configuration
+    experiment    TEXT NOT NULL,
+    version       INTEGER NOT NULL,
+    configuration TEXT NOT NULL,     -- JSON, seed included
+    metrics       TEXT,              -- JSON
+    curves        BLOB,              -- JSON, compressed by zlib
+    error         TEXT,
+    seconds       REAL,
+    peak_memory   INTEGER,           -- bytes
+    data          TEXT,              -- name:sha256
+    origin        TEXT NOT NULL,     -- JSON: commit, dirty or not, libraries, machine
+    ended         TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ'))
+);
+CREATE INDEX IF NOT EXISTS runs_of_experiment ON runs (experiment, version);
+PRAGMA user_version = {FORMAT};
+"""
+
+# A finished run is never overwritten; a failed one is, by its next attempt.
+INSERT = """
+INSERT INTO runs (key, experiment, version, configuration, metrics, curves, error, seconds, peak_memory, data, origin)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (key) DO UPDATE SET (metrics, curves, error, seconds, peak_memory, data, origin, ended) =
+    (excluded.metrics, excluded.curves, excluded.error, excluded.seconds, excluded.peak_memory, excluded.data,
+     excluded.origin, excluded.ended)
+WHERE runs.error IS NOT NULL
+"""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one run.
+
+    Attributes:
+        configuration: the run's choices, seed included.
+        record: what it measured; ``None`` if it failed.
+        error: empty, or the error that stopped it, its last line the error's own.
+        origin: see ``provenance.origin``.
+    """
+
+    configuration: Configuration
+    record: Record | None
+    error: str
+    origin: dict[str, Any]
+
+
+def default_path() -> Path:
+    """``$GRADBOOK_STORE``, else ``studies.sqlite`` in the user's data folder."""
+    return Path(os.environ.get("GRADBOOK_STORE") or platformdirs.user_data_path("gradbook") / "studies.sqlite")
+
+
+class Store:
+    """The runs in one SQLite file, created where it is missing; use it in a ``with`` block.
+
+    What ``add`` has written survives the end of the process and of the machine (write-ahead log, synchronised at
+    every transaction). Keep the file on a disk of the machine that sweeps: SQLite's log does not work across a network.
+
+    Raises:
+        InputError: the file is not a store, or was written by a later version of the book.
+        RunError: the file cannot be read or written, for instance on a full disk.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path or default_path()
+        with self._explained():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with _locked(Path(f"{self.path}.lock")):
+                self._database = sqlite3.connect(self.path, timeout=60)
+                self._prepare()
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._database.close()
+
+    def add(self, experiment: Experiment, outcomes: Iterable[Outcome]) -> None:
+        """Write outcomes in one transaction; on return they are on the disk."""
+        rows = [_row(experiment, outcome) for outcome in outcomes]
+        with self._explained(), self._database:
+            self._database.executemany(INSERT, rows)
+
+    def errors(self, experiment: Experiment) -> dict[str, str]:
+        """Key → error of every run of the experiment at its present version; empty text for finished runs."""
+        return dict(self._select("key, coalesce(error, '')", experiment))
+
+    def records(self, experiment: Experiment) -> Iterator[tuple[str, int, Record, dict[str, Any]]]:
+        """Key, seed, record and origin of every finished run of the experiment at its present version."""
+        columns = "key, configuration, metrics, curves, seconds, peak_memory, data, origin"
+        rows = self._select(columns, experiment, "AND error IS NULL")
+        for name, configuration, metrics, curves, seconds, peak_memory, data, origin in rows:
+            record = Record(json.loads(metrics), json.loads(zlib.decompress(curves)), seconds, peak_memory, data)
+            yield name, json.loads(configuration)["seed"], record, json.loads(origin)
+
+    @contextmanager
+    def reserve(self, experiment: Experiment, waiting: Callable[[], None]) -> Iterator[None]:
+        """Be the only process that sweeps this experiment into this store, however the process may end.
+
+        While another one is, ``waiting`` is called once, and this one waits.
+        """
+        with self._explained():
+            lock = _locked(Path(f"{self.path}.{experiment.name}.lock"), waiting)
+        with lock:
+            yield
+
+    def _prepare(self) -> None:
+        version = self._database.execute("PRAGMA user_version").fetchone()[0]
+        if version > FORMAT:
+            raise InputError(f"store {self.path} has format {version}; this version of the book reads {FORMAT}.")
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = FULL")
+        if version < FORMAT:
+            self._database.executescript(SCHEMA)
+
+    def _select(self, columns: str, experiment: Experiment, only: str = "") -> list[tuple]:
+        query = f"SELECT {columns} FROM runs WHERE experiment = ? AND version = ? {only}"
+        with self._explained():
+            return self._database.execute(query, (experiment.name, experiment.version)).fetchall()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.OperationalError, OSError) as error:
+            raise RunError(f"store {self.path}: {error}; what it held before is kept.") from error
+        except sqlite3.DatabaseError as error:
+            raise InputError(f"store {self.path} is not one of this book: {error}.") from error
+
+
+def _locked(path: Path, waiting: Callable[[], None] = lambda: None) -> IO[str]:
+    """A lock that lasts until the file returned is closed, which the operating system does for a dead process."""
+    lock = path.open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        waiting()
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
+
+
+def _row(experiment: Experiment, outcome: Outcome) -> tuple:
+    record = outcome.record
+    measured = (
+        (None, None, outcome.error, None, None, None)
+        if record is None
+        else (
+            json.dumps(record.metrics, sort_keys=True),
+            zlib.compress(json.dumps(record.curves, sort_keys=True).encode()),
+            None,
+            record.seconds,
+            record.peak_memory,
+            record.data,
+        )
+    )
+    return (
+        key(experiment, outcome.configuration),
+        experiment.name,
+        experiment.version,
+        outcome.configuration.model_dump_json(),
+        *measured,
+        json.dumps(outcome.origin, sort_keys=True),
+    )

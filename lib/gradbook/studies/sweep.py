@@ -1,0 +1,192 @@
+"""Sweeping a study: Dask runs what is not done yet, and this process writes what comes back."""
+
+import logging
+import os
+import sys
+import time
+import traceback
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import dask
+from dask.system import CPU_COUNT
+from distributed import CancelledError, Client, KilledWorker, LocalCluster, as_completed
+from tqdm import tqdm
+
+from gradbook.errors import InputError, RunError
+from gradbook.experiment import Configuration, Experiment, Record
+from gradbook.studies.provenance import origin
+from gradbook.studies.results import FOLDER
+from gradbook.studies.standing import Standing, standing
+from gradbook.studies.store import Outcome, Store
+from gradbook.studies.study import Study, key, seedless
+
+DASHBOARD = "127.0.0.1:8787"
+PACE = 0.2  # seconds between two transactions: how much of the latest work a power cut may cost
+
+# One run at a time on a worker, so that a run that kills its worker takes no other with it; two attempts before a run
+# is suspected. A worker is restarted when it outgrows its share of the memory, never paused half-way.
+DASK = {
+    "distributed.scheduler.worker-saturation": 1.0,
+    "distributed.scheduler.allowed-failures": 1,
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.pause": False,
+}
+# Ctrl-C reaches a terminal's whole process group: workers leave it to the client, which then closes them.
+PRELOAD = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
+
+
+def sweep(
+    study: Study,
+    store: Store,
+    *,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    retry_failed: bool = False,
+    dashboard: str = DASHBOARD,
+    folder: Path = FOLDER,
+) -> Standing:
+    """Run what is not done yet, record each run as it ends, and return where the study then stands.
+
+    Seeds of a cell go to the experiment together, up to its ``stack``; failed runs are retried one by one, so that
+    a seed that breaks its stack is found. An exception in a run, or a run that again and again kills its worker, is
+    recorded as its error, and the others go on. A second sweep of the same experiment waits for the first.
+
+    Args:
+        workers: processes of a cluster on this machine, by default one a core; the cores are shared among them.
+        scheduler: address of a running Dask scheduler to use in place of a cluster of our own.
+        retry_failed: run also what failed before.
+        dashboard: host and port of the local cluster's dashboard.
+        folder: where committed results lie.
+
+    Raises:
+        InputError: both ``workers`` and ``scheduler``, or an address that is none.
+        RunError: the scheduler or the store cannot be reached or fails on the way; what was recorded is kept.
+    """
+
+    def waiting() -> None:
+        _say(f"another sweep of {study.experiment.name!r} into {store.path} is running; waiting for its end …")
+
+    with store.reserve(study.experiment, waiting):
+        before = standing(study, store, folder)
+        groups = _stacks(study, before.waiting) + [[study.runs[name]] for name in before.failed if retry_failed]
+        if groups:
+            with _connect(scheduler, workers, dashboard) as client:
+                _run(study, store, client, groups, done=len(before.done))
+    return standing(study, store, folder)
+
+
+def _run(study: Study, store: Store, client: Client, groups: list[list[Configuration]], done: int) -> None:
+    runs, failed = sum(map(len, groups)), 0
+    _say(f"{study.name}: {runs} runs to do, {done} done; dashboard {client.dashboard_link}")
+    with tqdm(total=done + runs, initial=done, desc=study.name, unit="run", disable=None) as bar:
+        for outcomes in _outcomes(client, study.experiment, groups):
+            store.add(study.experiment, outcomes)
+            failed += sum(bool(outcome.error) for outcome in outcomes)
+            bar.set_postfix(failed=failed, refresh=False)
+            bar.update(len(outcomes))
+
+
+def _outcomes(
+    client: Client, experiment: Experiment, groups: Sequence[list[Configuration]], alone: bool = False
+) -> Iterator[list[Outcome]]:
+    """Outcomes in batches, as groups end; those suspected of killing their workers come last, each group alone."""
+    futures = client.map(execute, groups, experiment=experiment, key=experiment.name, pure=False)
+    waiting, suspects = dict(zip(futures, groups, strict=True)), []
+    for batch in as_completed(futures).batches():
+        outcomes = [outcome for result in client.gather(batch, errors="skip") for outcome in result]
+        for future in batch:
+            group = waiting.pop(future)
+            if future.status == "cancelled":
+                raise RunError(f"the Dask scheduler is gone; start it and sweep {experiment.name!r} again.")
+            if future.status == "error":
+                error = future.exception()
+                if not isinstance(error, KilledWorker):
+                    raise RunError(f"Dask could not run {experiment.name!r}: {error!r}.")
+                if alone:
+                    outcomes += _failures(group, "its worker died, again and again (out of memory?)", {})
+                else:
+                    suspects.append(group)
+            future.release()  # or Dask would run it again if its worker died now
+        yield outcomes
+        time.sleep(PACE)
+    for group in suspects:
+        yield from _outcomes(client, experiment, [group], alone=True)
+
+
+def execute(group: Sequence[Configuration], experiment: Experiment) -> list[Outcome]:
+    """On a worker: run the seeds of one cell as a stack; an exception becomes the error of each."""
+    try:
+        records = experiment.run(group[0], [configuration.seed for configuration in group])
+        outcomes = [
+            Outcome(configuration, _plain(record), "", origin())
+            for configuration, record in zip(group, records, strict=True)
+        ]
+    except Exception:
+        return _failures(group, traceback.format_exc(), origin())
+    return outcomes
+
+
+def _plain(record: Record) -> Record:
+    metrics = {name: float(value) for name, value in record.metrics.items()}
+    curves = {name: [float(value) for value in values] for name, values in record.curves.items()}
+    return replace(record, metrics=metrics, curves=curves)
+
+
+def _failures(group: Iterable[Configuration], error: str, where: dict) -> list[Outcome]:
+    return [Outcome(configuration, None, error.strip(), where) for configuration in group]
+
+
+def _stacks(study: Study, names: Iterable[str]) -> list[list[Configuration]]:
+    size, cells = study.experiment.stack, {}
+    for name in names:
+        configuration = study.runs[name]
+        cells.setdefault(key(study.experiment, seedless(configuration)), []).append(configuration)
+    return [runs[start : start + size] for runs in cells.values() for start in range(0, len(runs), size)]
+
+
+@contextmanager
+def _connect(scheduler: str | None, workers: int | None, dashboard: str) -> Iterator[Client]:
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters of it is recorded, or raised here
+    if scheduler and workers:
+        raise InputError("the workers of a running scheduler are its own: give workers or scheduler, not both.")
+    if not scheduler:
+        with _cluster(workers or CPU_COUNT, dashboard) as cluster, Client(cluster) as client:
+            yield client
+        return
+    try:
+        with Client(scheduler, timeout=5) as client:
+            yield client
+    except ValueError as error:
+        raise InputError(f"scheduler {scheduler!r} is no address such as tcp://host:8786: {error}.") from error
+    except (OSError, CancelledError) as error:
+        raise RunError(f"no Dask scheduler answers at {scheduler}; what was recorded is kept.") from error
+
+
+@contextmanager
+def _cluster(workers: int, dashboard: str) -> Iterator[LocalCluster]:
+    cluster = partial(LocalCluster, n_workers=workers, threads_per_worker=1, dashboard_address=dashboard)
+    with (
+        dask.config.set(DASK),
+        cluster(env=_environment(workers), preload=[PRELOAD], silence_logs=logging.CRITICAL) as running,
+    ):
+        yield running
+
+
+def _environment(workers: int) -> dict[str, str]:
+    """What workers find set before they import TensorFlow: their share of the cores, and quiet."""
+    wanted = {
+        "TF_NUM_INTRAOP_THREADS": str(max(1, CPU_COUNT // workers)),
+        "TF_NUM_INTEROP_THREADS": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+    }
+    return {name: os.environ.get(name, value) for name, value in wanted.items()}
+
+
+def _say(text: str) -> None:
+    tqdm.write(text, file=sys.stderr)

@@ -1,0 +1,99 @@
+"""The store: what is written is read back exactly, and what is no store is refused."""
+
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sampling import SAMPLES, Sample
+
+from gradbook.errors import InputError, RunError
+from gradbook.experiment import Record
+from gradbook.studies.store import Outcome, Store
+from gradbook.studies.study import key
+
+ORIGIN = {"commit": "c0ffee", "dirty": False}
+FIRST = Sample(seed=3)
+numbers = st.floats(allow_nan=False)
+records = st.builds(
+    Record,
+    metrics=st.dictionaries(st.text(max_size=5), numbers, max_size=3),
+    curves=st.dictionaries(st.text(max_size=5), st.lists(numbers, max_size=5), max_size=3),
+    seconds=st.floats(0, 1e9),
+    peak_memory=st.integers(0, 2**60),
+    data=st.text(max_size=5),
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(records)
+def test_records_come_back_bit_for_bit(tmp_path_factory, record):
+    with Store(tmp_path_factory.mktemp("store") / "store.sqlite") as store:
+        store.add(SAMPLES, [Outcome(FIRST, record, "", ORIGIN)])
+        assert list(store.records(SAMPLES)) == [(key(SAMPLES, FIRST), 3, record, ORIGIN)]
+
+
+@pytest.fixture
+def store(tmp_path):
+    with Store(tmp_path / "folder that is missing" / "store.sqlite") as store:
+        yield store
+
+
+def test_a_finished_run_is_never_overwritten_and_a_failed_one_is(store):
+    good, better = Record({"loss": 1.0}), Record({"loss": 0.5})
+    for record, error in [(None, "no"), (None, "still no"), (good, ""), (better, ""), (None, "no more")]:
+        store.add(SAMPLES, [Outcome(FIRST, record, error, ORIGIN)])
+        if record is None and error != "no more":
+            assert store.errors(SAMPLES) == {key(SAMPLES, FIRST): error}
+    assert [record for _, _, record, _ in store.records(SAMPLES)] == [good]
+
+
+def test_versions_of_an_experiment_do_not_mix(store):
+    store.add(SAMPLES, [Outcome(FIRST, Record({"loss": 1.0}), "", ORIGIN)])
+    later = replace(SAMPLES, version=2)
+    assert store.errors(later) == {}
+    assert list(store.records(later)) == []
+
+
+def test_a_file_that_is_no_store_is_refused_and_left_alone(tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_text("not a database, but a text that is long enough to be looked at " * 20)
+    with pytest.raises(InputError, match=r"notes\.txt is not one of this book"):
+        Store(path)
+    assert path.read_text().startswith("not a database")
+
+
+def test_a_store_of_a_later_format_is_refused(store):
+    with sqlite3.connect(store.path) as database:
+        database.execute("PRAGMA user_version = 99")
+    with pytest.raises(InputError, match="format 99"):
+        Store(store.path)
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match=str(tmp_path / "file")):
+        Store(tmp_path / "file" / "store.sqlite")
+
+
+def test_many_may_open_a_new_store_at_once(tmp_path):
+    def write(seed):
+        with Store(tmp_path / "store.sqlite") as store:
+            store.add(SAMPLES, [Outcome(Sample(seed=seed), Record({}), "", ORIGIN)])
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(32)))
+    with Store(tmp_path / "store.sqlite") as store:
+        assert len(store.errors(SAMPLES)) == 32
+
+
+def test_the_default_place_is_the_environments(monkeypatch, tmp_path):
+    monkeypatch.setenv("GRADBOOK_STORE", str(tmp_path / "mine.sqlite"))
+    with Store() as store:
+        assert store.path == tmp_path / "mine.sqlite"
+    monkeypatch.delenv("GRADBOOK_STORE")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    with Store() as store:
+        assert store.path == tmp_path / "data" / "gradbook" / "studies.sqlite"
