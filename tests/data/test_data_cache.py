@@ -16,8 +16,8 @@ import pytest
 from data_fakes import SIZES, files, labels, pixels
 
 import gradbook.data as data
-from gradbook.data.files import whole
 from gradbook.errors import InputError
+from gradbook.files import whole
 
 HERE = Path(__file__).parent
 PUBLISHED = ["mnist", "imdb", "cifar10", "tiny-imagenet"]

@@ -9,9 +9,10 @@ from typing import Any
 
 from gradbook.data.dataset import Dataset, check, checksum
 from gradbook.data.download import download, is_intact
-from gradbook.data.files import root, stamp, whole
+from gradbook.data.files import root, stamp
 from gradbook.data.source import Source
 from gradbook.errors import InputError, RunError
+from gradbook.files import whole
 
 # In a dataset's folder: the stamp of its files when they were last checked, and the checksum of their content.
 RECORD = ".checked"

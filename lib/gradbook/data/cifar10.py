@@ -8,8 +8,8 @@ import numpy as np
 
 from gradbook.data.archive import members
 from gradbook.data.dataset import scaled
-from gradbook.data.files import whole
 from gradbook.data.source import Download, Source
+from gradbook.files import whole
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 

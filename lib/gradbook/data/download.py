@@ -3,9 +3,9 @@
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from gradbook.data.files import whole
 from gradbook.data.source import Download
 from gradbook.errors import RunError
+from gradbook.files import whole
 
 
 def is_intact(wanted: Download, folder: Path) -> bool:

@@ -1,31 +1,16 @@
-"""The folder in which published datasets are kept, and files that appear there whole or not at all."""
+"""The folder in which published datasets are kept."""
 
 import hashlib
 import os
-import secrets
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
-from typing import BinaryIO
+
+from gradbook.files import whole  # noqa: F401
 
 
 def root() -> Path:
     """The folder of all published datasets: ``$GRADBOOK_DATA``, or ``~/.cache/gradbook``."""
     return Path(os.environ.get("GRADBOOK_DATA") or "~/.cache/gradbook").expanduser()
-
-
-@contextmanager
-def whole(target: Path) -> Iterator[BinaryIO]:
-    """A binary file to write; it replaces `target` at the end of the block, or vanishes if the block fails."""
-    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
-    try:
-        with part.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def find(folder: Path, patterns: Iterable[str]) -> list[Path]:

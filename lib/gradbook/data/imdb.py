@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from gradbook.data.dataset import Reviews
-from gradbook.data.files import whole
 from gradbook.data.source import Download, Source
+from gradbook.files import whole
 
 
 def convert(folder: Path, published: Path) -> None:

@@ -9,9 +9,10 @@ import numpy as np
 
 from gradbook.data.archive import members
 from gradbook.data.dataset import scaled
-from gradbook.data.files import stamp, whole
+from gradbook.data.files import stamp
 from gradbook.data.images import read_folder
 from gradbook.data.source import Download, Source
+from gradbook.files import whole
 
 FILES = ("classes.txt", "train/*/*.JPEG", "val/*/*.JPEG")
 # WordNet's numbers: three cats, six dogs, a lion, four other animals, two vehicles, two foods, two landscapes.

@@ -2,13 +2,12 @@
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from gradbook.errors import InputError
+from gradbook.files import whole
 
 
 def checkout(start: Path | None = None) -> Path:
@@ -28,17 +27,8 @@ def checkout(start: Path | None = None) -> Path:
 def write_whole(path: Path, text: str) -> None:
     """Replace ``path`` by ``text`` in one step: at any moment it holds the old text or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, part = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(part).chmod(0o644 & ~_umask())
-        Path(part).replace(path)
-    except BaseException:
-        Path(part).unlink(missing_ok=True)
-        raise
+    with whole(path) as file:
+        file.write(text.encode())
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -71,9 +61,3 @@ def digest_of_files(paths: Iterable[Path], root: Path) -> str:
     return digest(
         *(part for path in sorted(paths) for part in (str(path.relative_to(root)).encode(), path.read_bytes()))
     )
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
