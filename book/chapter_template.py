@@ -20,7 +20,7 @@
 #
 # **Verdict.** What came out here.
 #
-# **Cost of this page.** Nothing measured yet.
+# **Cost of this page.** {cost}`NN_name`
 # :::
 #
 # **You will see**
@@ -29,6 +29,7 @@
 # - each of which the last section takes up.
 
 # %% tags=["remove-cell"]
+# On Colab: install the library this chapter imports. Elsewhere: nothing to do.
 import importlib.util
 import subprocess
 import sys
@@ -62,9 +63,9 @@ glue("smallest", cosine(tf.constant([1.0, 0.0]), tf.constant([1.0, 1.0])))
 #
 # $$
 # \cos(u, v) = \frac{u \cdot v}{\lVert u \rVert \, \lVert v \rVert}
-# $$ (template-cosine)
+# $$ (NN_name-cosine)
 #
-# The library computes {eq}`template-cosine` for gradients of many tensors at once:
+# The library computes {eq}`NN_name-cosine` for gradients of many tensors at once:
 
 # %%
 source(cosine)
@@ -83,9 +84,9 @@ assert abs(cosine(vector, vector) - 1) < 1e-12
 # %% [markdown]
 # ## The experiment
 #
-# In high dimensions two random directions have little in common: {numref}`template-dimensions` shows by how much.
+# In high dimensions two random directions have little in common: {numref}`NN_name-dimensions` shows by how much.
 
-# %% mystnb={"figure": {"caption": "Cosines of random pairs of vectors, by dimension. One dot a pair.", "name": "template-dimensions"}, "image": {"alt": "Dots spread over the whole range from -1 to 1 in two dimensions, and close in on zero as the dimension grows to a thousand."}}
+# %% mystnb={"figure": {"caption": "Cosines of random pairs of vectors, by dimension. One dot a pair.", "name": "NN_name-dimensions"}, "image": {"alt": "Dots spread over the whole range from -1 to 1 in two dimensions, and close in on zero as the dimension grows to a thousand."}}
 import matplotlib.pyplot as plt
 import numpy as np
 
