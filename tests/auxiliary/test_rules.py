@@ -174,14 +174,6 @@ def test_gradients_of_a_model_are_censored_where_they_arise():
     assert private.numpy() == 1.0
 
 
-@pytest.mark.parametrize("rule", RULES)
-def test_a_leading_axis_of_seeds_is_one_vectorized_map_away(rule):
-    u, v = tf.random.stateless_normal([2, 4, 3, 2], [0, 1])
-    together = tf.vectorized_map(lambda pair: censor(*pair, rule, scope="variable"), (u, v))
-    for seed in range(4):
-        np.testing.assert_allclose(together[seed], censor(u[seed], v[seed], rule, scope="variable"), rtol=1e-5)
-
-
 @given(two_gradients(nonzero=False))
 def test_the_cosine_is_numpy_s_and_zero_where_it_is_undefined(gradients):
     u, v = gradients

@@ -119,7 +119,7 @@ def coefficients(
 def censor(auxiliary: Gradients, main: Gradients, rule: Rule, *, scope: Scope, at_zero: AtZero = "keep") -> Gradients:
     """The part of the helper's gradient that a rule keeps, to be weighted and added to the main one.
 
-    Works eagerly and inside `tf.function`; `tf.vectorized_map` gives it a leading axis of seeds.
+    Works eagerly and inside `tf.function`.
 
     Args:
         auxiliary: u, a float32 or float64 tensor, or a list with one a variable. None counts as a gradient of zero.

@@ -59,9 +59,14 @@ PLANE = Problem(main=ring(), helper=bowl(2.0, 0.0))
 
 def cosines(problem: Problem, points: np.ndarray) -> np.ndarray:
     """Cosine of the two gradients at each point [n, coordinates]: [n], 0 where a gradient is zero."""
+
+    @tf.function(jit_compile=True, autograph=False)
+    def compiled(x: tf.Tensor) -> tf.Tensor:
+        pairs = (problem.helper.gradient(x), problem.main.gradient(x))
+        return tf.map_fn(lambda pair: cosine(*pair), pairs, fn_output_signature=x.dtype)
+
     x = tf.constant(points, tf.float64)
-    pairs = (problem.helper.gradient(x), problem.main.gradient(x))
-    return tf.vectorized_map(lambda pair: cosine(*pair), pairs).numpy()
+    return compiled.get_concrete_function(x)(x).numpy()
 
 
 def descend(
@@ -123,7 +128,7 @@ def descend(
         return x - learning_rate * unbiased[0] / (tf.sqrt(unbiased[1]) + 1e-8), mean, square
 
     @tf.function(jit_compile=True, autograph=False)
-    def path(x):
+    def path(x: tf.Tensor) -> tf.Tensor:
         times = tf.cast(tf.range(1, steps + 1), tf.float64)
         if optimizer == "adam":
             return tf.scan(adam, times, (x, tf.zeros_like(x), tf.zeros_like(x)))[0]
