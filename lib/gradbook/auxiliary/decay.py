@@ -56,20 +56,20 @@ class CensoredDecay:
             gradients: g, like the variables.
 
         Returns:
-            bool [variables]: where u and v were in conflict, u·v < 0. Not computed, and False, for the two rules that
-            do not look at v.
+            float32 [variables]: the cosines of u and v, 0 where either is zero. Not computed, and 0, for the two rules
+            that do not look at v.
         """
         if self.averages:
             self._average(gradients)
         main = self.averages or gradients
-        conflicts, mixing = [], []
+        cosines, mixing = [], []
         for u, v in zip(self.variables, main, strict=True):
             over = Products([(tf.convert_to_tensor(x), tf.convert_to_tensor(y)) for x, y in zip(u, v, strict=True)])
-            conflicts.append(over.uv < 0 if self.listens else tf.constant(False))
+            cosines.append(tf.math.divide_no_nan(over.uv, over.norms) if self.listens else tf.constant(0.0))
             mixing.append([coefficients(x, y, over, self.rule) for x, y in over.pairs])
         self.steps.assign_add(1)
         self._update(gradients, None if self.averages else main, mixing)
-        return tf.stack(conflicts)
+        return tf.stack(cosines)
 
     @tf.function(jit_compile=True)
     def _average(self, gradients: Sequence[Sequence[tf.Tensor]]) -> None:

@@ -186,10 +186,10 @@ class Training:
         self.decay.reset()
 
     def epoch(self, examples: Examples, order: np.ndarray, batch_size: int) -> tuple[float, np.ndarray]:
-        """One pass; the mean loss before each step, and the share of steps in conflict [variables]."""
+        """One pass; the mean loss before each step, and the cosines [steps, variables] that `CensoredDecay` saw."""
         steps = [self.step(*batch) for batch in examples.batches(order, batch_size)]
-        losses, conflicts = zip(*steps, strict=True)
-        return float(np.sum(losses)) / len(examples), np.mean(conflicts, axis=0)
+        losses, cosines = zip(*steps, strict=True)
+        return float(np.sum(losses)) / len(examples), np.array(cosines)
 
     def norms(self) -> list[float]:
         """The Euclidean norms of the three kernels."""
@@ -204,17 +204,18 @@ class Training:
 def run(configuration: Configuration, seeds: Sequence[int]) -> list[Record]:
     """Train one classifier a seed until early stopping, and test it at its best validation loss.
 
-        Initial weights and the order of the reviews depend on the seed alone, so that rules compare in pairs.
+    Initial weights and the order of the reviews depend on the seed alone, so that rules compare in pairs.
 
-        Returns:
-            A record a seed. Metrics: ``test_loss``, ``validation_loss`` and ``train_loss`` (nats) at the best epoch, the
-            last one as measured while its steps were made; ``best_epoch`` and ``epochs``, counted from 1. Curves, an entry
-    X that look at the main gradient ``conflicts_1``,
-            ``conflicts_2`` and ``conflicts_3``, the share of steps at which u·v < 0 in the kernel of that layer.
+    Returns:
+        A record a seed. Metrics: ``test_loss``, ``validation_loss`` and ``train_loss`` (nats) at the best epoch, the
+        last as measured while the epoch went on; ``best_epoch`` and ``epochs``, counted from 1. Curves, an entry an
+        epoch: ``validation_loss`` and ``train_loss``; ``norm_1`` to ``norm_3``, of the kernel of that layer after the
+        epoch; and for rules that look at the main gradient ``cosine_1`` to ``cosine_3``, the mean cosine of u and v
+        there, and ``conflicts_1`` to ``conflicts_3``, the share of steps at which it was negative.
 
-        Raises:
-            InputError: the dataset does not hold reviews of two classes.
-            RunError: the loss became NaN or infinite.
+    Raises:
+        InputError: the dataset does not hold reviews of two classes.
+        RunError: the loss became NaN or infinite.
     """
     c = configuration
     set_seed(c.seed)
@@ -225,7 +226,7 @@ def run(configuration: Configuration, seeds: Sequence[int]) -> list[Record]:
         training.start(seed)
         shuffles, curves, best = generator(seed, "batches"), defaultdict(list), 0
         while (epochs := len(curves["validation_loss"])) - best < c.patience:
-            train_loss, conflicts = training.epoch(fit, shuffles.permutation(len(fit)), c.batch_size)
+            train_loss, cosines = training.epoch(fit, shuffles.permutation(len(fit)), c.batch_size)
             validation_loss = require_finite(training.evaluate(validation), "validation_loss", f"epoch {epochs + 1}")
             if validation_loss < min(curves["validation_loss"], default=np.inf):
                 best, weights = epochs + 1, training.classifier.weights()
@@ -233,7 +234,8 @@ def run(configuration: Configuration, seeds: Sequence[int]) -> list[Record]:
             curves["validation_loss"].append(validation_loss)
             measured = {"norm": training.norms()}
             if training.decay.listens:
-                measured["conflicts"] = conflicts[::2]
+                kernels = cosines[:, ::2]
+                measured |= {"conflicts": np.mean(kernels < 0, axis=0), "cosine": np.mean(kernels, axis=0)}
             for name, values in measured.items():
                 for layer, value in enumerate(values, start=1):
                     curves[f"{name}_{layer}"].append(float(value))
