@@ -37,6 +37,7 @@ def run(configuration: Sample, seeds: Sequence[int]) -> list[Record]:
         with Path(configuration.log).open("a") as log:
             for seed in seeds:
                 log.write(f"{configuration.size} {seed} {os.getpid()} {len(seeds)} {time.time()}\n")
+    os.write(2, b"a library below Python says something\n")
     time.sleep(configuration.pause)
     if configuration.does == "raise" or (configuration.does == "break the stack" and 1 in seeds):
         raise ValueError(f"no sample of size {configuration.size}")

@@ -1,6 +1,5 @@
 """Results: exported completely and deterministically, merged with what is committed, read back exactly."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +10,7 @@ from sampling import SAMPLES, Sample, measured
 
 from gradbook.errors import InputError
 from gradbook.experiment import Record
-from gradbook.studies import results
+from gradbook.studies import catalogue, results
 from gradbook.studies.store import Outcome, Store
 from gradbook.studies.study import Study, grid, key
 
@@ -138,13 +137,10 @@ def test_curves_of_unequal_length_and_missing_ones_keep_their_rows(tmp_path):
     np.testing.assert_array_equal(loaded, [[1, 2, 3], [none, none, none], [4, none, none]])
 
 
-@pytest.mark.parametrize("name", [path.stem for path in sorted(results.FOLDER.glob("*.csv"))])
-def test_the_books_results_are_those_of_its_studies(name):
+def test_the_books_results_are_those_of_its_studies():
     """A committed row whose key no study gives was measured by another version of the experiment."""
-    from gradbook.studies import catalogue
-
-    frame, study = results.load(name), catalogue.study(name)
-    assert set(frame["key"]) <= set(study.members(frame["seed"].unique()))
-    assert set(frame["origin"]) == set(results.provenance(name)["origins"])
-    assert sum(path.stat().st_size for path in results.FOLDER.glob(f"{name}.*")) < 2_000_000
-    json.dumps(results.provenance(name), allow_nan=False)
+    for name in sorted(path.stem for path in results.FOLDER.glob("*.csv")):
+        frame, study = results.load(name), catalogue.study(name)
+        assert set(frame["key"]) <= set(study.members(frame["seed"].unique())), name
+        assert set(frame["origin"]) == set(results.provenance(name)["origins"]), name
+        assert all(path.stat().st_size < 1_000_000 for path in results.FOLDER.glob(f"{name}.*")), name

@@ -1,6 +1,7 @@
 """Keys, selections and labels of studies."""
 
 import hashlib
+import re
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 from sampling import SAMPLES, Sample
 
 from gradbook.errors import InputError
-from gradbook.studies import catalogue
+from gradbook.experiment import Record
+from gradbook.studies import catalogue, results
 from gradbook.studies.study import Study, grid, key
 
 configurations = st.builds(
@@ -106,3 +108,13 @@ def test_every_study_of_the_book_has_runs_of_its_own_and_its_own_name(name):
 def test_an_unknown_study_is_refused_with_the_nearest():
     with pytest.raises(InputError, match="did you mean 'concept'"):
         catalogue.study("concpet")
+
+
+def test_the_pages_study_of_your_own_is_one():
+    page = (results.FOLDER.parent / "sweeps.md").read_text(encoding="utf-8")
+    names = {"__name__": "walk"}
+    exec(re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)[-1], names)
+    study = names["STUDY"]
+    assert len(study.runs) == 20
+    assert study.experiment.run(study.configurations[0], [3]) == [Record({"distance": 13.0})]
+    assert study.label(study.configurations[-1]) == "steps=100,seed=9"

@@ -136,7 +136,10 @@ def test_runs_on_a_killed_worker_run_elsewhere_and_recorded_ones_do_not(client, 
     process = client(12, 0.3)
     kept = until(lambda: recorded(study, store.path))
     os.kill(next(one.worker for one in executions(log) if one.size in kept), signal.SIGKILL)
-    assert "12 done, 0 failed" in process.communicate(timeout=60)[0]
+    output, errors = process.communicate(timeout=60)
+    assert "12 done, 0 failed" in output
+    assert [line.partition(";")[0] for line in errors.splitlines()] == ["samples: 12 runs to do, 0 done"]
+    assert "something" in Path(f"{store.path}.samples.log").read_text()
     assert recorded(study, store.path) == set(range(12))
     assert {size for size, times in sizes(log).items() if times > 1}.isdisjoint(kept)
 

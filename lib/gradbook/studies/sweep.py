@@ -5,10 +5,9 @@ import os
 import sys
 import time
 import traceback
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import dask
@@ -36,8 +35,12 @@ DASK = {
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.pause": False,
 }
-# Ctrl-C reaches a terminal's whole process group: workers leave it to the client, which then closes them.
-PRELOAD = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
+# Ctrl-C reaches a terminal's whole process group: workers leave it to the client, which then closes them. What
+# TensorFlow writes to the terminal from below Python, whatever it is told, goes to a file.
+PRELOAD = """import os, signal
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+os.dup2(os.open({log!r}, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644), 2)
+"""
 
 
 def sweep(
@@ -75,7 +78,7 @@ def sweep(
         before = standing(study, store, folder)
         groups = _stacks(study, before.waiting) + [[study.runs[name]] for name in before.failed if retry_failed]
         if groups:
-            with _connect(scheduler, workers, dashboard) as client:
+            with _connect(scheduler, workers, dashboard, Path(f"{store.path}.{study.experiment.name}.log")) as client:
                 _run(study, store, client, groups, done=len(before.done))
     return standing(study, store, folder)
 
@@ -122,19 +125,22 @@ def execute(group: Sequence[Configuration], experiment: Experiment) -> list[Outc
     """On a worker: run the seeds of one cell as a stack; an exception becomes the error of each."""
     try:
         records = experiment.run(group[0], [configuration.seed for configuration in group])
-        outcomes = [
+        return [
             Outcome(configuration, _plain(record), "", origin())
             for configuration, record in zip(group, records, strict=True)
         ]
     except Exception:
         return _failures(group, traceback.format_exc(), origin())
-    return outcomes
 
 
 def _plain(record: Record) -> Record:
-    metrics = {name: float(value) for name, value in record.metrics.items()}
-    curves = {name: [float(value) for value in values] for name, values in record.curves.items()}
-    return replace(record, metrics=metrics, curves=curves)
+    return Record(
+        {name: float(value) for name, value in record.metrics.items()},
+        {name: [float(value) for value in values] for name, values in record.curves.items()},
+        float(record.seconds),
+        int(record.peak_memory),
+        record.data,
+    )
 
 
 def _failures(group: Iterable[Configuration], error: str, where: dict) -> list[Outcome]:
@@ -150,12 +156,12 @@ def _stacks(study: Study, names: Iterable[str]) -> list[list[Configuration]]:
 
 
 @contextmanager
-def _connect(scheduler: str | None, workers: int | None, dashboard: str) -> Iterator[Client]:
+def _connect(scheduler: str | None, workers: int | None, dashboard: str, log: Path) -> Iterator[Client]:
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters of it is recorded, or raised here
     if scheduler and workers:
         raise InputError("the workers of a running scheduler are its own: give workers or scheduler, not both.")
     if not scheduler:
-        with _cluster(workers or CPU_COUNT, dashboard) as cluster, Client(cluster) as client:
+        with _cluster(workers or CPU_COUNT, dashboard, log) as cluster, Client(cluster) as client:
             yield client
         return
     try:
@@ -168,21 +174,28 @@ def _connect(scheduler: str | None, workers: int | None, dashboard: str) -> Iter
 
 
 @contextmanager
-def _cluster(workers: int, dashboard: str) -> Iterator[LocalCluster]:
-    cluster = partial(LocalCluster, n_workers=workers, threads_per_worker=1, dashboard_address=dashboard)
+def _cluster(workers: int, dashboard: str, log: Path) -> Iterator[LocalCluster]:
+    log.unlink(missing_ok=True)
+    warnings.filterwarnings("ignore", "Port .* is already in use")  # another is taken then, and told
     with (
         dask.config.set(DASK),
-        cluster(env=_environment(workers), preload=[PRELOAD], silence_logs=logging.CRITICAL) as running,
+        LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            dashboard_address=dashboard,
+            env=_environment(workers),
+            preload=[PRELOAD.format(log=str(log.resolve()))],
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
     ):
-        yield running
+        yield cluster
 
 
 def _environment(workers: int) -> dict[str, str]:
-    """What workers find set before they import TensorFlow: their share of the cores, and quiet."""
+    """What workers find set before they import TensorFlow: their share of the cores, and of a GPU's memory."""
     wanted = {
         "TF_NUM_INTRAOP_THREADS": str(max(1, CPU_COUNT // workers)),
         "TF_NUM_INTEROP_THREADS": "1",
-        "TF_CPP_MIN_LOG_LEVEL": "2",
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",
     }
     return {name: os.environ.get(name, value) for name, value in wanted.items()}
