@@ -298,6 +298,7 @@ def results_export(name: str, store_path: Path | None) -> None:
 def main() -> None:
     """Run the command: one line an error, exit code 2 for bad input and 1 for a failed run."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's notes on its start are no news to anybody
     try:
         code = app(arguments, prog_name="gradbook", standalone_mode=False)
     except (KeyboardInterrupt, click.Abort):
