@@ -61,7 +61,7 @@ class Study:
     def members(self, seeds: Iterable[int]) -> dict[str, Configuration]:
         """Key → configuration of every cell at each of the seeds: by cell in the study's order, then by seed."""
         first = {key(self.experiment, cell): cell for cell in map(seedless, self.configurations)}
-        runs = [cell.model_copy(update={"seed": seed}) for cell in first.values() for seed in sorted(seeds)]
+        runs = [cell.model_copy(update={"seed": int(seed)}) for cell in first.values() for seed in sorted(seeds)]
         return {key(self.experiment, run): run for run in runs}
 
     def with_seeds(self, count: int) -> "Study":
