@@ -69,5 +69,15 @@ class Stopwatch:
 
     def __exit__(self, *_: object) -> None:
         self.seconds = time.perf_counter() - self._start
-        unit = 1 if sys.platform == "darwin" else 1024
-        self.peak_memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+        self.peak_memory = peak_memory(resource.RUSAGE_SELF)
+
+
+def peak_memory(who: int) -> int:
+    """Highest resident memory so far, in bytes.
+
+    Args:
+        who: ``resource.RUSAGE_SELF`` for this process, ``resource.RUSAGE_CHILDREN`` for the largest that it started
+            and that has ended.
+    """
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(who).ru_maxrss * unit

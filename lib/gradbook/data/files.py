@@ -5,8 +5,6 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from gradbook.files import whole  # noqa: F401
-
 
 def root() -> Path:
     """The folder of all published datasets: ``$GRADBOOK_DATA``, or ``~/.cache/gradbook``."""

@@ -7,7 +7,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from gradbook.press.chapters import find_chapters
-from gradbook.press.status import Status, cost, status_published
+from gradbook.press.status import Status, cost, machine, memory, status_published
 
 
 class Cost(SphinxRole):
@@ -33,9 +33,8 @@ class ChapterStatus(SphinxDirective):
 def _row(status: Status) -> list[str]:
     if not (record := status.record):
         return [status.chapter.name, "", "", "", "", status.verdict]
-    memory = f"{record['peak_memory'] / 1e9:.1f} GB"
     executed, seconds = record["finished"][:10], f"{record['seconds']:.0f}"
-    return [status.chapter.name, executed, seconds, memory, record["machine"], status.verdict]
+    return [status.chapter.name, executed, seconds, memory(record), machine(record), status.verdict]
 
 
 def _table(rows: list[list[str]]) -> nodes.table:

@@ -1,11 +1,9 @@
 """Execution: source → notebook → papermill → twin, for the chapters that changed."""
 
 import os
-import platform
 import re
 import resource
 import shutil
-import subprocess
 import sys
 import tempfile
 import threading
@@ -20,9 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from gradbook.errors import RunError
+from gradbook.experiment import peak_memory
 from gradbook.press import fingerprint
 from gradbook.press.chapters import QUICK, Chapter, profile_parameters, typed_parameters
 from gradbook.press.files import digest, write_json
+from gradbook.provenance import origin
 
 CELL_TIME_LIMIT = 900
 """Seconds after which a cell of a twin counts as hanging; a chapter's own limit is a minute for the whole page."""
@@ -158,34 +158,12 @@ def run(job: Job, position: int = 0) -> dict[str, Any]:
         "output": digest(job.output.read_bytes()),
         "fingerprint": ingredients,
         "seconds": round(time.perf_counter() - start, 1),
-        "peak_memory": peak_memory_of_children(),
-        **provenance(job.root),
+        "peak_memory": peak_memory(resource.RUSAGE_CHILDREN),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        **origin(),
     }
     write_json(job.record, record)
     return record
-
-
-def provenance(root: Path) -> dict[str, Any]:
-    """When and on what something was executed: time in UTC, commit, versions, machine."""
-    from importlib.metadata import version
-
-    def git(*words: str) -> str:
-        return subprocess.run(["git", "-C", root, *words], capture_output=True, text=True).stdout.strip()
-
-    return {
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": git("rev-parse", "HEAD"),
-        "dirty": bool(git("status", "--porcelain", "--untracked-files=no")),
-        "versions": {"python": platform.python_version()}
-        | {name: version(name) for name in ("tensorflow", "keras", "numpy")},
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-    }
-
-
-def peak_memory_of_children() -> int:
-    """The highest resident memory, in bytes, of any process that this one started and that has ended."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit
 
 
 def _failed(job: Job, half: Path, where: str, source: str, error: str) -> RunError:

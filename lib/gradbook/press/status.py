@@ -49,10 +49,20 @@ def _status(job: Job, path: Path) -> Status:
 def cost(record: dict[str, Any]) -> str:
     """A record's cost in words.
 
-    >>> cost({"seconds": 21.4, "peak_memory": 9e8, "machine": "Linux x86_64, 2 cores", "finished": "2026-11-21T10:00"})
-    '21 s and 0.9 GB on Linux x86_64, 2 cores (2026-11-21)'
+    >>> machine = {"processor": "Xeon", "cores": 2}
+    >>> cost({"seconds": 21.4, "peak_memory": 9e8, "machine": machine, "finished": "2026-11-21T10:00"})
+    '21 s and 0.9 GB on Xeon, 2 cores (2026-11-21)'
     """
     if not record:
         return "not measured yet"
-    gigabytes = record["peak_memory"] / 1e9
-    return f"{record['seconds']:.0f} s and {gigabytes:.1f} GB on {record['machine']} ({record['finished'][:10]})"
+    return f"{record['seconds']:.0f} s and {memory(record)} on {machine(record)} ({record['finished'][:10]})"
+
+
+def memory(record: dict[str, Any]) -> str:
+    """A record's peak memory in words."""
+    return f"{record['peak_memory'] / 1e9:.1f} GB"
+
+
+def machine(record: dict[str, Any]) -> str:
+    """A record's machine in words."""
+    return f"{record['machine']['processor']}, {record['machine']['cores']} cores"

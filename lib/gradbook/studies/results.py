@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gradbook.data.files import whole
 from gradbook.errors import InputError, unknown
 from gradbook.experiment import Record
+from gradbook.files import whole
 from gradbook.studies.store import Store
 from gradbook.studies.study import Study, literal
 

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from gradbook.errors import InputError, RunError
 from gradbook.experiment import Configuration, Experiment, Record
-from gradbook.studies.provenance import origin
+from gradbook.provenance import origin
 from gradbook.studies.results import FOLDER
 from gradbook.studies.standing import Standing, standing
 from gradbook.studies.store import Outcome, Store

@@ -4,15 +4,14 @@ import os
 import platform
 import subprocess
 import sys
+from contextlib import suppress
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import psutil
-from dask.system import CPU_COUNT
-
-PACKAGE = Path(__file__).resolve().parents[1]
-LIBRARIES = ("numpy", "tensorflow", "keras", "jax", "torch", "sklearn")
+PACKAGE = Path(__file__).resolve().parent
+LIBRARIES = ("numpy", "tensorflow", "keras", "jax", "torch", "scikit-learn")
 
 
 @cache
@@ -20,16 +19,23 @@ def origin() -> dict[str, Any]:
     """What a run's numbers depend on beyond its configuration, found out once a process, after its first run.
 
     ``commit`` is empty where the package is not a checkout; ``dirty`` says whether the package's own files differ
-    from the commit. Libraries and accelerators are those of modules that are imported by then.
+    from the commit. Libraries are those installed, accelerators those that TensorFlow sees if it was imported.
     """
-    imported = {name: sys.modules[name].__version__ for name in LIBRARIES if name in sys.modules}
     tracked = bool(_git("ls-files", "errors.py"))
     return {
         "commit": _git("rev-parse", "HEAD") if tracked else "",
         "dirty": tracked and bool(_git("status", "--porcelain", "--", ".")),
-        "libraries": {"python": platform.python_version(), **imported},
+        "libraries": {"python": platform.python_version(), **_libraries()},
         "machine": _machine(),
     }
+
+
+def _libraries() -> dict[str, str]:
+    installed = {}
+    for name in LIBRARIES:
+        with suppress(PackageNotFoundError):
+            installed[name] = version(name)
+    return installed
 
 
 def _git(*arguments: str) -> str:
@@ -41,11 +47,12 @@ def _git(*arguments: str) -> str:
 
 
 def _machine() -> dict[str, Any]:
+    cores = os.cpu_count() or 1
     return {
         "processor": _processor(),
-        "cores": CPU_COUNT,
-        "threads": int(os.environ.get("TF_NUM_INTRAOP_THREADS", CPU_COUNT)),
-        "memory_gib": round(psutil.virtual_memory().total / 2**30),
+        "cores": cores,
+        "threads": int(os.environ.get("TF_NUM_INTRAOP_THREADS", cores)),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
         "system": f"{platform.system()} {platform.machine()}",
         "accelerators": _accelerators(),
     }
