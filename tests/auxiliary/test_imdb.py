@@ -1,16 +1,20 @@
 """The step against a plain NumPy reference, the sparse first layer against a dense one, and training as a whole."""
 
+from collections import Counter
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy.sparse import csr_matrix
 
 from gradbook.auxiliary import RULES
 from gradbook.auxiliary.bag_of_words import bag, product
 from gradbook.auxiliary.decay import CensoredDecay
-from gradbook.auxiliary.imdb import Classifier, Configuration, Examples, Training, examples, run
+from gradbook.auxiliary.imdb import Classifier, Configuration, Examples, Training, examples, run, shuffled
 from gradbook.errors import InputError, RunError
 from gradbook.seeds import generator
 
@@ -177,7 +181,7 @@ def test_training_stops_early_and_tests_the_best_weights():
     training, shuffles = Training(c, c.words), generator(4, "batches")
     training.start(4)
     for _ in range(best):
-        training.epoch(fit, shuffles.permutation(len(fit)), c.batch_size)
+        training.epoch(fit, shuffled(len(fit), c.shuffle_buffer, shuffles), c.batch_size)
     assert record.metrics["test_loss"] == training.evaluate(test)
     assert record.metrics["test_loss"] < np.log(2)
     assert record.data == identity
@@ -203,6 +207,20 @@ def test_an_epoch_sees_every_review_once_and_the_last_batch_is_short(rows):
     batches = [labels.numpy() for _, labels in labelled.batches(np.random.default_rng(0).permutation(64), 25)]
     assert [len(batch) for batch in batches] == [25, 25, 14]
     assert sorted(np.concatenate(batches)) == list(range(64))
+
+
+@given(st.integers(1, 60), st.integers(1, 80), st.integers(0, 9))
+def test_a_buffer_shuffles_but_reaches_only_so_far_ahead(count, buffer, seed):
+    order = shuffled(count, buffer, np.random.default_rng(seed))
+    assert sorted(order) == list(range(count))
+    assert (order < np.arange(count) + buffer).all()
+
+
+def test_a_buffer_for_all_gives_every_order_alike():
+    random, draws = np.random.default_rng(0), 6000
+    counts = Counter(tuple(shuffled(3, 3, random)) for _ in range(draws))
+    assert len(counts) == 6
+    assert all(abs(count - draws / 6) < 5 * np.sqrt(draws / 6) for count in counts.values())
 
 
 def test_the_split_is_a_fifth_and_disjoint():

@@ -38,6 +38,8 @@ class Configuration(experiment.Configuration):
         alpha: α, how fast the average of the main gradient that the rule looks at follows it; 1 is the gradient itself.
         learning_rate: η of Adam.
         batch_size: reviews a step; the last step of an epoch takes what is left.
+        shuffle_buffer: each review is drawn from the next so many of the training set, as by ``tf.data``'s ``shuffle``;
+            as many as there are, or more, shuffle the whole.
         patience: training ends after so many epochs without a better validation loss.
     """
 
@@ -49,6 +51,7 @@ class Configuration(experiment.Configuration):
     alpha: float = Field(0.01, gt=0, le=1)
     learning_rate: float = Field(1e-3, gt=0)
     batch_size: int = Field(512, ge=1)
+    shuffle_buffer: int = Field(1000, ge=1)
     patience: int = Field(5, ge=1)
 
 
@@ -95,6 +98,18 @@ def examples(dataset: str, words: int) -> tuple[Examples, Examples, Examples, st
     parts = train_test_split(np.arange(len(train)), test_size=0.2, random_state=0)
     fit, validation = (Examples(train.rows[part], train.labels[part]) for part in parts)
     return fit, validation, test, data.identity
+
+
+def shuffled(count: int, buffer: int, random: np.random.Generator) -> np.ndarray:
+    """An order of `count` examples, each drawn at random from a buffer that the next example then refills.
+
+    >>> shuffled(5, 1, np.random.default_rng(0)).tolist()
+    [0, 1, 2, 3, 4]
+    """
+    order, places = list(range(count)), np.arange(count)
+    for place, drawn in enumerate(random.integers(places, np.minimum(places + buffer, count))):
+        order[place], order[drawn] = order[drawn], order[place]
+    return np.array(order)
 
 
 class Classifier:
@@ -226,7 +241,7 @@ def run(configuration: Configuration, seeds: Sequence[int]) -> list[Record]:
         training.start(seed)
         shuffles, curves, best = generator(seed, "batches"), defaultdict(list), 0
         while (epochs := len(curves["validation_loss"])) - best < c.patience:
-            train_loss, cosines = training.epoch(fit, shuffles.permutation(len(fit)), c.batch_size)
+            train_loss, cosines = training.epoch(fit, shuffled(len(fit), c.shuffle_buffer, shuffles), c.batch_size)
             validation_loss = require_finite(training.evaluate(validation), "validation_loss", f"epoch {epochs + 1}")
             if validation_loss < min(curves["validation_loss"], default=np.inf):
                 best, weights = epochs + 1, training.classifier.weights()
