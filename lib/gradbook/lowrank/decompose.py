@@ -1,0 +1,65 @@
+"""Starting weights for Tucker, tensor-train and CP layers from a dense kernel that was trained."""
+
+import numpy as np
+
+from gradbook.errors import InputError
+from gradbook.lowrank.convs import CanonicalPolyadic, TensorTrain, Tensorised, Tucker
+
+
+def start_from(layer: Tensorised, kernel: np.ndarray) -> float:
+    """Give a built layer the weights that come nearest to a dense kernel, as far as alternating least squares finds them.
+
+    First each input channel's filters are replaced by one k×k filter times a row of the matrix (the best of rank one,
+    by singular value decomposition), then the matrix, read as a tensor, is factorised by TensorLy.
+
+    Args:
+        layer: Tucker, TensorTrain or CanonicalPolyadic, built.
+        kernel: float [k, k, c_in, c_out].
+
+    Returns:
+        ‖layer's kernel − kernel‖ / ‖kernel‖ in the Frobenius norm.
+
+    Raises:
+        InputError: a kernel of another shape than the layer's, or TensorLy is not installed.
+    """
+    k, channels = layer.kernel_size, layer.channels
+    if kernel.shape != (k, k, channels, layer.filters):
+        raise InputError(f"kernel must have shape {(k, k, channels, layer.filters)}; received {kernel.shape}.")
+    depthwise, matrix = separate(kernel)
+    if k > 1:
+        layer.factor["depthwise"].assign(depthwise)
+    else:
+        matrix = kernel[0, 0]
+    for place, factor in enumerate(factorise(layer, matrix)):
+        layer.factor[f"factor_{place}"].assign(factor)
+    return float(np.linalg.norm(np.asarray(layer.dense_kernel()) - kernel) / np.linalg.norm(kernel))
+
+
+def separate(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The nearest separable kernel: filters [k, k, c_in, 1] of norm 1 and a matrix [c_in, c_out]."""
+    k, _, channels, filters = kernel.shape
+    left, values, right = np.linalg.svd(kernel.transpose(2, 0, 1, 3).reshape(channels, k * k, filters))
+    depthwise = left[:, :, 0].T.reshape(k, k, channels, 1)
+    return depthwise, values[:, :1] * right[:, 0]
+
+
+def factorise(layer: Tensorised, matrix: np.ndarray) -> list[np.ndarray]:
+    """A matrix [c_in, c_out] as the layer's factors."""
+    try:
+        import tensorly
+        from tensorly import decomposition
+    except ImportError as missing:
+        raise InputError("starting from dense kernels needs TensorLy; install gradbook[lowrank].") from missing
+    tensorly.set_backend("numpy")  # the TensorFlow backend would change how NumPy behaves everywhere
+    tensor = np.asarray(matrix, np.float64).reshape(layer.sizes(layer.channels))
+    ranks = layer.ranks(layer.channels)
+    match layer:
+        case Tucker():
+            core, factors = decomposition.tucker(tensor, ranks)
+            return [core, *factors]
+        case TensorTrain():
+            return list(decomposition.tensor_train(tensor, [1, *ranks, 1]))
+        case CanonicalPolyadic():
+            weights, factors = decomposition.parafac(tensor, ranks[0], init="svd", random_state=0)
+            return [factors[0] * weights, *factors[1:]]
+    raise InputError(f"layer must be Tucker, TensorTrain or CanonicalPolyadic; received {type(layer).__name__}.")

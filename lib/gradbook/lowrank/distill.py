@@ -1,0 +1,168 @@
+"""What a network learns from: labels, a teacher, and a weight decay that knows which weights stand for many."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import keras
+from keras import ops
+
+from gradbook.errors import InputError
+from gradbook.lowrank.convs import Convolution
+
+AUXILIARY = 0.4  # weight of the auxiliary head's cross-entropy (Liu, Simonyan and Yang 2019)
+
+Tensor = Any
+
+
+def soft_targets(logits: Tensor, teacher_logits: Tensor, temperature: float, reduction: str) -> Tensor:
+    """T² · KL(teacher ‖ student) of the softmaxes at temperature T (Hinton, Vinyals and Dean 2015, sec. 2).
+
+    Args:
+        logits: of the student, [batch, classes].
+        teacher_logits: of the teacher, [batch, classes].
+        temperature: T > 0.
+        reduction: "examples" sums over classes and averages over examples, as the formula has it; "elements" averages
+            over both and doubles, as the code of the research log does, which is classes / 2 times weaker.
+
+    >>> import numpy as np
+    >>> one, other = np.array([[0.0, 2.0]]), np.array([[1.0, 0.0]])
+    >>> [round(float(soft_targets(one, other, 4.0, how)), 4) for how in ("examples", "elements")]
+    [1.0903, 1.0903]
+    """
+    student, teacher = ops.log_softmax(logits / temperature), ops.log_softmax(teacher_logits / temperature)
+    divergence = ops.exp(teacher) * (teacher - student)
+    reduced = ops.mean(ops.sum(divergence, -1)) if reduction == "examples" else 2 * ops.mean(divergence)
+    return temperature**2 * reduced
+
+
+def attention(activations: Tensor) -> Tensor:
+    """Where a layer looks: the mean of the squared channels, as one vector of length 1 an example.
+
+    [batch, height, width, channels] → [batch, height · width] (Zagoruyko and Komodakis 2017, sec. 3.1, F²).
+    """
+    squares = ops.mean(ops.square(activations), -1)
+    return ops.normalize(ops.reshape(squares, (ops.shape(squares)[0], -1)), axis=-1)
+
+
+def attention_transfer(taps: list[Tensor], teacher_taps: list[Tensor]) -> Tensor:
+    """Mean squared difference of the attention, summed over taps and scaled as if there were three of them.
+
+    The research log's form of Zagoruyko and Komodakis (2017, eq. 2): a mean over pixels, so that β = 1,000 suits it.
+    """
+    pairs = zip(taps, teacher_taps, strict=True)
+    return 3 / len(taps) * sum(ops.mean(ops.square(attention(one) - attention(other))) for one, other in pairs)
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """How much of a teacher goes into the loss (1 − α)·cross-entropy + α·soft targets + β·attention transfer.
+
+    Attributes:
+        alpha: α, in [0, 1].
+        beta: β ≥ 0.
+        temperature: T > 0 of the soft targets.
+        reduction: of the soft targets, see `soft_targets`.
+
+    Raises:
+        InputError: a number out of its range.
+    """
+
+    alpha: float = 0.0
+    beta: float = 1e3
+    temperature: float = 4.0
+    reduction: Literal["examples", "elements"] = "elements"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.alpha <= 1:
+            raise InputError(f"alpha must lie in [0, 1]; received {self.alpha!r}.")
+        if self.beta < 0 or self.temperature <= 0:
+            raise InputError(
+                f"beta must not be negative and temperature above 0; received {self.beta!r} and {self.temperature!r}."
+            )
+        if self.reduction not in ("examples", "elements"):
+            raise InputError(f"reduction must be 'examples' or 'elements'; received {self.reduction!r}.")
+
+
+class Learner(keras.Model):
+    """A network with everything it learns from, so that ``compile`` and ``fit`` train it on any backend.
+
+    In training the loss is the network's cross-entropy, the teacher's share, the auxiliary head's, and
+    ½λ·(‖other weights‖² + ratio·‖shared weights‖²); in evaluation it is the cross-entropy alone.
+
+    Args:
+        network: from images to logits, or to logits and auxiliary logits, with taps as in
+            :mod:`gradbook.lowrank.networks`.
+        teacher: a network with as many taps of the same sizes; it is frozen. None: no teacher.
+        distillation: the teacher's share.
+        weight_decay: λ ≥ 0.
+        ratio: of the decay on weights that each stand for several, usually the network's parameters over those of the
+            dense one: the log's way to keep the prior's total variance.
+
+    Raises:
+        InputError: taps of network and teacher do not match.
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        teacher: keras.Model | None = None,
+        distillation: Distillation | None = None,
+        weight_decay: float = 0.0,
+        ratio: float = 1.0,
+    ):
+        super().__init__()
+        self.network = tapped(network)
+        self.teacher = None if teacher is None else tapped(teacher)
+        self.distillation = distillation or Distillation()
+        self.accuracy = keras.metrics.SparseCategoricalAccuracy("accuracy")
+        shared = {id(one) for layer in network.layers if isinstance(layer, Convolution) for one in layer.shared_weights}
+        self.decays = [(one, weight_decay * (ratio if id(one) in shared else 1)) for one in network.trainable_weights]
+        if self.teacher is not None:
+            self.teacher.trainable = False
+            sizes = [[tap.shape[1:3] for tap in one.output["taps"]] for one in (self.network, self.teacher)]
+            if sizes[0] != sizes[1]:
+                raise InputError(f"the teacher's taps must be of the network's sizes, {sizes[0]}; received {sizes[1]}.")
+        self.build(network.input_shape)
+
+    def build(self, input_shape: Any) -> None:
+        self.built = True
+
+    def call(self, images: Tensor, training: bool = False) -> dict[str, Any]:
+        return self.network(images, training=training)
+
+    def compute_loss(
+        self,
+        x: Tensor = None,
+        y: Tensor = None,
+        y_pred: dict[str, Any] | None = None,
+        sample_weight: Tensor = None,
+        training: bool = True,
+    ) -> Tensor:
+        loss = cross_entropy(y, y_pred["logits"])
+        if not training:
+            return loss
+        if self.teacher is not None:
+            how, lesson = self.distillation, self.teacher(x, training=False)
+            soft = soft_targets(y_pred["logits"], lesson["logits"], how.temperature, how.reduction)
+            loss = (1 - how.alpha) * loss + how.alpha * soft
+            loss += how.beta * attention_transfer(y_pred["taps"], lesson["taps"])
+        if "auxiliary" in y_pred:
+            loss += AUXILIARY * cross_entropy(y, y_pred["auxiliary"])
+        return loss + sum(0.5 * rate * ops.sum(ops.square(weight)) for weight, rate in self.decays if rate)
+
+    def compute_metrics(self, x: Tensor, y: Tensor, y_pred: dict[str, Any], sample_weight: Tensor = None) -> dict:
+        self.accuracy.update_state(y, y_pred["logits"])
+        return self.get_metrics_result()
+
+
+def tapped(network: keras.Model) -> keras.Model:
+    """The same network with its taps among its outputs: logits, taps and, where there is one, auxiliary."""
+    names = ("logits", "auxiliary")
+    outputs = dict(zip(names, keras.tree.flatten(network.output), strict=False))
+    taps = [layer.output for layer in network.layers if layer.name.startswith("tap")]
+    return keras.Model(network.input, outputs | {"taps": taps}, name=f"{network.name}_tapped")
+
+
+def cross_entropy(labels: Tensor, logits: Tensor) -> Tensor:
+    """Mean cross-entropy in nats."""
+    return ops.mean(ops.sparse_categorical_crossentropy(labels, logits, from_logits=True))

@@ -1,0 +1,296 @@
+"""The networks of the research log, each built from the convolution it is given.
+
+A convolution is anything that is called as ``Conv2D``: a row of :data:`gradbook.lowrank.convs.FAMILIES` with its value.
+Stems and classifiers stay dense, as in the log. Strided layers pad as Keras's "same" does, which samples even sizes one
+pixel away from the log's. Layers whose names start with ``tap`` are where attention transfer listens.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Literal, NamedTuple
+
+import keras
+from keras import layers
+
+from gradbook.errors import InputError
+from gradbook.lowrank.convs import Convolution, register, substitute
+
+Make = Callable[..., Convolution]
+Tensor = Any
+
+# Keras's defaults average over a hundred batches and more; these are the log's.
+normalise = partial(layers.BatchNormalization, momentum=0.9, epsilon=1e-5)
+dense = partial(layers.Conv2D, padding="same", use_bias=False, kernel_initializer="he_normal")
+
+
+def wide_resnet(
+    depth: int, width: int, classes: int = 10, *, convolution: Make | None = None, shape: Sequence[int] = (32, 32, 3)
+) -> keras.Model:
+    """A wide residual network (Zagoruyko and Komodakis 2016, table 1) for small images.
+
+    Args:
+        depth: 6n + 4, with n blocks of two convolutions in each of three stages.
+        width: factor on the channels 16, 32, 64.
+        classes: outputs, as logits.
+        convolution: what both convolutions of a block are made with; dense if None. Shortcuts stay dense.
+        shape: height, width and channels of an image.
+
+    Raises:
+        InputError: a depth of another form.
+    """
+    if depth < 10 or (depth - 4) % 6:
+        raise InputError(f"depth must be 6n + 4 with n of 1 or more (10, 16, 22, 28, 40, …); received {depth}.")
+    make = partial(convolution or substitute("plain"), kernel_size=3, padding="same")
+    images = keras.Input(shape)
+    x = dense(16, 3)(images)
+    for stage in range(3):
+        for block in range((depth - 4) // 6):
+            x = _wide_block(x, 2**stage * 16 * width, 2 if stage and not block else 1, make)
+        x = layers.Identity(name=f"tap_{stage + 1}")(x)
+    x = layers.GlobalAveragePooling2D()(layers.ReLU()(normalise()(x)))
+    return keras.Model(images, layers.Dense(classes)(x), name=f"wide_resnet_{depth}_{width}")
+
+
+def _wide_block(x: Tensor, filters: int, strides: int, make: Make) -> Tensor:
+    active = layers.ReLU()(normalise()(x))
+    inner = make(filters, strides=strides)(active)
+    inner = make(filters)(layers.ReLU()(normalise()(inner)))
+    shortcut = x if x.shape[-1] == filters else dense(filters, 1, strides=strides)(active)
+    return layers.Add()([shortcut, inner])
+
+
+def wrn_50_2(
+    classes: int = 1000,
+    *,
+    convolution: Make | None = None,
+    shape: Sequence[int] = (224, 224, 3),
+    dense_classifier: bool = True,
+) -> keras.Model:
+    """The wide residual network for ImageNet: ResNet-50 with doubled channels and an expansion of 2.
+
+    Not the figure of its paper, but what its authors published; the research log found out on 23 November.
+
+    Args:
+        classes: outputs, as logits.
+        convolution: what every convolution after the stem is made with; dense if None.
+        shape: height, width and channels of an image.
+        dense_classifier: whether the classifier stays dense; otherwise it is made with the convolution too.
+    """
+    make = convolution or substitute("plain")
+    images = keras.Input(shape)
+    x = layers.ReLU()(normalise()(dense(64, 7, strides=2)(images)))
+    x = layers.MaxPooling2D(3, 2, "same")(x)
+    for stage, blocks in enumerate([3, 4, 6, 3]):
+        for block in range(blocks):
+            x = _residual_block(x, 128 * 2**stage, 2 if stage and not block else 1, make)
+        x = layers.Identity(name=f"tap_{stage + 1}")(x)
+    return keras.Model(images, _classify(x, classes, None if dense_classifier else make), name="wrn_50_2")
+
+
+def _residual_block(x: Tensor, filters: int, strides: int, make: Make) -> Tensor:
+    inner = layers.ReLU()(normalise()(make(filters, 1)(x)))
+    inner = layers.ReLU()(normalise()(make(filters, 3, strides=strides, padding="same")(inner)))
+    inner = normalise()(make(2 * filters, 1)(inner))
+    if strides > 1 or x.shape[-1] != 2 * filters:
+        x = normalise()(make(2 * filters, 1, strides=strides)(x))
+    return layers.ReLU()(layers.Add()([x, inner]))
+
+
+def _classify(x: Tensor, classes: int, make: Make | None) -> Tensor:
+    if make is None:
+        return layers.Dense(classes)(layers.GlobalAveragePooling2D()(x))
+    pooled = layers.GlobalAveragePooling2D(keepdims=True)(x)
+    return layers.Flatten()(make(classes, 1, use_bias=True)(pooled))
+
+
+def mobilenet_v2(
+    classes: int = 1000,
+    *,
+    convolution: Make | None = None,
+    shape: Sequence[int] = (224, 224, 3),
+    dense_classifier: bool = True,
+) -> keras.Model:
+    """MobileNetV2 (Sandler et al. 2018, table 2); the convolution makes its 1×1 steps. Arguments as for `wrn_50_2`."""
+    make = convolution or substitute("plain")
+    images = keras.Input(shape)
+    x = _active(dense(32, 3, strides=2)(images))
+    for expansion, filters, blocks, strides in MOBILENET_V2:
+        for block in range(blocks):
+            x = _inverted_block(x, expansion, filters, 1 if block else strides, make)
+    x = layers.Identity(name="tap_1")(x)
+    x = _active(make(1280, 1)(x))
+    return keras.Model(images, _classify(x, classes, None if dense_classifier else make), name="mobilenet_v2")
+
+
+MOBILENET_V2 = (  # expansion, channels, blocks, strides of the first
+    (1, 16, 1, 1),
+    (6, 24, 2, 2),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
+)
+
+
+def _active(x: Tensor) -> Tensor:
+    return layers.ReLU(6.0)(normalise()(x))
+
+
+def _inverted_block(x: Tensor, expansion: int, filters: int, strides: int, make: Make) -> Tensor:
+    inner = x if expansion == 1 else _active(make(expansion * x.shape[-1], 1)(x))
+    spatial = layers.DepthwiseConv2D(3, strides, "same", use_bias=False, depthwise_initializer="he_normal")
+    inner = normalise()(make(filters, 1)(_active(spatial(inner))))
+    return layers.Add()([x, inner]) if strides == 1 and x.shape[-1] == filters else inner
+
+
+class Edge(NamedTuple):
+    """One operation of a cell, and the node it reads: 0 and 1 are the two cells before, 2 the first sum, and so on."""
+
+    operation: Literal["separable_3", "separable_5", "dilated_3", "dilated_5", "max_pool", "average_pool", "skip"]
+    node: int
+
+
+class Genotype(NamedTuple):
+    """A cell found by architecture search: edges, two a sum; the sums are the cell's output, side by side."""
+
+    normal: tuple[Edge, ...]
+    reduction: tuple[Edge, ...]
+
+
+DARTS_V2 = Genotype(
+    normal=(
+        *(Edge("separable_3", 0), Edge("separable_3", 1)),
+        *(Edge("separable_3", 0), Edge("separable_3", 1)),
+        *(Edge("separable_3", 1), Edge("skip", 0)),
+        *(Edge("skip", 0), Edge("dilated_3", 2)),
+    ),
+    reduction=(
+        *(Edge("max_pool", 0), Edge("max_pool", 1)),
+        *(Edge("skip", 2), Edge("max_pool", 1)),
+        *(Edge("max_pool", 0), Edge("skip", 2)),
+        *(Edge("skip", 2), Edge("max_pool", 1)),
+    ),
+)
+
+
+def darts(
+    classes: int = 10,
+    *,
+    genotype: Genotype = DARTS_V2,
+    channels: int = 36,
+    cells: int = 20,
+    convolution: Make | None = None,
+    auxiliary: bool = False,
+    shape: Sequence[int] = (32, 32, 3),
+) -> keras.Model:
+    """The network that DARTS found (Liu, Simonyan and Yang 2019, fig. 4), for CIFAR-10.
+
+    Args:
+        classes: outputs, as logits.
+        genotype: the cells.
+        channels: C, of the first cells; doubled by the reductions at a third and at two thirds of the depth.
+        cells: cells in all.
+        convolution: what every convolution after the stem is made with; separable if None.
+        auxiliary: whether there is a second output, the auxiliary head's logits, to be used in training only.
+        shape: height, width and channels of an image; the auxiliary head needs 32×32 or more.
+    """
+    make = convolution or substitute("separable")
+    images = keras.Input(shape)
+    before = last = normalise()(dense(3 * channels, 3)(images))
+    outputs, reduced = [], False
+    for cell in range(cells):
+        reduces = cell in (cells // 3, 2 * cells // 3)
+        channels *= 1 + reduces
+        before, last = last, _cell(before, last, genotype, channels, reduces, reduced, make)
+        if reduces:
+            last = layers.Identity(name=f"tap_{1 + (cell == 2 * cells // 3)}")(last)
+        if auxiliary and cell == 2 * cells // 3:
+            outputs = [_auxiliary_head(last, classes)]
+        reduced = reduces
+    logits = layers.Dense(classes)(layers.GlobalAveragePooling2D()(last))
+    return keras.Model(images, [logits, *outputs] if auxiliary else logits, name="darts")
+
+
+def _cell(
+    before: Tensor, last: Tensor, genotype: Genotype, channels: int, reduces: bool, reduced: bool, make: Make
+) -> Tensor:
+    first = _halve(before, channels, make) if reduced else _relu_conv_norm(before, make(channels, 1))
+    nodes = [first, _relu_conv_norm(last, make(channels, 1))]
+    edges = genotype.reduction if reduces else genotype.normal
+    for pair in zip(edges[::2], edges[1::2], strict=True):
+        strides = [2 if reduces and edge.node < 2 else 1 for edge in pair]
+        ends = [_edge(nodes[edge.node], edge, step, make) for edge, step in zip(pair, strides, strict=True)]
+        nodes.append(layers.Add()(ends))
+    return layers.Concatenate()(nodes[2:])
+
+
+def _edge(x: Tensor, edge: Edge, strides: int, make: Make) -> Tensor:
+    kind, _, size = edge.operation.partition("_")
+    channels = x.shape[-1]
+    if kind == "skip" and strides == 1:
+        return x
+    if kind == "skip":
+        x = _halve(x, channels, make)
+    elif kind == "max":
+        x = layers.MaxPooling2D(3, strides, "same")(x)
+    elif kind == "average":
+        x = layers.AveragePooling2D(3, strides, "same")(x)
+    elif kind == "dilated":
+        x = _relu_conv_norm(x, make(channels, int(size), strides=strides, padding="same", dilation_rate=2))
+    else:
+        x = _relu_conv_norm(x, make(channels, int(size), strides=strides, padding="same"))
+        x = _relu_conv_norm(x, make(channels, int(size), padding="same"))
+    return DropPath()(x)
+
+
+def _relu_conv_norm(x: Tensor, convolution: Convolution) -> Tensor:
+    return normalise()(convolution(layers.ReLU()(x)))
+
+
+def _halve(x: Tensor, channels: int, make: Make) -> Tensor:
+    """Half the size: two strided 1×1 convolutions, one of them looking one pixel further."""
+    active = layers.ReLU()(x)
+    shifted = layers.Cropping2D(((1, 0), (1, 0)))(active)
+    halves = [make(channels // 2, 1, strides=2)(active), make(channels // 2, 1, strides=2)(shifted)]
+    return normalise()(layers.Concatenate()(halves))
+
+
+def _auxiliary_head(x: Tensor, classes: int) -> Tensor:
+    x = layers.AveragePooling2D(5, 3)(layers.ReLU()(x))
+    x = layers.ReLU()(normalise()(dense(128, 1)(x)))
+    x = layers.ReLU()(normalise()(dense(768, 2, padding="valid")(x)))
+    return layers.Dense(classes, name="auxiliary")(layers.Flatten()(x))
+
+
+@register
+class DropPath(layers.Layer):
+    """Drops an example's whole path with probability `rate` while training, and scales what is kept by 1 / (1 − rate).
+
+    `rate` is a variable, 0 at first, that :class:`gradbook.lowrank.protocol.DropPathRamp` raises.
+    """
+
+    def __init__(self, **options: Any):
+        super().__init__(**options)
+        self.seed_generator = keras.random.SeedGenerator()
+        self.rate = self.add_weight((), "zeros", trainable=False, name="rate")
+
+    def call(self, x: Tensor, training: bool = False) -> Tensor:
+        if not training:
+            return x
+        keep = 1.0 - self.rate
+        drawn = keras.random.uniform((keras.ops.shape(x)[0], 1, 1, 1), seed=self.seed_generator)
+        return x * keras.ops.cast(drawn < keep, x.dtype) / keep
+
+    def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
+        return tuple(input_shape)
+
+
+NETWORKS: dict[str, Callable[..., keras.Model]] = {
+    "wide-resnet-28-10": partial(wide_resnet, 28, 10),
+    "wide-resnet-40-2": partial(wide_resnet, 40, 2),
+    "wide-resnet-16-2": partial(wide_resnet, 16, 2),
+    "wrn-50-2": wrn_50_2,
+    "darts": darts,
+    "mobilenet-v2": mobilenet_v2,
+}

@@ -1,0 +1,115 @@
+"""Training that can be stopped at any moment and goes on as if it had not been."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from gradbook.files import whole
+from gradbook.errors import InputError
+from gradbook.lowrank.distill import Learner
+from gradbook.lowrank.protocol import Batches, DropPathRamp, Protocol
+
+
+def train(
+    learner: Learner,
+    images: np.ndarray,
+    labels: np.ndarray,
+    protocol: Protocol,
+    *,
+    seed: int = 0,
+    folder: Path | None = None,
+    validation: tuple[np.ndarray, np.ndarray] | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    verbose: int = 0,
+) -> dict[str, list[float]]:
+    """Train a learner by a protocol.
+
+    Args:
+        learner: network, teacher and decay; trained in place.
+        images: float32 [n, height, width, channels], standardised.
+        labels: int32 [n].
+        protocol: how.
+        seed: decides order and augmentation.
+        folder: where the state is kept after every epoch; a run that finds one there goes on from it. None: nowhere.
+        validation: images and labels to evaluate after every epoch.
+        callbacks: of Keras, such as TensorBoard.
+        verbose: 1 shows Keras's progress bar.
+
+    Returns:
+        Every metric, one number an epoch, of the epochs before an interruption too.
+
+    Raises:
+        InputError: the folder holds the state of another network.
+    """
+    batches = Batches(images, labels, protocol, seed)
+    xla = False if keras.backend.backend() == "tensorflow" else "auto"  # on CPUs it makes convolutions far slower
+    learner.compile(protocol.optimizer(len(batches)), jit_compile=xla)
+    own = [keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.start(epoch))]
+    if protocol.drop_path:
+        own.append(DropPathRamp(learner.network, protocol.drop_path, protocol.epochs))
+    checkpoint = Checkpoint(learner, folder) if folder else None
+    started = checkpoint.restore() if checkpoint else 0
+    history = learner.fit(
+        batches,
+        validation_data=validation,
+        validation_batch_size=500,
+        initial_epoch=started,
+        epochs=protocol.epochs,
+        callbacks=[*own, *callbacks, *([checkpoint] if checkpoint else [])],
+        shuffle=False,
+        verbose=verbose,
+    )
+    return checkpoint.history if checkpoint else history.history
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Keeps weights, optimiser, random states and metrics after every epoch, in files that are whole or not there.
+
+    ``state.json`` names the weights that belong to it; it is written last, so that it never names what is not whole.
+    """
+
+    def __init__(self, learner: Learner, folder: Path):
+        super().__init__()
+        self.learner, self.folder = learner, Path(folder)
+        self.history: dict[str, list[float]] = {}
+
+    def restore(self) -> int:
+        """Bring the learner to the state in the folder, if there is one; returns how many epochs that state has seen."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / "state.json"
+        if not path.exists():
+            return 0
+        state = json.loads(path.read_text())
+        if state["network"] != fingerprint(self.learner):
+            raise InputError(
+                f"folder {self.folder} holds the state of another network, {state['network']}; it must be that of "
+                f"{fingerprint(self.learner)}, or empty."
+            )
+        self.learner.optimizer.build(self.learner.trainable_variables)
+        self.learner.load_weights(self.folder / state["weights"])
+        self.history = state["history"]
+        return state["epochs"]
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        for name, value in (logs or {}).items():
+            self.history.setdefault(name, []).append(float(value))
+        weights = self.folder / f"epoch_{epoch + 1:04d}.weights.h5"
+        part = self.folder / "part.weights.h5"
+        self.learner.save_weights(part, overwrite=True)
+        part.replace(weights)
+        state = {"network": fingerprint(self.learner), "epochs": epoch + 1, "weights": weights.name}
+        with whole(self.folder / "state.json") as file:
+            file.write(json.dumps(state | {"history": self.history}).encode())
+        for old in self.folder.glob("epoch_*.weights.h5"):
+            if old != weights:
+                old.unlink()
+
+
+def fingerprint(learner: Learner) -> str:
+    """The network's name and a digest of its weights' shapes, by which states of other networks are told apart."""
+    shapes = json.dumps([tuple(weight.shape) for weight in learner.network.weights])
+    return f"{learner.network.name} ({hashlib.sha256(shapes.encode()).hexdigest()[:8]})"

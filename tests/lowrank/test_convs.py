@@ -1,0 +1,229 @@
+"""Every family: its weights, its variance, its gradient, and the plain convolution that it stands for."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gradbook.errors import InputError
+from gradbook.lowrank import convs
+from gradbook.lowrank.convs import FAMILIES, substitute
+
+MADE = {
+    "plain": substitute("plain"),
+    "separable": substitute("separable"),
+    "grouped": substitute("grouped", 4),
+    "bottleneck": substitute("bottleneck", 2),
+    "bottleneck of groups": substitute("bottleneck", 2, group_size=4),
+    "shuffle": substitute("shuffle", 4),
+    "hashed": substitute("hashed", 0.1),
+    "separable_hashed": substitute("separable_hashed", 0.2),
+    "low_rank": substitute("low_rank", 0.25),
+    "tied_low_rank": substitute("tied_low_rank", 0.25),
+    "tucker": substitute("tucker", 0.5),
+    "tensor_train": substitute("tensor_train", 0.5, dimensions=4),
+    "cp": substitute("cp", 2.0),
+    "acdc": substitute("acdc", 3),
+}
+LINEAR = [name for name in MADE if not name.startswith("bottleneck")]
+by_family = pytest.mark.parametrize("family", MADE)
+by_linear_family = pytest.mark.parametrize("family", LINEAR)
+
+
+def noise(*shape):
+    return np.random.default_rng(0).standard_normal(shape, np.float32)
+
+
+def test_every_row_of_the_table_is_tried_here():
+    assert FAMILIES.keys() <= MADE.keys()
+
+
+# c_in, c_out, k → weights, by hand
+FORMULAS = {
+    "plain": lambda i, o, k: k * k * i * o,
+    "separable": lambda i, o, k: k * k * i + i * o,
+    "grouped": lambda i, o, k: k * k * i * 4 + i * o,
+    "bottleneck": lambda i, o, k: i * o // 2 + k * k * (o // 2) ** 2 + o // 2 * o + 4 * (o // 2),
+    "bottleneck of groups": lambda i, o, k: i * o // 2 + k * k * (o // 2) * 4 + o // 2 * o + 4 * (o // 2),
+    "shuffle": lambda i, o, k: (i * o // 4) // 4 + k * k * o // 4 + (o // 4 * o) // 4,
+    "hashed": lambda i, o, k: k * k * i * o // 10 + o,
+    "separable_hashed": lambda i, o, k: k * k * i + i * o // 5 + o,
+    "low_rank": lambda i, o, k: k * k * i + max(i, o) // 4 * (i + o),
+    "tied_low_rank": lambda i, o, k: k * k * i + max(i, o) // 4 * max(i, o),
+    "acdc": lambda i, o, k: k * k * i + 6 * max(i, o),
+}
+
+
+@pytest.mark.parametrize("family", FORMULAS)
+@pytest.mark.parametrize(("channels", "filters"), [(32, 64), (64, 32), (48, 48)])
+def test_the_formula_the_layer_and_the_hand_count_the_same_weights(family, channels, filters):
+    layer = MADE[family](filters, 3)
+    assert layer.n_parameters(channels) == FORMULAS[family](channels, filters, 3)
+    layer.build((None, 8, 8, channels))
+    assert sum(math.prod(weight.shape) for weight in layer.trainable_weights) == layer.n_parameters(channels)
+
+
+def test_tensor_families_count_their_factors():
+    # 64 · 64 = 16 · 16 · 16 in three dimensions, 8 · 8 · 8 · 8 in four; half the rank of each
+    assert convs.Tucker(64, 1, rank=0.5, use_bias=False).n_parameters(64) == 3 * 16 * 8 + 8**3
+    assert convs.CanonicalPolyadic(64, 1, rank=0.5, use_bias=False).n_parameters(64) == 3 * 16 * 8
+    train = convs.TensorTrain(64, 1, rank=0.5, dimensions=4, use_bias=False)
+    assert train.n_parameters(64) == 2 * 8 * 4 + 2 * 4 * 8 * 4
+
+
+@by_family
+@pytest.mark.parametrize(("channels", "filters"), [(48, 96), (96, 48)])
+def test_a_fresh_layer_spreads_noise_as_a_dense_one_does(family, channels, filters):
+    keras.utils.set_random_seed(1)
+    images = noise(4, 8, 8, channels)
+    # training, so that batch normalisation does in a bottleneck what it does at the start
+    powers = [np.square(MADE[family](filters, 3)(images, training=True)).mean() for _ in range(24)]
+    assert np.mean(powers) == pytest.approx(convs.GAIN, rel=0.15)
+
+
+@by_linear_family
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"kernel_size": 3, "padding": "same"},
+        {"kernel_size": 3, "strides": 2, "padding": "valid"},
+        {"kernel_size": (3, 3), "strides": (2, 2), "padding": "same"},
+        {"kernel_size": 3, "dilation_rate": 2, "padding": "same"},
+        {"kernel_size": 1, "strides": 2, "padding": "same"},
+    ],
+)
+def test_the_layer_is_the_convolution_with_its_dense_kernel(family, form):
+    layer = MADE[family](24, **form)
+    images = noise(2, 9, 10, 16)
+    outputs = layer(images)
+    assert outputs.shape == layer.compute_output_shape(images.shape)
+    one = {name: value if isinstance(value, (int, str)) else value[0] for name, value in form.items()}
+    dense = keras.ops.conv(
+        images, layer.dense_kernel(), one.get("strides", 1), one["padding"], dilation_rate=one.get("dilation_rate", 1)
+    )
+    np.testing.assert_allclose(outputs, dense, atol=2e-5)
+
+
+@by_family
+def test_the_gradient_is_the_slope(family):
+    keras.utils.set_random_seed(2)
+    layer = MADE[family](16, 3, dtype="float64")
+    images = noise(2, 6, 6, 16).astype(float)
+    readout = np.random.default_rng(3).standard_normal((2, 4, 4, 16))
+    layer(images)
+
+    def loss():
+        return keras.ops.sum(readout * layer(images, training=False))
+
+    with tf.GradientTape() as tape:
+        value = loss()
+    gradients = tape.gradient(value, layer.trainable_weights)
+    for weight, gradient in zip(layer.trainable_weights, gradients, strict=True):
+        start = np.asarray(weight)
+        direction = np.random.default_rng(4).standard_normal(start.shape)
+        ends = []
+        for step in (1e-6, -1e-6):
+            weight.assign(start + step * direction)
+            ends.append(float(loss()))
+        weight.assign(start)
+        slope = np.sum(np.asarray(tf.convert_to_tensor(gradient)) * direction)
+        assert (ends[0] - ends[1]) / 2e-6 == pytest.approx(slope, rel=1e-5, abs=1e-6)
+
+
+def test_saved_and_loaded_layers_do_the_same_and_files_hold_only_weights(tmp_path):
+    images = keras.Input((8, 8, 16))
+    layers = [make(16, 3, padding="same", activation="relu", name=f"conv_{i}") for i, make in enumerate(MADE.values())]
+    model = keras.Model(images, [layer(images) for layer in layers])
+    model.save(tmp_path / "model.keras")
+    copy = keras.models.load_model(tmp_path / "model.keras")
+    for one, other in zip(model(noise(1, 8, 8, 16)), copy(noise(1, 8, 8, 16)), strict=True):
+        np.testing.assert_array_equal(one, other)
+    for layer in copy.layers[1:]:
+        moving = 2 * layer.inner * 2 if isinstance(layer, convs.Bottleneck) else 0
+        assert sum(math.prod(weight.shape) for weight in layer.weights) == layer.n_parameters(16) + moving
+
+
+@given(weights=st.integers(1, 40), rows=st.integers(1, 12), columns=st.integers(1, 12), seed=st.integers(0, 9))
+def test_a_hash_uses_every_weight_and_equally_often_up_to_one(weights, rows, columns, seed):
+    uses = np.bincount(convs.deal(weights, (rows, columns), seed).ravel(), minlength=weights)
+    assert len(uses) == weights
+    assert uses.max() - uses.min() <= 1
+    assert (convs.deal(weights, (rows, columns), seed) == convs.deal(weights, (rows, columns), seed)).all()
+
+
+def test_groups_one_at_a_time_are_groups():
+    images = noise(2, 6, 6, 12)
+    reference = keras.layers.Conv2D(24, 3, groups=3, use_bias=False)
+    expected = reference(images)
+    ours = convs.grouped(images, reference.kernel, lambda image, kernel: keras.ops.conv(image, kernel, 1, "valid"))
+    np.testing.assert_allclose(ours, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("filters", "channels", "groups"), [(64, 16, 4), (160, 16, 8), (40, 16, 2), (64, 9, 1)])
+def test_shuffle_lowers_its_groups_until_they_divide(filters, channels, groups):
+    assert convs.Shuffle(filters, 3, groups=8).actual_groups(channels) == groups
+
+
+@given(size=st.integers(1, 50), link=st.integers(0, 5), order=st.sampled_from(list(convs.ORDERS)))
+def test_orders_move_every_channel_to_one_place(size, link, order):
+    assert sorted(convs.ORDERS[order](size, link)) == list(range(size))
+
+
+def test_acdc_with_unit_diagonals_and_no_shuffling_does_nothing():
+    layer = convs.ACDC(20, 1, layers=5, order="none", use_bias=False)
+    layer.build((None, 4, 4, 20))
+    for weight in layer.trainable_weights:
+        weight.assign(np.ones(weight.shape))
+    np.testing.assert_allclose(layer(noise(2, 4, 4, 20)), noise(2, 4, 4, 20), atol=1e-5)
+
+
+@pytest.mark.parametrize(("channels", "filters"), [(24, 24), (24, 32), (32, 24)])
+def test_acdc_folded_is_the_chain(channels, filters):
+    layer = convs.ACDC(filters, 1, layers=3, use_bias=False)
+    images = noise(2, 8, 8, channels)
+    np.testing.assert_allclose(layer(images), layer.chain(images), atol=1e-5)
+
+
+def test_the_cosine_matrix_is_orthonormal():
+    np.testing.assert_allclose(convs.cosines(7) @ convs.cosines(7).T, np.eye(7), atol=1e-12)
+
+
+def test_mult_adds_are_the_products_of_the_loops():
+    image = (8, 8, 32)  # strided to 4 × 4
+    form = {"filters": 64, "kernel_size": 3, "strides": 2, "padding": "same"}
+    expected = {
+        "plain": 9 * 32 * 64 * 16,
+        "hashed": 9 * 32 * 64 * 16,
+        "separable": (9 * 32 + 32 * 64) * 16,
+        "tucker": (9 * 32 + 32 * 64) * 16,
+        "grouped": (9 * 32 * 4 + 32 * 64) * 16,
+        "low_rank": (9 * 32 + 16 * (32 + 64)) * 16,
+        "shuffle": 32 * 16 // 4 * 64 + 9 * 16 * 16 + 16 * 64 // 4 * 16,
+        "bottleneck": 32 * 32 * 64 + (9 * 32 * 32 + 32 * 64) * 16,
+    }
+    assert {name: MADE[name](**form).mult_adds(image) for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: substitute("shufle", 4), "unknown convolution 'shufle'; did you mean 'shuffle'"),
+        (lambda: substitute("separable", 2), "takes no value; received 2"),
+        (lambda: substitute("shuffle"), "takes groups, int; received None"),
+        (lambda: substitute("shuffle", 2.5)(8, 3), "groups must be a whole number, 1 or more; received 2.5"),
+        (lambda: substitute("hashed", 1.5)(8, 3), "ratio must lie above 0 and not above 1; received 1.5"),
+        (lambda: substitute("grouped", 5)(8, 3).build((None, 4, 4, 8)), "divide the number of channels, 8; received 5"),
+        (lambda: substitute("bottleneck", 3)(8, 3), "reduction must divide the number of channels, 8; received 3"),
+        (lambda: substitute("shuffle", 2)(3, 3), "filters of a shuffle convolution must be 4 or more; received 3"),
+        (lambda: substitute("acdc", 2, order="rifle")(8, 3), "did you mean 'riffle'"),
+        (lambda: convs.Plain(8, (3, 5)), "kernel_size must be one number or two equal ones"),
+        (lambda: convs.Plain(8, 3, padding="full"), "padding must be 'valid' or 'same'; received 'full'"),
+    ],
+)
+def test_bad_input_is_one_sentence(make, sentence):
+    with pytest.raises(InputError, match=sentence):
+        make()
