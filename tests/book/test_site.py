@@ -85,6 +85,10 @@ def read(built: Path, name: str) -> BeautifulSoup:
     return BeautifulSoup((built / f"{name}.html").read_text(encoding="utf-8"), "html.parser")
 
 
+def test_every_chapter_is_in_the_table_of_contents():
+    assert set(CHAPTERS) <= set(site.pages(ROOT))
+
+
 def visit(page: Page, address: str, name: str) -> None:
     """Open a page and wait until its formulas are set."""
     page.goto(f"{address}{name}.html")
