@@ -52,9 +52,7 @@ def test_outputs_and_gradients_are_those_of_layers_one_by_one(layer, keep, compi
         return one_by_one(layer, *arguments, keep)
 
     gate = tf.constant(0.3)
-    for got, expected in zip(
-        ours(gate), output_and_gradients(reference, x, weights, biases, bits, gate), strict=True
-    ):
+    for got, expected in zip(ours(gate), output_and_gradients(reference, x, weights, biases, bits, gate), strict=True):
         np.testing.assert_allclose(got, expected, rtol=2e-5, atol=2e-5)
 
 

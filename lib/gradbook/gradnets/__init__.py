@@ -1,4 +1,4 @@
-"""Part III: a network that starts as an easy one and turns into the one that is wanted, as a gate g goes from 0 to 1."""
+"""Part III: a network that starts easy and turns into the one that is wanted, as a gate g goes from 0 to 1."""
 
 from importlib import import_module
 from typing import Any, Literal, get_args

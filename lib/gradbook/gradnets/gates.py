@@ -90,7 +90,7 @@ class Window(Schedule):
 
 @keras.saving.register_keras_serializable("gradbook")
 class Linear(Window):
-    """g(p) = (p - start)/(end - start), clipped to [0, 1] (Almeida and Sawyer 2015, section 2: g = min(t/τ, 1)).
+    """g(p) = (p - start)/(end - start), clipped to [0, 1] (Almeida and Sauder 2015, section 2: g = min(t/τ, 1)).
 
     The first author's own library opens from 0 to 0.2.
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache, lru_cache, partial
+from functools import cache, lru_cache
 from os import cpu_count
 from typing import Literal
 
@@ -12,7 +12,7 @@ import tensorflow as tf
 from pydantic import Field
 from scipy import stats
 
-from gradbook import data, experiment, training
+from gradbook import data, experiment
 from gradbook.experiment import Experiment, Record, Stopwatch
 from gradbook.gradnets import Layer
 from gradbook.gradnets.gates import Constant, Linear, Schedule
@@ -96,9 +96,7 @@ def run(configuration: Configuration, seeds: Sequence[int]) -> list[Record]:
     with Stopwatch() as watch, ThreadPoolExecutor(cpu_count()) as pool:
         histories = list(pool.map(lambda seed: [*map(_numbers, train(configuration, seed))], seeds))
     identity = data.load(configuration.dataset).identity
-    return [
-        _record(history, watch.seconds / len(seeds), watch.peak_memory, identity) for history in histories
-    ]
+    return [_record(history, watch.seconds / len(seeds), watch.peak_memory, identity) for history in histories]
 
 
 def _numbers(moment: Moment) -> dict[str, float]:
@@ -283,7 +281,7 @@ def program(configuration: Configuration, iterations: int, inputs: int) -> Progr
 def adam(
     parameters: Parameters, gradients: Parameters, slots: Slots, rate: tf.Tensor, time: tf.Tensor
 ) -> tuple[Parameters, Slots]:
-    """One step of Adam (Kingma and Ba 2015, β₁ = 0.9, β₂ = 0.999, ε = 1e-8) at t = time ≥ 1; slots hold both moments."""
+    """One step of Adam (Kingma and Ba 2015; β₁ = 0.9, β₂ = 0.999, ε = 1e-8) at time ≥ 1; slots hold both moments."""
     t = tf.cast(time, tf.float32)
     means = [0.9 * m + 0.1 * g for m, g in zip(slots[0], gradients, strict=True)]
     squares = [0.999 * v + 0.001 * g * g for v, g in zip(slots[1], gradients, strict=True)]

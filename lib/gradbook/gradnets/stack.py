@@ -20,7 +20,7 @@ def identity(x: tf.Tensor, u: tf.Tensor, g: tf.Tensor) -> tf.Tensor:
 
 
 def preactivation(x: tf.Tensor, u: tf.Tensor, g: tf.Tensor) -> tf.Tensor:
-    """g relu(u) + (1-g) u, the gReLU (Almeida and Sawyer 2015): a leaky ReLU whose slope 1 - g falls to 0."""
+    """g relu(u) + (1-g) u, the gReLU (Almeida and Sauder 2015): a leaky ReLU whose slope 1 - g falls to 0."""
     return g * tf.nn.relu(u) + (1 - g) * u
 
 

@@ -1,0 +1,350 @@
+"""Keras layers that are one thing early in training and another late: y = (1-g)·early + g·late.
+
+The gate g belongs to a `Gate`, which layers may share. A gate computes g from its schedule and from one number that is
+no trainable weight, the progress; so both are saved and restored with the model. In ``fit`` the callback `Progress`
+advances the gates; in a loop of one's own, ``gate.progress.assign(step / steps)`` does, compiled or not.
+"""
+
+from typing import Any, Self
+
+import keras
+from keras import ops
+
+from gradbook.errors import InputError
+from gradbook.gradnets.gates import Constant, Schedule
+
+register = keras.saving.register_keras_serializable("gradbook")
+
+
+@register
+class Gate(keras.Layer):
+    """The gate g of one or more layers.
+
+    Args:
+        schedule: g as a function of progress, or a number in [0, 1] that it is held at.
+
+    >>> from gradbook.gradnets import Linear
+    >>> gate = Gate(Linear(0, 0.5))
+    >>> _ = gate.progress.assign(0.25)
+    >>> float(gate.value)
+    0.5
+    """
+
+    def __init__(self, schedule: Schedule | float, **options: Any) -> None:
+        super().__init__(**options)
+        self.schedule = schedule if isinstance(schedule, Schedule) else Constant(schedule)
+        self.progress = self.add_weight(name="progress", initializer="zeros", trainable=False, dtype="float32")
+        self.built = True
+
+    @property
+    def value(self) -> Any:
+        """g, float32 []."""
+        return self.schedule(ops.convert_to_tensor(self.progress))
+
+    def get_config(self) -> dict[str, Any]:
+        """The schedule; progress is saved as a weight."""
+        return {**super().get_config(), "schedule": keras.saving.serialize_keras_object(self.schedule)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """The gate that `get_config` describes."""
+        return cls(**{**config, "schedule": keras.saving.deserialize_keras_object(config["schedule"])})
+
+
+class Gated(keras.Layer):
+    """What the layers below share: a gate, and the mixture by it.
+
+    Args:
+        gate: a `Gate`, or what one is made from: a schedule, or a number in [0, 1].
+    """
+
+    def __init__(self, gate: Gate | Schedule | float, **options: Any) -> None:
+        super().__init__(**options)
+        self.gate = gate if isinstance(gate, Gate) else Gate(gate)
+
+    def mix(self, early: Any, late: Any) -> Any:
+        """(1-g)·early + g·late."""
+        g = ops.cast(self.gate.value, early.dtype)
+        return (1 - g) * early + g * late
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        """The shape that came in."""
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """The gate, beside what every layer keeps."""
+        gate = keras.saving.serialize_keras_object(self.gate)
+        gate["shared_object_id"] = id(self.gate)  # Keras itself marks the first of those that share too late
+        return {**super().get_config(), "gate": gate}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """The layer that `get_config` describes, layers inside it included."""
+        inner = {
+            name: keras.saving.deserialize_keras_object(config[name])
+            for name in ("gate", "early", "late", "block")
+            if name in config
+        }
+        return cls(**{**config, **inner})
+
+
+@register
+class Gradual(Gated):
+    """Any two layers of equal output shape (Almeida and Sauder 2015, section 2).
+
+    Both are computed at every gate, closed or open, so both must be finite.
+
+    Args:
+        early, late: layers for one input; a layer gets no gradient while its share is 0.
+        gate: see `Gated`.
+
+    Raises:
+        InputError: when built on an input for which the two give unequal shapes.
+
+    >>> layer = Gradual(keras.layers.ReLU(), keras.layers.Activation("tanh"), gate=0.5)
+    >>> float(layer(ops.array([[-1.0]]))[0, 0]) == 0.5 * float(ops.tanh(-1.0))
+    True
+    """
+
+    def __init__(self, early: keras.Layer, late: keras.Layer, gate: Gate | Schedule | float, **options: Any) -> None:
+        super().__init__(gate, **options)
+        self.early, self.late = early, late
+
+    def build(self, input_shape: tuple) -> None:
+        """Build both layers, and compare their shapes."""
+        self.compute_output_shape(input_shape)
+        for layer in (self.early, self.late):
+            if not layer.built:
+                layer.build(input_shape)
+
+    def call(self, inputs: Any) -> Any:
+        """The mixture of both outputs."""
+        return self.mix(self.early(inputs), self.late(inputs))
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        """The shape that both give."""
+        early, late = (tuple(layer.compute_output_shape(input_shape)) for layer in (self.early, self.late))
+        if early != late:
+            raise InputError(f"early and late must give one shape; for {input_shape} they give {early} and {late}.")
+        return early
+
+    def get_config(self) -> dict[str, Any]:
+        """Both layers and the gate."""
+        inner = {"early": self.early, "late": self.late}
+        return {**super().get_config(), **{k: keras.saving.serialize_keras_object(v) for k, v in inner.items()}}
+
+
+@register
+class GradualReLU(Gated):
+    """The gReLU, y = (1-g)·x + g·relu(x): a leaky ReLU whose slope below zero is 1-g.
+
+    Args:
+        gate: see `Gated`.
+
+    >>> GradualReLU(0.75)(ops.array([-1.0, 2.0])).numpy().tolist()
+    [-0.25, 2.0]
+    """
+
+    def call(self, inputs: Any) -> Any:
+        """The mixture of the input and its positive part."""
+        return self.mix(inputs, ops.relu(inputs))
+
+
+@register
+class GradualDepth(Gradual):
+    """A block that fades in, y = (1-g)·x + g·block(x): training starts without it.
+
+    Args:
+        block: a layer or model whose output has its input's shape.
+        gate: see `Gated`.
+
+    Raises:
+        InputError: when built on an input whose shape the block changes.
+    """
+
+    def __init__(self, block: keras.Layer, gate: Gate | Schedule | float, **options: Any) -> None:
+        super().__init__(keras.layers.Identity(), block, gate, **options)
+
+    def get_config(self) -> dict[str, Any]:
+        """The block and the gate."""
+        return {**Gated.get_config(self), "block": keras.saving.serialize_keras_object(self.late)}
+
+
+@register
+class GradualHighway(Gated):
+    """y = (1-g)·x + g·relu(x W + b): a block of one dense layer that fades in, as wide as its input.
+
+    Where a highway layer learns a gate for every unit (Srivastava et al. 2015), this one is told a single one.
+
+    Args:
+        gate: see `Gated`.
+        kernel_initializer, kernel_regularizer: of W, as in ``keras.layers.Dense``.
+    """
+
+    def __init__(
+        self,
+        gate: Gate | Schedule | float,
+        kernel_initializer: Any = "glorot_uniform",
+        kernel_regularizer: Any = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(gate, **options)
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+
+    def build(self, input_shape: tuple) -> None:
+        """Create W [width, width] and b [width]."""
+        width = input_shape[-1]
+        self.kernel = self.add_weight(
+            shape=(width, width),
+            initializer=self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            name="kernel",
+        )
+        self.bias = self.add_weight(shape=(width,), initializer="zeros", name="bias")
+
+    def call(self, inputs: Any) -> Any:
+        """The mixture of the input and the dense layer's output."""
+        return self.mix(inputs, ops.relu(ops.matmul(inputs, self.kernel) + self.bias))
+
+    def get_config(self) -> dict[str, Any]:
+        """The gate, and how W starts and is held small."""
+        return {
+            **super().get_config(),
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+        }
+
+
+@register
+class GradualDropout(Gated):
+    """Dropout at the rate g·rate: none early, all of it late. Without ``training`` the input passes.
+
+    Args:
+        rate: in [0, 1), the share of units that is dropped once the gate is open.
+        gate: see `Gated`.
+        seed: of the masks; None draws one.
+    """
+
+    def __init__(self, rate: float, gate: Gate | Schedule | float, seed: int | None = None, **options: Any) -> None:
+        super().__init__(gate, **options)
+        if not 0 <= rate < 1:
+            raise InputError(f"rate must be in [0, 1); got {rate}.")
+        self.rate, self.seed = rate, seed
+        self.noise = keras.random.SeedGenerator(seed)
+        self.built = True
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """The units that are kept, scaled so that their expectation is the input."""
+        if not training:
+            return inputs
+        rate = ops.cast(self.rate * self.gate.value, inputs.dtype)
+        kept = keras.random.uniform(ops.shape(inputs), dtype=inputs.dtype, seed=self.noise) >= rate
+        return ops.where(kept, inputs / (1 - rate), 0)
+
+    def get_config(self) -> dict[str, Any]:
+        """Rate, seed and gate."""
+        return {**super().get_config(), "rate": self.rate, "seed": self.seed}
+
+
+@register
+class GradualBatchNormalization(Gradual):
+    """(1-g)·BN(x) + g·x: normalised early, when it helps most, and not at all once the gate is open.
+
+    The trained network then needs no batch statistics at test time.
+
+    Args:
+        gate: see `Gated`.
+    """
+
+    def __init__(self, gate: Gate | Schedule | float, **options: Any) -> None:
+        super().__init__(keras.layers.BatchNormalization(), keras.layers.Identity(), gate, **options)
+
+    def get_config(self) -> dict[str, Any]:
+        """The gate."""
+        return Gated.get_config(self)
+
+
+@register
+class GradualPooling(Gradual):
+    """Pooling over squares of an image that starts as their average and becomes their maximum.
+
+    Args:
+        gate: see `Gated`.
+        pool_size: side of the squares, ≥ 1.
+    """
+
+    def __init__(self, gate: Gate | Schedule | float, pool_size: int = 2, **options: Any) -> None:
+        average, maximum = keras.layers.AveragePooling2D(pool_size), keras.layers.MaxPooling2D(pool_size)
+        super().__init__(average, maximum, gate, **options)
+        self.pool_size = pool_size
+
+    def get_config(self) -> dict[str, Any]:
+        """Size and gate."""
+        return {**Gated.get_config(self), "pool_size": self.pool_size}
+
+
+@register
+class GradualSampling(Gated):
+    """Units that start deterministic and become stochastic: (1-g)·p + g·s with p = sigmoid(x) and s ~ Bernoulli(p).
+
+    The gradient is that of p, whatever was drawn (straight through, Bengio et al. 2013). Without ``training`` the
+    output is p.
+
+    Args:
+        gate: see `Gated`.
+        seed: of the draws; None draws one.
+    """
+
+    def __init__(self, gate: Gate | Schedule | float, seed: int | None = None, **options: Any) -> None:
+        super().__init__(gate, **options)
+        self.seed = seed
+        self.noise = keras.random.SeedGenerator(seed)
+        self.built = True
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """The mixture of probability and sample."""
+        p = ops.sigmoid(inputs)
+        if not training:
+            return p
+        drawn = keras.random.uniform(ops.shape(p), dtype=p.dtype, seed=self.noise) < p
+        return self.mix(p, p + ops.stop_gradient(ops.cast(drawn, p.dtype) - p))
+
+    def get_config(self) -> dict[str, Any]:
+        """Seed and gate."""
+        return {**super().get_config(), "seed": self.seed}
+
+
+class Progress(keras.callbacks.Callback):
+    """Tells every gate of a model, and of its optimiser, which part of ``fit`` is done, from batch to batch.
+
+    Epochs count from ``initial_epoch``, so that training which is taken up again goes on where it stopped.
+    """
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Find the gates.
+
+        Raises:
+            InputError: there are none, or the data do not say how many batches an epoch has.
+        """
+        layers = self.model._flatten_layers()
+        self.gates = {id(gate): gate for gate in layers if isinstance(gate, Gate)}
+        if gate := getattr(self.model.optimizer, "gate", None):
+            self.gates[id(gate)] = gate
+        if not self.gates:
+            raise InputError(f"model {self.model.name!r} has no gate to advance.")
+        if self.params["steps"] is None:
+            raise InputError("Progress needs to know the batches in an epoch; give fit steps_per_epoch.")
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Note where the epoch starts."""
+        self.first = epoch * self.params["steps"]
+        self._advance(self.first)
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Advance the gates."""
+        self._advance(self.first + batch + 1)
+
+    def _advance(self, step: int) -> None:
+        for gate in self.gates.values():
+            gate.progress.assign(step / (self.params["epochs"] * self.params["steps"]))

@@ -1,0 +1,76 @@
+"""An optimiser that turns into another."""
+
+from typing import Any, Self
+
+import keras
+from keras import ops
+
+from gradbook.gradnets.gates import Schedule
+from gradbook.gradnets.layers import Gate, register
+
+
+@register
+class GradualOptimizer(keras.optimizers.Optimizer):
+    """θ moves by (1-g) of what one optimiser would do and g of what another would, each with slots of its own.
+
+    Both see the gradient at the same θ. Learning rates, clipping and decay are those of the two.
+
+    Args:
+        early, late: two Keras optimisers.
+        gate: a `Gate`, or what one is made from: a schedule, or a number in [0, 1].
+
+    >>> optimizer = GradualOptimizer(keras.optimizers.SGD(1.0), keras.optimizers.SGD(3.0), gate=0.5)
+    >>> theta = keras.Variable(0.0)
+    >>> optimizer.apply([ops.array(1.0)], [theta])
+    >>> float(theta.value)
+    -2.0
+    """
+
+    def __init__(
+        self,
+        early: keras.Optimizer,
+        late: keras.Optimizer,
+        gate: Gate | Schedule | float,
+        name: str = "gradual",
+    ) -> None:
+        super().__init__(learning_rate=1.0, name=name)
+        self.early, self.late = early, late
+        self.gate = gate if isinstance(gate, Gate) else Gate(gate)
+
+    def build(self, variables: list) -> None:
+        """Create the slots of both."""
+        if not self.built:
+            super().build(variables)
+            self.early.build(variables)
+            self.late.build(variables)
+
+    def apply(self, grads: list, trainable_variables: list | None = None) -> None:
+        """One step."""
+        variables = self._trainable_variables if trainable_variables is None else list(trainable_variables)
+        self.build(variables)
+        start = [ops.copy(variable) for variable in variables]
+        self.early.apply(grads, variables)
+        early = [ops.copy(variable) for variable in variables]
+        for variable, value in zip(variables, start, strict=True):
+            variable.assign(value)
+        self.late.apply(grads, variables)
+        for variable, value in zip(variables, early, strict=True):
+            g = ops.cast(self.gate.value, variable.dtype)
+            variable.assign((1 - g) * value + g * variable)
+        self.iterations.assign_add(1)
+
+    @property
+    def variables(self) -> list:
+        """Its own count of steps, the gate's progress, and the slots of both."""
+        return [*super().variables, self.gate.progress, *self.early.variables, *self.late.variables]
+
+    def get_config(self) -> dict[str, Any]:
+        """Both optimisers and the gate."""
+        inner = {"early": self.early, "late": self.late, "gate": self.gate}
+        return {"name": self.name, **{k: keras.saving.serialize_keras_object(v) for k, v in inner.items()}}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict | None = None) -> Self:
+        """The optimiser that `get_config` describes."""
+        inner = {k: keras.saving.deserialize_keras_object(config[k], custom_objects) for k in ("early", "late", "gate")}
+        return cls(**{**config, **inner})
