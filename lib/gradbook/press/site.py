@@ -32,7 +32,7 @@ def build(root: Path, force: bool = False) -> Path:
     stamp.unlink(missing_ok=True)
     for stale in (folder, root / "_build/.doctrees", root / "_build/jupyter_execute"):
         shutil.rmtree(stale, ignore_errors=True)
-    command = [sys.executable, "-m", "jupyter_book", "build", str(root), "--path-output", str(root)]
+    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(root), "--path-output", str(root)]
     log.parent.mkdir(exist_ok=True)
     with log.open("w") as output:
         code = subprocess.run(
