@@ -1,0 +1,37 @@
+"""How a layer arranges samples: representational similarity matrices, and how alike two layers are in them."""
+
+import numpy as np
+
+
+def similarity_matrix(features: np.ndarray) -> np.ndarray:
+    """The correlation of every two samples' features (Czarnecki et al. 2017, section 5).
+
+    Args:
+        features: [n, …], one layer's outputs.
+
+    Returns:
+        [n, n], symmetric, 1 on the diagonal; 0 for a sample whose features are all the same.
+
+    >>> similarity_matrix(np.array([[0.0, 1.0], [1.0, 3.0], [1.0, 0.0]])).round(6)
+    array([[ 1.,  1., -1.],
+           [ 1.,  1., -1.],
+           [-1., -1.,  1.]])
+    """
+    flat = features.reshape(len(features), -1).astype(np.float64)
+    centred = flat - flat.mean(axis=1, keepdims=True)
+    lengths = np.linalg.norm(centred, axis=1, keepdims=True)
+    unit = np.divide(centred, lengths, out=np.zeros_like(centred), where=lengths > 0)
+    matrix = unit @ unit.T
+    np.fill_diagonal(matrix, 1.0)
+    return matrix
+
+
+def agreement(first: np.ndarray, second: np.ndarray) -> float:
+    """The correlation of two similarity matrices over their pairs of different samples, in [-1, 1].
+
+    >>> matrix = similarity_matrix(np.eye(4) + np.arange(4))
+    >>> round(agreement(matrix, matrix), 6)
+    1.0
+    """
+    pairs = np.triu_indices(len(first), 1)
+    return float(np.corrcoef(first[pairs], second[pairs])[0, 1])

@@ -1,0 +1,187 @@
+"""Training: many steps a call with the data on the device, and many runs at once."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from gradbook.errors import InputError
+from gradbook.seeds import generator
+from gradbook.synthetic.chain import Chain, State
+from gradbook.synthetic.policy import Policy
+from gradbook.synthetic.step import Choices, Form, Forward, Letters, step
+from gradbook.training import order
+
+
+class Data(NamedTuple):
+    """What a network learns and is tested on; targets are the predictors' context too, so labels come one-hot.
+
+    Attributes:
+        x_train, x_test: inputs, float32 [n, …].
+        y_train, y_test: targets, float32 [n, width].
+    """
+
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of one policy from one seed.
+
+    Attributes:
+        name: the policy's.
+        seed: of the initial weights, of the batches, and of the draws of updates.
+        curves: series by name, a number each time something was logged: ``step``; ``train_loss``, the mean since the
+            last time; ``test_loss``; ``accuracy`` on the test data; and for the interfaces k = 1 … K-1, numbered by
+            the block below, ``cosine_k`` and ``ratio_k``: the synthetic gradient's cosine with the true one, and its
+            length over the true one's, means over the steps since the last time.
+        chain: the network, its weights as the run left them.
+    """
+
+    name: str
+    seed: int
+    curves: dict[str, list[float]]
+    chain: Chain
+
+
+def train(
+    build: Callable[[], Chain],
+    data: Data,
+    policies: Mapping[str, Policy],
+    *,
+    seeds: Sequence[int],
+    steps: int,
+    batch_size: int = 16,
+    every: int = 500,
+) -> list[Run]:
+    """Train a network under each policy from each seed.
+
+    Runs that differ in numbers only share one compiled call of ``every`` steps, in which weights and data stay on the
+    device. Each core carries on one run at a time, whose weights and slots then stay in its cache: beside one stack of
+    all weights with a leading axis this takes two thirds of the time. Dense networks are compiled by XLA,
+    convolutional ones are not.
+
+    Args:
+        build: makes the network, cut, with weights drawn from Keras' global generator; every time of the same form.
+        data: see `Data`.
+        policies: by name, for example `modes()`.
+        seeds: of each policy.
+        steps: to train for, at least 1. Batches come from one shuffled pass over the data after another; rates drop
+            at the first log after their share of the steps.
+        batch_size: samples a step, at most as many as there are.
+        every: steps between two logs, at least 1; the last log is at the end.
+
+    Returns:
+        A run a policy and seed, in that order.
+
+    Raises:
+        InputError: a number out of its range, or a context whose width is not that of the targets.
+
+    >>> from gradbook.synthetic.chain import cross_entropy, cut
+    >>> def build():
+    ...     layers = [keras.layers.Dense(8, activation="relu", name="hidden"), keras.layers.Dense(3)]
+    ...     return cut(keras.Sequential([keras.Input([5]), *layers]), ["hidden"], loss=cross_entropy, context=3)
+    >>> x, y = np.ones([20, 5], "float32"), np.eye(3, dtype="float32")[np.arange(20) % 3]
+    >>> runs = train(build, Data(x, y, x, y), modes(), seeds=[0, 1], steps=6, batch_size=10, every=3)
+    >>> len(runs), runs[0].name, runs[0].curves["step"]
+    (10, 'backpropagation', [3.0, 6.0])
+    """
+    for name, value, most in [
+        ("steps", steps, None),
+        ("batch_size", batch_size, len(data.x_train)),
+        ("every", every, None),
+    ]:
+        if value < 1 or (most and value > most):
+            raise InputError(f"{name} must be at least 1{f' and at most {most}' if most else ''}; received {value}.")
+    jobs = []
+    for seed in seeds:
+        for name, policy in policies.items():
+            keras.utils.set_random_seed(seed)
+            jobs.append((Run(name, seed, {}, build()), policy))
+    chain = jobs[0][0].chain
+    _check_context(chain, data.y_train.shape[1])
+    dense = all(len(block.output.shape) == 2 for block in chain.blocks)
+    advance = tf.function(partial(_advance, chain), jit_compile=dense, autograph=False)
+    test = tf.function(partial(_test, chain), jit_compile=dense, autograph=False)
+    device = Data(*(tf.constant(part, tf.float32) for part in data))
+
+    def carry_on(job: tuple[Run, Policy]) -> Run:
+        run, policy = job
+        state, curves = run.chain.state(), run.curves
+        form, seed = Form.of(policy), tf.constant(run.seed & 0x7FFFFFFF)
+        batches = order(len(data.x_train), (steps, batch_size), generator(run.seed, "batches"))
+        for time in range(0, steps, every):
+            some = tf.constant(batches[time : time + every])
+            choices = Choices.of(policy).slowed(0.1 ** sum(time >= share * steps for share in policy.drops))
+            state, logs = advance(state, device, some, choices, form, tf.constant(time), seed)
+            logs |= test(state, device)
+            for name, value in {"step": min(time + every, steps), **logs}.items():
+                curves.setdefault(name, []).append(float(value))
+        run.chain.assign(state)
+        return run
+
+    with ThreadPoolExecutor(_cores()) as pool:
+        done = list(pool.map(carry_on, jobs))
+    return sorted(done, key=lambda run: list(policies).index(run.name))
+
+
+def _advance(
+    chain: Chain,
+    state: State,
+    data: Data,
+    batches: tf.Tensor,
+    choices: Choices,
+    form: Form,
+    time: tf.Tensor,
+    seed: tf.Tensor,
+) -> tuple[State, dict[str, tf.Tensor]]:
+    """Steps on the given batches, int32 [steps, batch_size], and the means of what they logged."""
+
+    def body(i: tf.Tensor, state: State, sums: list[tf.Tensor]) -> tuple:
+        x, y = (tf.gather(part, batches[i]) for part in (data.x_train, data.y_train))
+        state, passes, post = step(chain, state, x, y, choices, form, time + i, seed)
+        logs = [passes.loss, *_agreement(passes, post)]
+        return i + 1, state, [a + b for a, b in zip(sums, logs, strict=True)]
+
+    interfaces = range(1, len(chain.blocks))
+    names = ["train_loss", *(f"{what}_{k}" for k in interfaces for what in ("cosine", "ratio"))]
+    start = (tf.constant(0), state, [tf.zeros([]) for _ in names])
+    _, state, sums = tf.while_loop(lambda i, *_: i < batches.shape[0], body, start)
+    return state, {name: total / batches.shape[0] for name, total in zip(names, sums, strict=True)}
+
+
+def _agreement(passes: Forward, post: Letters) -> Iterator[tf.Tensor]:
+    """Cosine and ratio of lengths, synthetic to true, interface by interface; 0 where there is no true gradient."""
+    for made, true in zip(passes.gradients, post.true, strict=True):
+        product, own, other = (tf.reduce_sum(a * b) for a, b in [(made.output, true), (made.output,) * 2, (true,) * 2])
+        yield tf.math.divide_no_nan(product, tf.sqrt(own) * tf.sqrt(other))
+        yield tf.math.divide_no_nan(tf.sqrt(own), tf.sqrt(other))
+
+
+def _test(chain: Chain, state: State, data: Data) -> dict[str, tf.Tensor]:
+    """Loss and accuracy on the test data."""
+    outputs = chain.outputs(state, data.x_test)[-1]
+    right = tf.argmax(outputs, -1) == tf.argmax(data.y_test, -1)
+    return {"test_loss": chain.loss(data.y_test, outputs), "accuracy": tf.reduce_mean(tf.cast(right, tf.float32))}
+
+
+def _cores() -> int:
+    return tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count() or 1
+
+
+def _check_context(chain: Chain, width: int) -> None:
+    for interface in chain.interfaces:
+        expected = interface.gradient.context_width
+        if expected not in (0, width):
+            raise InputError(
+                f"context must have the width of the targets, {width}; received {expected} after {interface.after!r}."
+            )

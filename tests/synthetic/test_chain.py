@@ -1,0 +1,133 @@
+"""Cutting: any sequential or functional chain, as it is, where it is a chain."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from synthetic_helpers import chain, network, steps
+
+from gradbook.errors import InputError
+from gradbook.synthetic.chain import Interface, cross_entropy, cut
+from gradbook.synthetic.policy import Policy
+from gradbook.synthetic.predictors import Critic, SyntheticGradient, SyntheticInput
+
+
+def convolutional() -> keras.Model:
+    """A functional network with a skip connection inside its second block."""
+    x = keras.Input([8, 8, 2])
+    h = keras.layers.Conv2D(3, 3, padding="same", activation="relu", name="first")(x)
+    skip = keras.layers.Conv2D(3, 3, padding="same", name="side")(h)
+    h = keras.layers.Add(name="sum")([h, skip])
+    h = keras.layers.Flatten()(h)
+    return keras.Model(x, keras.layers.Dense(3)(h))
+
+
+def test_the_book_s_network_has_the_published_numbers_of_parameters():
+    model = network(depth=3, width=256, inputs=784, classes=10)
+    cutted = cut(model, ["relu_1", "relu_2", "relu_3"], loss=cross_entropy, context=10)
+    assert sum(int(np.prod(v.shape)) for v in model.trainable_variables) == 336_650
+    assert [one.gradient.count_params() for one in cutted.interfaces] == [68_352] * 3
+
+
+@pytest.mark.parametrize(
+    ("model", "after"),
+    [(network(), ["relu_1", "relu_3"]), (convolutional(), ["first", "sum"]), (convolutional(), ["sum"])],
+)
+def test_blocks_in_a_row_are_the_network(model, after):
+    cutted = cut(model, after, loss=cross_entropy, context=3)
+    x = np.random.default_rng(0).standard_normal([4, *model.input_shape[1:]]).astype("float32")
+    np.testing.assert_array_equal(cutted.outputs(cutted.state(), x)[-1], model(x))
+    owned = [v for block in cutted.blocks for v in block.variables]
+    assert {id(v) for v in owned} == {id(v) for v in model.variables} and len(owned) == len(model.variables)
+
+
+def test_a_convolutional_network_is_trained_through_its_cuts():
+    keras.utils.set_random_seed(0)
+    cutted = cut(convolutional(), ["first", "sum"], loss=cross_entropy, context=3)
+    random = np.random.default_rng(0)
+    batch = (
+        tf.constant(random.standard_normal([6, 8, 8, 2]), tf.float32),
+        tf.constant(np.eye(3)[[0, 1, 2] * 2], tf.float32),
+    )
+    before, after = cutted.state(), steps(cutted, [batch] * 4, Policy())
+    assert cutted.interfaces[0].gradient.count_params() == (3 + 3) * 25 * 3 + 3
+    for one, other in zip(before.blocks, after.blocks, strict=True):
+        assert not np.array_equal(one.weights[0], other.weights[0])
+
+
+@pytest.mark.parametrize(
+    ("after", "message"),
+    [
+        (["relu_9"], "unknown layer 'relu_9'; did you mean 'relu_3'"),
+        (["relu_2", "relu_1"], "in the network's order"),
+        (["relu_1", "relu_1"], "'relu_1' leaves an empty block"),
+        (["readout"], "'readout' leaves an empty block"),
+    ],
+)
+def test_a_cut_that_is_none_is_refused(after, message):
+    model = network()
+    model.layers[-1].name = "readout"
+    with pytest.raises(InputError, match=message):
+        cut(model, after, loss=cross_entropy)
+
+
+def test_a_cut_that_a_path_leads_around_is_refused():
+    with pytest.raises(InputError, match="does not lead through the cut"):
+        cut(convolutional(), ["side"], loss=cross_entropy)
+
+
+def test_weights_on_both_sides_of_a_cut_are_refused():
+    shared = keras.layers.Dense(5)
+    x = keras.Input([5])
+    middle = keras.layers.ReLU(name="middle")(shared(x))
+    with pytest.raises(InputError, match="divides weights that layers share"):
+        cut(keras.Model(x, shared(middle)), ["middle"], loss=cross_entropy)
+
+
+def test_forward_unlock_puts_a_predictor_of_the_input_at_every_interface():
+    guesses = [one.inputs for one in chain(predict_inputs=True).interfaces]
+    assert [guess.shape for guess in guesses] == [(7,)] * 3
+    brought = SyntheticInput([7])
+    cutted = cut(
+        network(depth=1), [Interface("relu_1", SyntheticGradient(), brought)], loss=cross_entropy, predict_inputs=True
+    )
+    assert cutted.interfaces[0].inputs is brought
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        SyntheticGradient(),
+        SyntheticGradient([4], initializer="glorot_uniform"),
+        Critic(3),
+    ],
+)
+@pytest.mark.parametrize("context", [0, 2])
+def test_predictors_survive_being_saved(layer, context):
+    layer = type(layer).from_config(layer.get_config())
+    inputs = [np.ones([3, 5], "float32")] + ([np.ones([3, context], "float32")] if context else [])
+    out = layer(*inputs)
+    again = keras.layers.deserialize(keras.layers.serialize(layer))
+    again(*inputs)
+    again.set_weights(layer.get_weights())
+    np.testing.assert_array_equal(again(*inputs), out)
+    assert layer.compute_output_shape((3, 5)) == tuple(out.shape)
+
+
+def test_a_predictor_starts_at_zero():
+    assert not SyntheticGradient([4])(np.ones([3, 5], "float32")).numpy().any()
+
+
+@pytest.mark.parametrize("context", [None, np.ones([3, 7], "float32")])
+def test_a_context_of_another_width_is_refused_in_one_sentence(context):
+    layer = SyntheticGradient()
+    layer(np.ones([3, 5], "float32"), np.ones([3, 2], "float32"))
+    width = 0 if context is None else 7
+    with pytest.raises(InputError) as refused:
+        layer(np.ones([3, 5], "float32"), context)
+    assert str(refused.value) == f"context must have the width 2; received {width}."
+
+
+def test_features_without_an_axis_of_units_are_refused():
+    with pytest.raises(InputError, match="received rank 3"):
+        SyntheticGradient().build((None, 4, 4))

@@ -1,0 +1,74 @@
+"""Training many runs: the compiled path and the plain one are one path, and runs do not touch each other."""
+
+import numpy as np
+import pytest
+from synthetic_helpers import chain, network, steps
+
+from gradbook.errors import InputError
+from gradbook.seeds import generator
+from gradbook.synthetic.chain import cross_entropy, cut
+from gradbook.synthetic.policy import Policy, modes
+from gradbook.synthetic.similarity import agreement, similarity_matrix
+from gradbook.synthetic.training import train
+from gradbook.training import order
+
+
+def test_the_compiled_loop_does_what_steps_do_one_by_one(data):
+    policy = Policy(update_probability=0.6, mixing=0.25, warm_up=2)
+    (run,) = train(lambda: chain(3), data, {"it": policy}, seeds=[4], steps=6, batch_size=15, every=3)
+    batches = [(data.x_train[i], data.y_train[i]) for i in order(60, (6, 15), generator(4, "batches"))]
+    expected = steps(chain(3), batches, policy, seed=4)
+    for mine, theirs in zip(run.chain.state()[:2], expected[:2], strict=True):
+        for one, other in zip(mine, theirs, strict=True):
+            for a, b in zip([*one.weights, *one.statistics], [*other.weights, *other.statistics], strict=True):
+                np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_runs_side_by_side_are_the_runs_alone(data):
+    options = {"steps": 8, "batch_size": 15, "every": 4}
+    together = train(chain_of_seed, data, modes(), seeds=[0, 1], **options)
+    (alone,) = train(chain_of_seed, data, {"cDNI": modes()["cDNI"]}, seeds=[1], **options)
+    (same,) = [run for run in together if (run.name, run.seed) == ("cDNI", 1)]
+    assert same.curves == alone.curves
+    assert len({str(run.curves) for run in together}) == 10
+
+
+def chain_of_seed():
+    return cut(network(), ["relu_1", "relu_2", "relu_3"], loss=cross_entropy, context=3)
+
+
+def test_training_learns_and_logs(data):
+    runs = train(chain_of_seed, data, modes(learning_rate=1e-2), seeds=[0], steps=300, batch_size=15, every=100)
+    curves = {run.name: run.curves for run in runs}
+    assert {tuple(one["step"]) for one in curves.values()} == {(100.0, 200.0, 300.0)}
+    assert curves["backpropagation"]["accuracy"][-1] > 0.9 and curves["cDNI"]["accuracy"][-1] > 0.9
+    assert curves["no backpropagation"]["cosine_1"] == [0.0] * 3
+    assert all(curves["cDNI"][f"cosine_{k}"][0] > 0.05 for k in (1, 2, 3))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"steps": 0}, "steps must be at least 1; received 0"),
+        ({"batch_size": 61}, "batch_size must be at least 1 and at most 60; received 61"),
+        ({"every": -1}, "every must be at least 1; received -1"),
+    ],
+)
+def test_numbers_out_of_range_are_refused(data, options, message):
+    with pytest.raises(InputError, match=message):
+        train(chain_of_seed, data, modes(), seeds=[0], **{"steps": 2, "batch_size": 5, **options})
+
+
+def test_a_context_of_another_width_than_the_targets_is_refused(data):
+    with pytest.raises(InputError, match="context must have the width of the targets, 3; received 4 after 'relu_1'"):
+        train(lambda: chain(context=4), data, modes(), seeds=[0], steps=1, batch_size=5)
+
+
+def test_similarity_matrices_do_not_depend_on_rotation_scale_or_offset():
+    random = np.random.default_rng(0)
+    features = random.standard_normal([12, 6])
+    matrix = similarity_matrix(features)
+    np.testing.assert_allclose(matrix, similarity_matrix(3 * features[:, random.permutation(6)] + 2))
+    assert agreement(matrix, matrix) == pytest.approx(1.0)
+    assert abs(agreement(matrix, similarity_matrix(random.standard_normal([12, 6])))) < 0.5
+    assert (similarity_matrix(np.ones([3, 2])) == np.eye(3)).all()
