@@ -134,6 +134,36 @@ def compare(chapters: tuple[str, ...]) -> None:
 
 
 @app.command()
+@click.argument("network")
+@click.option("--conv", default=None, metavar="FAMILY[:VALUE]", help="What its convolutions are made with.")
+@click.option("--convention", default="convolutions", show_default=True, help='What counts; or "log".')
+@click.option("--layers", is_flag=True, help="Show every layer.")
+def count(network: str, conv: str | None, convention: str, layers: bool) -> None:
+    """Count the parameters and multiplications of a network of Part IV.
+
+    \b
+    Examples:
+      gradbook count wide-resnet-28-10
+      gradbook count wide-resnet-28-10 --conv shuffle:4 --convention log
+      gradbook count darts --conv tensor_train:0.41 --layers
+    """
+    from gradbook.errors import unknown
+    from gradbook.lowrank import count as counting
+    from gradbook.lowrank.convs import substitute
+    from gradbook.lowrank.networks import NETWORKS
+
+    if network not in NETWORKS:
+        raise unknown("network", network, NETWORKS)
+    family, _, value = (conv or "").partition(":")
+    try:
+        make = substitute(family, float(value) if value else None) if family else None
+    except ValueError as error:
+        raise error if isinstance(error, InputError) else InputError(f"--conv: {value!r} is not a number.") from None
+    table = counting.table(counting.weightless(lambda: NETWORKS[network](convolution=make)), convention=convention)
+    click.echo(counting.text(table) if layers else counting.summary(table))
+
+
+@app.command()
 @click.argument("address", metavar="URL")
 def repository(address: str) -> None:
     """Rewrite every link that depends on the repository's public address, as a fork needs.

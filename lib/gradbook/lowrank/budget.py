@@ -49,6 +49,7 @@ class Sizes:
         self.slots = Counter((one.channels, one.filters, one.kernel_size, one.use_bias) for one in slots)
 
     def __call__(self, make: Make) -> int:
+        """Parameters of the whole network with such convolutions."""
         return self.fixed + sum(number * _size(make, *slot) for slot, number in self.slots.items())
 
 

@@ -4,7 +4,9 @@ Every family is linear (but for the bottleneck) and starts with the variance of 
 He et al. (2015, eq. 10): white noise of variance 1 at the input gives variance 2 at the output. Images are
 [batch, height, width, channels]; c_in and c_out are channels, k×k is the kernel.
 """
+# ruff: noqa: D102 (a method without a docstring does what its base class says)
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -91,7 +93,7 @@ class Convolution(keras.layers.Layer):
         raise NotImplementedError
 
     def n_parameters(self, channels: int) -> int:
-        """Trainable numbers for an input of so many channels: the family's formula, plus c_out where there is a bias."""
+        """Trainable numbers for an input of so many channels: the family's formula, and c_out where there is a bias."""
         return sum(math.prod(one.shape) for one in self.factors(channels).values()) + self.use_bias * self.filters
 
     def build(self, input_shape: Sequence[int | None]) -> None:
@@ -615,7 +617,7 @@ class TensorTrain(Tensorised):
 
     def ranks(self, channels: int) -> list[int]:
         sizes = self.sizes(channels)
-        return [self.rounded(min(pair)) for pair in zip(sizes, sizes[1:], strict=False)]
+        return [self.rounded(min(pair)) for pair in itertools.pairwise(sizes)]
 
     def factor_shapes(self, channels: int) -> list[tuple[int, ...]]:
         ranks = [1, *self.ranks(channels), 1]
@@ -653,7 +655,7 @@ class CanonicalPolyadic(Tensorised):
 
 @register
 class ACDC(Separable):
-    """Separable, with the second step a chain of diagonal · DCT · diagonal · inverse DCT (Moczulski et al. 2016, eq. 3).
+    """Separable, with the second step a chain of diagonal · DCT · diagonal · inverse DCT (Moczulski et al. 2016).
 
     k²·c_in + 2·layers·N weights, N = max(c_in, c_out): inputs are repeated up to N channels, outputs N / c_out to one
     are added up. Channels are shuffled between layers. The chain is folded into one matrix where an image batch has

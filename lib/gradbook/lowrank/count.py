@@ -19,6 +19,7 @@ Shape = tuple[int, ...]
 Handler = Callable[[Any, Shape, Shape, str], int]
 
 CONVENTIONS = ("convolutions", "log")
+NUMBERS = ["parameters", "mult_adds"]
 
 
 def weightless(build: Callable[[], keras.Model]) -> keras.Model:
@@ -86,7 +87,7 @@ def table(
         model = weightless(lambda: keras.models.clone_model(model, input_tensors=images))
     chosen = HANDLERS | dict(handlers or {})
     rows = [_row(layer, convention, chosen) for layer in model.layers]
-    columns = ["layer", "kind", "output", "parameters", "mult_adds"]
+    columns = ["layer", "kind", "output", *NUMBERS]
     return pd.DataFrame(rows, columns=columns).astype({"mult_adds": "Int64"})
 
 
@@ -104,13 +105,18 @@ def skipped(counted: "pd.DataFrame") -> list[str]:
 
 
 def text(counted: "pd.DataFrame") -> str:
-    """A table as text, free layers left out, with its sums and what was skipped below."""
+    """A table as text, free layers left out, with its summary below."""
     shown = counted[(counted["parameters"] > 0) | (counted["mult_adds"].fillna(1) > 0)]
     shown = shown.assign(output=["×".join(map(str, shape)) for shape in shown["output"]])
-    body = shown.to_string(index=False, na_rep="?", formatters={c: "{:,}".format for c in ("parameters", "mult_adds")})
+    body = shown.to_string(index=False, na_rep="?", formatters=dict.fromkeys(NUMBERS, "{:,}".format))
+    return f"{body}\n\n{summary(counted)}"
+
+
+def summary(counted: "pd.DataFrame") -> str:
+    """The sums of a table, and what was skipped, in one line."""
     sums = f"{counted['parameters'].sum():,} parameters, {counted['mult_adds'].sum():,} mult-adds"
     left_out = skipped(counted)
-    return f"{body}\n\n{sums}" + (f" (not counted: {', '.join(left_out)})" if left_out else "")
+    return sums + (f" (not counted: {', '.join(left_out)})" if left_out else "")
 
 
 def _convolution(layer: layers.Conv2D, before: Shape, after: Shape, convention: str) -> int:

@@ -3,11 +3,11 @@
 import numpy as np
 
 from gradbook.errors import InputError
-from gradbook.lowrank.convs import CanonicalPolyadic, TensorTrain, Tensorised, Tucker
+from gradbook.lowrank.convs import Tensorised, TensorTrain, Tucker
 
 
 def start_from(layer: Tensorised, kernel: np.ndarray) -> float:
-    """Give a built layer the weights that come nearest to a dense kernel, as far as alternating least squares finds them.
+    """Give a built layer weights near those of a dense kernel.
 
     First each input channel's filters are replaced by one k×k filter times a row of the matrix (the best of rank one,
     by singular value decomposition), then the matrix, read as a tensor, is factorised by TensorLy.
@@ -53,13 +53,10 @@ def factorise(layer: Tensorised, matrix: np.ndarray) -> list[np.ndarray]:
     tensorly.set_backend("numpy")  # the TensorFlow backend would change how NumPy behaves everywhere
     tensor = np.asarray(matrix, np.float64).reshape(layer.sizes(layer.channels))
     ranks = layer.ranks(layer.channels)
-    match layer:
-        case Tucker():
-            core, factors = decomposition.tucker(tensor, ranks)
-            return [core, *factors]
-        case TensorTrain():
-            return list(decomposition.tensor_train(tensor, [1, *ranks, 1]))
-        case CanonicalPolyadic():
-            weights, factors = decomposition.parafac(tensor, ranks[0], init="svd", random_state=0)
-            return [factors[0] * weights, *factors[1:]]
-    raise InputError(f"layer must be Tucker, TensorTrain or CanonicalPolyadic; received {type(layer).__name__}.")
+    if isinstance(layer, Tucker):
+        core, factors = decomposition.tucker(tensor, ranks)
+        return [core, *factors]
+    if isinstance(layer, TensorTrain):
+        return list(decomposition.tensor_train(tensor, [1, *ranks, 1]))
+    weights, factors = decomposition.parafac(tensor, ranks[0], init="svd", random_state=0)
+    return [factors[0] * weights, *factors[1:]]

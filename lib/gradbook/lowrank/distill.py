@@ -1,4 +1,5 @@
 """What a network learns from: labels, a teacher, and a weight decay that knows which weights stand for many."""
+# ruff: noqa: D102 (a method without a docstring does what its base class says)
 
 from dataclasses import dataclass
 from typing import Any, Literal

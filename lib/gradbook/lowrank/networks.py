@@ -4,6 +4,7 @@ A convolution is anything that is called as ``Conv2D``: a row of :data:`gradbook
 Stems and classifiers stay dense, as in the log. Strided layers pad as Keras's "same" does, which samples even sizes one
 pixel away from the log's. Layers whose names start with ``tap`` are where attention transfer listens.
 """
+# ruff: noqa: D102 (a method without a docstring does what its base class says)
 
 from collections.abc import Callable, Sequence
 from functools import partial

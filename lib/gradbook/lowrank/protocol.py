@@ -1,4 +1,5 @@
 """How a network is trained: batch size, rates, schedules and augmentation, with the research log's by name."""
+# ruff: noqa: D102 (a method without a docstring does what its base class says)
 
 from dataclasses import dataclass
 
@@ -57,7 +58,6 @@ PROTOCOLS = {
     "darts": Protocol(
         batch_size=96, learning_rate=0.025, weight_decay=3e-4, epochs=600, cosine=True, drop_path=0.2, drops=()
     ),
-    "imagenet": Protocol(batch_size=256, epochs=90, drops=(1 / 3, 2 / 3), factor=0.1, cutout=0),
 }
 
 

@@ -1,4 +1,5 @@
 """Training that can be stopped at any moment and goes on as if it had not been."""
+# ruff: noqa: D102 (a method without a docstring does what its base class says)
 
 import hashlib
 import json
@@ -8,8 +9,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from gradbook.files import whole
 from gradbook.errors import InputError
+from gradbook.files import whole
 from gradbook.lowrank.distill import Learner
 from gradbook.lowrank.protocol import Batches, DropPathRamp, Protocol
 
@@ -78,7 +79,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.history: dict[str, list[float]] = {}
 
     def restore(self) -> int:
-        """Bring the learner to the state in the folder, if there is one; returns how many epochs that state has seen."""
+        """Bring the learner to the state in the folder, if there is one; returns the epochs that it has seen."""
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / "state.json"
         if not path.exists():

@@ -1,0 +1,198 @@
+"""Students of every family at equal budgets: a wide residual network with fewer weights, with and without a teacher."""
+
+import hashlib
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from gradbook import experiment
+from gradbook.data import load, root
+from gradbook.data.cache import alone_in
+from gradbook.errors import InputError
+from gradbook.experiment import Experiment, Record, Stopwatch
+from gradbook.seeds import generator, set_seed
+from gradbook.training import require_finite
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import keras
+
+    from gradbook.lowrank.distill import Learner
+    from gradbook.lowrank.protocol import Protocol
+
+HELD_OUT = 0.1  # of the training images
+
+
+class Configuration(experiment.Configuration):
+    """One student.
+
+    Attributes:
+        dataset: what `gradbook.data.load` takes; images.
+        depth, width: of the wide residual network, teacher and student alike.
+        family: of the student's convolutions, a name of `gradbook.lowrank.convs.FAMILIES`.
+        value: of the family's hyperparameter; None where it has none or where a budget is given.
+        budget: parameters that the student is brought to; None: no budget.
+        order: how ACDC shuffles its channels; for other families None.
+        beta: weight of attention transfer from a dense teacher; 0: no teacher.
+        shared_decay: "compressed" lowers the weight decay on shared weights by the share of parameters kept, "full"
+            does not.
+        images: training images used at most.
+        epochs, batch_size, learning_rate, cutout: of the protocol, which is the research log's otherwise.
+    """
+
+    dataset: str = "digits"
+    depth: int = Field(10, ge=10)
+    width: int = Field(1, ge=1)
+    family: str = "plain"
+    value: float | None = None
+    budget: int | None = Field(None, ge=1)
+    order: Literal["riffle", "random", "none"] | None = None
+    beta: float = Field(0.0, ge=0)
+    shared_decay: Literal["compressed", "full"] = "compressed"
+    images: int = Field(20_000, ge=10)
+    epochs: int = Field(10, ge=1)
+    batch_size: int = Field(64, ge=1)
+    learning_rate: float = Field(0.1, gt=0)
+    cutout: int = Field(2, ge=0)
+
+    @model_validator(mode="after")
+    def _one_size(self) -> "Configuration":
+        if self.value is not None and self.budget is not None:
+            raise ValueError("value and budget both set the student's size; give one of them")
+        return self
+
+
+def run(configuration: Configuration, seeds: Sequence[int]) -> list[Record]:
+    """Train one student a seed; the teacher, if there is one, is trained once and kept beside the datasets.
+
+    Returns:
+        A record a seed. Metrics: ``test_loss``, ``held_out_loss`` (nats), ``test_accuracy``, ``held_out_accuracy`` (in
+        [0, 1]; of the test images those that are no lossy copies, of the held-out ones all), ``parameters`` and
+        ``mult_adds`` of the student, ``value`` of its hyperparameter (0 where it has none), ``milliseconds`` that it
+        takes for a batch of 100 (the median of five), and ``teacher_accuracy`` on the test images.
+        Curves, an entry an epoch: ``train_loss`` with all that is in it, ``train_accuracy``, on augmented images.
+
+    Raises:
+        InputError: a dataset without images, an unknown family, a budget it cannot meet.
+        RunError: a loss became NaN or infinite.
+    """
+    data = Images(configuration)
+    with Stopwatch() as watch:
+        measured = [_student(configuration, data, seed) for seed in seeds]
+    seconds = watch.seconds / len(seeds)
+    return [Record(*one, seconds, watch.peak_memory, data.identity) for one in measured]
+
+
+class Images:
+    """What the experiment trains and measures on, standardised channel by channel."""
+
+    def __init__(self, configuration: Configuration):
+        dataset = load(configuration.dataset)
+        if not isinstance(dataset.x_train, np.ndarray):
+            raise InputError(f"dataset must hold images; {dataset.name!r} holds none.")
+        order = generator(0, "held out").permutation(len(dataset.y_train))
+        held_out, kept = np.split(order, [round(HELD_OUT * len(order))])
+        kept = kept[: configuration.images]
+        mean, spread = (getattr(dataset.x_train, moment)(axis=(0, 1, 2)) for moment in ("mean", "std"))
+        lossless = slice(None) if dataset.test_is_lossless is None else dataset.test_is_lossless
+        self.train = (dataset.x_train[kept] - mean) / spread, dataset.y_train[kept]
+        self.held_out = (dataset.x_train[held_out] - mean) / spread, dataset.y_train[held_out]
+        self.test = (dataset.x_test[lossless] - mean) / spread, dataset.y_test[lossless]
+        self.shape, self.classes = dataset.x_train.shape[1:], len(dataset.classes)
+        self.identity = dataset.identity
+
+
+def protocol(configuration: Configuration) -> "Protocol":
+    """The research log's protocol for wide residual networks, at the configuration's size.
+
+    Digits are small and not the same in a mirror: they are cropped by one pixel and not flipped.
+    """
+    from gradbook.lowrank.protocol import PROTOCOLS
+
+    own = {name: getattr(configuration, name) for name in ("epochs", "batch_size", "learning_rate", "cutout")}
+    small = {"crop": 1, "flip": False} if configuration.dataset == "digits" else {}
+    return replace(PROTOCOLS["wide_resnet"], **own, **small)
+
+
+def network(configuration: Configuration, data: Images) -> "Callable[..., keras.Model]":
+    """What builds the network from a convolution."""
+    from gradbook.lowrank.networks import wide_resnet
+
+    return partial(wide_resnet, configuration.depth, configuration.width, data.classes, shape=data.shape)
+
+
+def _student(configuration: Configuration, data: Images, seed: int) -> tuple[dict[str, float], dict[str, list[float]]]:
+    from gradbook.lowrank import count
+    from gradbook.lowrank.budget import fit
+    from gradbook.lowrank.convs import substitute
+    from gradbook.lowrank.distill import Distillation, Learner
+    from gradbook.lowrank.train import train
+
+    c, build = configuration, network(configuration, data)
+    teacher, teacher_accuracy = _teacher(c, data) if c.beta else (None, None)
+    options = {} if c.order is None else {"order": c.order}
+    value, convolution = c.value, None
+    if c.budget is None:
+        convolution = substitute(c.family, value, **options)
+    else:
+        found = fit(lambda made: build(convolution=made), c.budget, family=c.family, **options)
+        value, convolution = found.value, found.convolution
+    set_seed(seed)
+    student = build(convolution=convolution)
+    dense = count.parameters(count.weightless(build))
+    ratio = count.parameters(student) / dense if c.shared_decay == "compressed" else 1.0
+    how = protocol(c)
+    learner = Learner(student, teacher, Distillation(beta=c.beta), how.weight_decay, ratio)
+    history = train(learner, *data.train, how, seed=seed)
+    metrics = {
+        "parameters": count.parameters(student),
+        "mult_adds": count.mult_adds(student),
+        "value": value or 0.0,
+        "milliseconds": _milliseconds(student, data.test[0][:100]),
+    }
+    for part in ("test", "held_out"):
+        metrics |= {f"{part}_{name}": number for name, number in _evaluate(learner, getattr(data, part)).items()}
+    if teacher:
+        metrics["teacher_accuracy"] = teacher_accuracy
+    require_finite(metrics["test_loss"], "test_loss", f"epoch {c.epochs}")
+    return metrics, {f"train_{name}": history[name] for name in ("loss", "accuracy")}
+
+
+def _evaluate(learner: "Learner", examples: tuple[np.ndarray, np.ndarray]) -> dict[str, float]:
+    return learner.evaluate(*examples, batch_size=500, verbose=0, return_dict=True)
+
+
+def _milliseconds(student: "keras.Model", images: np.ndarray) -> float:
+    student.predict_on_batch(images)
+    seconds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        student.predict_on_batch(images)
+        seconds.append(time.perf_counter() - start)
+    return 1000 * statistics.median(seconds)
+
+
+def _teacher(configuration: Configuration, data: Images) -> "tuple[keras.Model, float]":
+    """The dense network of seed 0 by the same protocol, and its test accuracy; it is trained once and kept."""
+    from gradbook.lowrank.distill import Learner
+    from gradbook.lowrank.train import train
+
+    student_only = {"family", "value", "budget", "order", "beta", "shared_decay", "seed"}
+    what = f"{data.identity} {configuration.model_dump_json(exclude=student_only)}"
+    folder = root() / "teachers" / hashlib.sha256(what.encode()).hexdigest()[:16]
+    set_seed(0)
+    teacher, how = network(configuration, data)(), protocol(configuration)
+    learner = Learner(teacher, weight_decay=how.weight_decay)
+    with alone_in(folder):
+        train(learner, *data.train, how, folder=folder)
+    return teacher, _evaluate(learner, data.test)["accuracy"]
+
+
+EXPERIMENT = Experiment("lowrank", 1, Configuration, run)

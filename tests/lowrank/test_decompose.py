@@ -1,0 +1,55 @@
+"""Starting from a trained kernel."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from gradbook.errors import InputError
+from gradbook.lowrank.convs import CanonicalPolyadic, TensorTrain, Tucker
+from gradbook.lowrank.decompose import separate, start_from
+
+FAMILIES = pytest.mark.parametrize("family", [Tucker, TensorTrain, CanonicalPolyadic])
+
+
+def built(family, kernel_size=1, **options):
+    layer = family(24, kernel_size, rank=0.6, **options)
+    layer.build((None, 8, 8, 16))
+    return layer
+
+
+@FAMILIES
+def test_what_a_layer_can_say_is_found(family):
+    pytest.importorskip("tensorly", reason="needs TensorLy: install gradbook[lowrank]")
+    target = np.asarray(built(family).dense_kernel())
+    assert start_from(built(family), target) < 1e-4
+
+
+@FAMILIES
+def test_more_rank_comes_nearer(family):
+    pytest.importorskip("tensorly", reason="needs TensorLy: install gradbook[lowrank]")
+    kernel = np.random.default_rng(0).standard_normal((3, 3, 16, 24))
+    errors = []
+    for rank in (0.2, 0.6, 1.0):
+        layer = family(24, 3, rank=rank)
+        layer.build((None, 8, 8, 16))
+        errors.append(start_from(layer, kernel))
+    assert 1 > errors[0] > errors[1] > errors[2] > 0
+
+
+def test_a_separable_kernel_is_separated():
+    random = np.random.default_rng(0)
+    filters, matrix = random.standard_normal((3, 3, 16, 1)), random.standard_normal((16, 24))
+    found = separate(filters * matrix)
+    np.testing.assert_allclose(found[0] * found[1], filters * matrix, atol=1e-12)
+
+
+def test_kernels_of_another_shape_are_refused():
+    with pytest.raises(InputError, match=r"kernel must have shape \(1, 1, 16, 24\); received \(3, 3, 16, 24\)"):
+        start_from(built(Tucker), np.zeros((3, 3, 16, 24)))
+
+
+def test_where_tensorly_is_missing_the_sentence_says_so(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorly", None)
+    with pytest.raises(InputError, match=r"needs TensorLy; install gradbook\[lowrank\]"):
+        start_from(built(Tucker), np.zeros((1, 1, 16, 24)))

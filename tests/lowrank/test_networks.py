@@ -1,0 +1,70 @@
+"""The networks have exactly the parameters that were published, with every convolution."""
+
+import keras
+import numpy as np
+import pytest
+
+from gradbook.errors import InputError
+from gradbook.lowrank.convs import substitute
+from gradbook.lowrank.count import parameters, weightless
+from gradbook.lowrank.networks import DARTS_V2, DropPath, Edge, Genotype, darts, mobilenet_v2, wide_resnet, wrn_50_2
+
+PUBLISHED = [
+    (lambda: wide_resnet(28, 10), 36_479_194),
+    (lambda: wide_resnet(40, 2), 2_243_546),
+    (lambda: wide_resnet(40, 1), 563_930),
+    (lambda: wide_resnet(16, 2), 691_674),
+    (lambda: wide_resnet(16, 1), 175_066),
+    (wrn_50_2, 68_883_240),
+    (darts, 3_349_342),
+    (lambda: darts(auxiliary=True), 3_825_768),
+    (mobilenet_v2, 3_504_872),
+    (lambda: mobilenet_v2(convolution=substitute("shuffle", 4), dense_classifier=False), 919_442),
+    (lambda: wrn_50_2(convolution=substitute("separable_hashed", 0.08), dense_classifier=False), 2_465_867),
+]
+
+
+@pytest.mark.parametrize(("build", "count"), PUBLISHED)
+def test_a_network_has_the_published_number_of_parameters(build, count):
+    assert parameters(weightless(build)) == count
+
+
+def test_weightless_networks_count_as_built_ones():
+    assert parameters(wide_resnet(10, 1)) == parameters(weightless(lambda: wide_resnet(10, 1))) == 77_850
+
+
+@pytest.mark.parametrize("depth", [4, 12, 29])
+def test_depths_of_another_form_are_refused(depth):
+    with pytest.raises(InputError, match=rf"depth must be 6n \+ 4.*received {depth}"):
+        wide_resnet(depth, 1)
+
+
+def test_every_operation_of_a_genotype_runs():
+    kinds = ("separable_3", "separable_5", "dilated_3", "dilated_5", "max_pool", "average_pool", "skip", "skip")
+    edges = tuple(Edge(kind, place % 2) for place, kind in enumerate(kinds))
+    model = darts(genotype=Genotype(edges, edges), channels=4, cells=3, auxiliary=True, shape=(32, 32, 3))
+    logits, auxiliary = model(np.zeros((2, 32, 32, 3), np.float32), training=True)
+    assert logits.shape == auxiliary.shape == (2, 10)
+
+
+def test_cells_halve_the_image_at_a_third_and_at_two_thirds():
+    model = weightless(lambda: darts(genotype=DARTS_V2, channels=4, cells=6))
+    assert [model.get_layer(name).output.shape[1:] for name in ("tap_1", "tap_2")] == [(16, 16, 32), (8, 8, 64)]
+
+
+def test_drop_path_keeps_the_mean_and_drops_whole_examples():
+    layer = DropPath()
+    layer.rate.assign(0.25)
+    images = np.ones((4000, 2, 2, 1), np.float32)
+    dropped = np.asarray(layer(images, training=True)).reshape(4000, 4)
+    assert set(np.unique(dropped)) == {0.0, np.float32(1 / 0.75)}
+    assert (dropped == dropped[:, :1]).all()
+    assert dropped.mean() == pytest.approx(1, abs=0.05)
+    np.testing.assert_array_equal(layer(images, training=False), images)
+
+
+def test_networks_survive_saving(tmp_path):
+    model = darts(channels=4, cells=3)
+    model.save(tmp_path / "darts.keras")
+    images = np.random.default_rng(0).standard_normal((2, 32, 32, 3), np.float32)
+    np.testing.assert_array_equal(keras.models.load_model(tmp_path / "darts.keras")(images), model(images))

@@ -1,0 +1,57 @@
+"""The experiment, on digits."""
+
+import pytest
+from pydantic import ValidationError
+
+from gradbook.errors import InputError
+from gradbook.lowrank import students
+from gradbook.lowrank.students import Configuration
+from gradbook.studies.catalogue import study
+
+
+@pytest.fixture
+def teachers(monkeypatch, tmp_path):
+    """Teachers kept where only this test sees them."""
+    monkeypatch.setenv("GRADBOOK_DATA", str(tmp_path))
+    return tmp_path / "teachers"
+
+
+def test_a_student_with_a_teacher_is_measured_and_repeatable(teachers):
+    configuration = Configuration(family="low_rank", budget=20_000, beta=1000, epochs=2, images=256)
+    (record,) = students.run(configuration, [0])
+    (kept,) = teachers.glob("*/state.json")
+    (again,) = students.run(configuration, [0])
+    assert record.curves == again.curves
+    assert all(len(curve) == 2 for curve in record.curves.values())
+    timeless = [{**one.metrics, "milliseconds": 0} for one in (record, again)]
+    assert timeless[0] == timeless[1]
+    assert record.metrics["parameters"] == pytest.approx(20_000, rel=0.02)
+    assert record.metrics["milliseconds"] > 0
+    assert 0 <= record.metrics["teacher_accuracy"] <= 1
+    assert list(teachers.glob("*/state.json")) == [kept]
+
+
+def test_held_out_images_are_not_trained_on():
+    data = students.Images(Configuration(images=10_000))
+    shown = {image.tobytes() for image in data.train[0]}
+    unseen = [image for image in data.held_out[0] if image.tobytes() not in shown]
+    assert len(data.train[0]) + len(data.held_out[0]) == 1438
+    assert len(unseen) > 0.99 * len(data.held_out[0])
+
+
+def test_a_size_is_set_in_one_way():
+    with pytest.raises(ValidationError, match="give one of them"):
+        Configuration(family="low_rank", value=0.1, budget=20_000)
+
+
+def test_texts_are_refused():
+    with pytest.raises(InputError, match="dataset must hold images; 'reviews-toy' holds none"):
+        students.run(Configuration(dataset="reviews-toy"), [0])
+
+
+def test_the_study_compares_every_family_at_equal_budgets():
+    runs = study("lowrank").configurations
+    cells = {(one.budget, one.beta > 0, one.seed, one.family) for one in runs if one.budget and one.cutout}
+    families = {family for *_, family in cells}
+    assert len(families) == 9
+    assert len(cells) == 9 * 2 * 2 * 2
