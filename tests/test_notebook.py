@@ -2,6 +2,8 @@
 
 import json
 import re
+from base64 import b64decode
+from io import BytesIO
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 from matplotlib.animation import FuncAnimation
+from PIL import Image
 
 from gradbook import notebook
 from gradbook.auxiliary import rules
@@ -69,6 +72,16 @@ def test_a_film_made_twice_is_the_same_and_needs_no_other_host():
     assert not re.search(r"(href|src)=\"?https?:", html)
     assert not re.search(r"[0-9a-f]{32}", re.sub(r"base64,[^\"]*", "", html, flags=re.DOTALL))
     assert not plt.get_fignums()
+
+
+def test_a_film_is_small_and_its_frames_are_whole():
+    html = film("line")
+    frames = re.findall(r'"data:image/png;base64,([^"]+)"', html)
+    pictures = [Image.open(BytesIO(b64decode(frame))) for frame in frames]
+    assert [picture.size for picture in pictures] == [pictures[0].size] * 3
+    assert all(len(picture.getcolors()) <= 32 for picture in pictures)
+    assert len({picture.tobytes() for picture in pictures}) == 3
+    assert len(html) < 30_000
 
 
 def test_a_film_can_be_used_by_keyboard_and_ear():

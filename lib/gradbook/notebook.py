@@ -2,14 +2,17 @@
 
 import inspect
 import re
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from html import escape
+from io import BytesIO
 from typing import Any
 
 from IPython.core.formatters import format_display_data
 from IPython.display import HTML, Markdown, display
 from matplotlib import pyplot as plt
 from matplotlib.animation import FuncAnimation
+from PIL import Image
 
 from gradbook.errors import InputError
 
@@ -55,11 +58,12 @@ def source(*functions: Callable) -> Markdown:
 def player(animation: FuncAnimation, name: str, alt: str) -> HTML:
     """matplotlib's player for an animation, which then closes its figure.
 
-    Made repeatable and self-contained: elements are named after ``name`` instead of at random, buttons carry symbols
-    instead of icons from another host, the image has an alternative text, the slider a label; arrow keys move it.
+    Made repeatable, self-contained and small: elements are named after ``name`` instead of at random, buttons carry
+    symbols instead of icons from another host, frames are reduced to 32 colours, the image has an alternative text
+    and the slider a label; arrow keys move it.
 
     Args:
-        animation: a few dozen frames at most, for each is embedded as an image.
+        animation: a few dozen frames at most, each of which is embedded as an image of some kilobytes.
         name: unique on the page; letters, digits and underscores.
         alt: what a reader who cannot see the film learns from it.
     """
@@ -70,7 +74,15 @@ def player(animation: FuncAnimation, name: str, alt: str) -> HTML:
     (random,) = set(re.findall(r"_anim_img([0-9a-f]{32})", html))
     html = re.sub(r"<link[^>]*>", "", html.replace(random, f"_{name}"))
     html = re.sub(r'<i class="fa fa-([^"]+)"></i>', lambda icon: SYMBOLS[icon[1]], html)
+    html = re.sub(r"(?<=data:image/png;base64,)[^\"]+", lambda frame: _few_colours(frame[0]), html)
     html = html.replace("<img ", f'<img alt="{escape(alt)}" ').replace(
         'type="range"', 'type="range" aria-label="Frame"'
     )
     return HTML(html)
+
+
+def _few_colours(png: str) -> str:
+    """A picture in base64, with 32 colours at most."""
+    smaller = BytesIO()
+    Image.open(BytesIO(b64decode(png))).convert("RGB").quantize(32, dither=Image.Dither.NONE).save(smaller, "PNG")
+    return b64encode(smaller.getvalue()).decode()

@@ -30,6 +30,7 @@ def use_style() -> None:
             "axes.spines.right": False,
             "axes.grid": True,
             "axes.axisbelow": True,
+            "axes.formatter.min_exponent": 3,
             "axes.prop_cycle": plt.cycler(color=COLOURS, linestyle=DASHES),
             "axes.titlesize": "medium",
             "grid.color": "#e0e0e0",

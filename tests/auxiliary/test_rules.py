@@ -1,7 +1,9 @@
 """The rules keep what their formulas say, under every policy, in every place a gradient may come from."""
 
+import itertools
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -153,9 +155,9 @@ def test_inside_a_compiled_function_the_same_comes_out(rule, dtype):
     u, v = (tf.reshape(tf.constant(x, dtype), [2, 2]) for x in ([1, -2, 3, 0.5], [-1, 1, -0.5, 2]))
     eager = censor(u, v, rule, scope="variable")
     assert eager.dtype == dtype and eager.shape == u.shape
-    for xla in (False, True):
-        compiled = tf.function(lambda u, v: censor(u, v, rule, scope="variable"), jit_compile=xla)(u, v)
-        np.testing.assert_allclose(compiled, eager, rtol=1e-6)
+    for xla, at_zero in itertools.product((False, True), ("keep", "zero")):
+        function = tf.function(partial(censor, rule=rule, scope="variable", at_zero=at_zero), jit_compile=xla)
+        np.testing.assert_allclose(function(u, v), eager, rtol=1e-6)
     np.testing.assert_allclose(eager.numpy().ravel(), by_formula(*(x.numpy().ravel() for x in (u, v)), rule), rtol=1e-5)
 
 

@@ -127,6 +127,14 @@ def test_metrics_and_curves_round_trip(tmp_path_factory, values, seed):
     np.testing.assert_array_equal(results.load_curves("samples", "curve", folder).iloc[0], single)
 
 
+@settings(deadline=None)
+@given(text=st.one_of(st.text(), st.sampled_from(["", "true", "null", "1e5", "012e34", "NaN", '"quoted"'])))
+def test_text_that_reads_like_a_value_stays_text(tmp_path_factory, text):
+    path = tmp_path_factory.mktemp("results") / "rows.csv"
+    path.write_bytes(results._csv_bytes(["label"], [{"label": text}]))
+    assert results._read_rows(path)[0]["label"] == text
+
+
 def test_curves_of_unequal_length_and_missing_ones_keep_their_rows(tmp_path):
     runs, curves = STUDY.configurations[:3], [{"loss": [1, 2, 3]}, {}, {"loss": [4]}]
     with Store(tmp_path / "store") as store:

@@ -112,7 +112,7 @@ def coefficients(
     indifferent = rule in ("single_task", "multitask")
     without_main = 1.0 if at_zero == "keep" else 0.0
     if not indifferent and not (isinstance(a, float) and a == without_main):
-        a = tf.where(over.vv > 0, a, tf.constant(without_main, u.dtype))
+        a = tf.where(over.vv > 0, tf.cast(a, u.dtype), tf.cast(without_main, u.dtype))
     return a, b
 
 

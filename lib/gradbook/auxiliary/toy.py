@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 import tensorflow as tf
 
-from gradbook.auxiliary import Rule
+from gradbook.auxiliary import AtZero, Rule
 from gradbook.auxiliary.rules import censor, cosine
 from gradbook.errors import InputError, unknown
 
@@ -78,6 +78,7 @@ def descend(
     learning_rate: float = 0.01,
     steps: int = 5000,
     optimizer: Optimizer = "gradient_descent",
+    at_zero: AtZero = "keep",
 ) -> np.ndarray:
     """Follow v + weight · kept downhill, where kept is what `censor` leaves of the helper's gradient.
 
@@ -91,12 +92,13 @@ def descend(
         learning_rate: η > 0.
         steps: ≥ 1.
         optimizer: "gradient_descent", or "adam" (Kingma and Ba 2015, β₁ = 0.9, β₂ = 0.999, ε = 1e-8).
+        at_zero: what the rule keeps where the main gradient is zero, as in `censor`.
 
     Returns:
         The path [steps + 1, coordinates], start first.
 
     Raises:
-        InputError: unknown rule or optimizer, or a number out of its range.
+        InputError: unknown rule, optimizer or at_zero, or a number out of its range.
 
     >>> path = descend(LINE, "multitask", start=[5.0], weight=1.0, learning_rate=0.1, steps=100)
     >>> path.shape, path[-1].round(6)
@@ -114,7 +116,7 @@ def descend(
 
     def gradient(x: tf.Tensor) -> tf.Tensor:
         u, v = problem.helper.gradient(x), problem.main.gradient(x)
-        return v + weight * censor(u, v, rule, scope="global")
+        return v + weight * censor(u, v, rule, scope="global", at_zero=at_zero)
 
     def gradient_descent(state, t):
         (x,) = state

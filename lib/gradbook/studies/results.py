@@ -159,7 +159,8 @@ def _csv_bytes(fields: list[str], rows: list[Row]) -> bytes:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    return value if isinstance(value, str) else json.dumps(value)
+    plain = isinstance(value, str) and value.isprintable() and value and literal(value) == value  # "true" is text
+    return value if plain else json.dumps(value)
 
 
 def _read_curves(path: Path) -> Curves:
