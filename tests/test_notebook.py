@@ -79,7 +79,7 @@ def test_a_film_is_small_and_its_frames_are_whole():
     frames = re.findall(r'"data:image/png;base64,([^"]+)"', html)
     pictures = [Image.open(BytesIO(b64decode(frame))) for frame in frames]
     assert [picture.size for picture in pictures] == [pictures[0].size] * 3
-    assert all(len(picture.getcolors()) <= 32 for picture in pictures)
+    assert all(len(picture.getcolors()) <= 64 for picture in pictures)
     assert len({picture.tobytes() for picture in pictures}) == 3
     assert len(html) < 30_000
 

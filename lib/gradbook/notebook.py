@@ -18,13 +18,13 @@ from gradbook.errors import InputError
 
 SYMBOLS = {
     "minus": "&minus;",
-    "fast-backward": "⏮",
-    "step-backward": "◂",
+    "fast-backward": "«",
+    "step-backward": "‹",
     "play fa-flip-horizontal": "◀",
-    "pause": "❚❚",
+    "pause": "‖",
     "play": "▶",
-    "step-forward": "▸",
-    "fast-forward": "⏭",
+    "step-forward": "›",
+    "fast-forward": "»",
     "plus": "+",
 }
 
@@ -59,7 +59,7 @@ def player(animation: FuncAnimation, name: str, alt: str) -> HTML:
     """matplotlib's player for an animation, which then closes its figure.
 
     Made repeatable, self-contained and small: elements are named after ``name`` instead of at random, buttons carry
-    symbols instead of icons from another host, frames are reduced to 32 colours, the image has an alternative text
+    symbols instead of icons from another host, frames are reduced to 64 colours, the image has an alternative text
     and the slider a label; arrow keys move it.
 
     Args:
@@ -82,7 +82,7 @@ def player(animation: FuncAnimation, name: str, alt: str) -> HTML:
 
 
 def _few_colours(png: str) -> str:
-    """A picture in base64, with 32 colours at most."""
-    smaller = BytesIO()
-    Image.open(BytesIO(b64decode(png))).convert("RGB").quantize(32, dither=Image.Dither.NONE).save(smaller, "PNG")
+    """A picture in base64, with 64 colours at most."""
+    picture, smaller = Image.open(BytesIO(b64decode(png))).convert("RGB"), BytesIO()
+    picture.quantize(64, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(smaller, "PNG", optimize=True)
     return b64encode(smaller.getvalue()).decode()

@@ -21,7 +21,7 @@ def use_style() -> None:
     plt.rcParams.update(
         {
             "figure.figsize": (7.0, 3.2),
-            "figure.dpi": 110,
+            "figure.dpi": 100,
             "figure.facecolor": "white",
             "figure.constrained_layout.use": True,
             "savefig.facecolor": "white",

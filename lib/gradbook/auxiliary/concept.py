@@ -111,7 +111,7 @@ def run(configuration: Configuration, seeds: Sequence[int]) -> list[Record]:
 
     shape = images.shape[1:]
     model = network(shape)
-    epoch = two_headed.epoch(model, c.rule, scope=c.scope, weight=c.weight, learning_rate=c.learning_rate)
+    epoch = two_headed.compiled_epoch(model, c.rule, scope=c.scope, weight=c.weight, learning_rate=c.learning_rate)
     evaluate = evaluator(lambda images: model.main(model.trunk(images)))
 
     def curves(seed: int) -> dict[str, list[float]]:

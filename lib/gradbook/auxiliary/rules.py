@@ -19,6 +19,7 @@ from gradbook.errors import InputError, unknown
 
 Gradients = tf.Tensor | None | Sequence[tf.Tensor | None]
 Coefficient = float | tf.Tensor
+Mixture = tuple[Coefficient, Coefficient]
 
 
 class Products:
@@ -51,42 +52,57 @@ class Products:
         return tf.sqrt(self.uu) * tf.sqrt(self.vv)
 
 
-def single_task(u: tf.Tensor, v: tf.Tensor, over: Products) -> tuple[Coefficient, Coefficient]:
+def single_task(u: tf.Tensor, v: tf.Tensor, over: Products) -> Mixture:
     """Keep 0: the helper is not heard."""
     return 0.0, 0.0
 
 
-def multitask(u: tf.Tensor, v: tf.Tensor, over: Products) -> tuple[Coefficient, Coefficient]:
+def multitask(u: tf.Tensor, v: tf.Tensor, over: Products) -> Mixture:
     """Keep u: the helper is heard in full, whatever the main task says."""
     return 1.0, 0.0
 
 
-def unweighted_cosine(u: tf.Tensor, v: tf.Tensor, over: Products) -> tuple[Coefficient, Coefficient]:
-    """Keep u where u·v > 0, else 0 (Du et al. 2018, arXiv 1812.02224). An exact tie u·v = 0 drops u."""
+def unweighted_cosine(u: tf.Tensor, v: tf.Tensor, over: Products) -> Mixture:
+    """Keep u where u·v > 0, else 0. An exact tie u·v = 0 drops u.
+
+    Du et al. 2018, arXiv 1812.02224.
+    """
     return tf.cast(over.uv > 0, u.dtype), 0.0
 
 
-def weighted_cosine(u: tf.Tensor, v: tf.Tensor, over: Products) -> tuple[Coefficient, Coefficient]:
-    """Keep max(u·v, 0) u / (‖u‖‖v‖), that is max(cosine, 0) u (Du et al. 2018, arXiv 1812.02224)."""
+def weighted_cosine(u: tf.Tensor, v: tf.Tensor, over: Products) -> Mixture:
+    """Keep max(u·v, 0) u / (‖u‖‖v‖), that is max(cosine, 0) u.
+
+    Du et al. 2018, arXiv 1812.02224.
+    """
     return tf.math.divide_no_nan(tf.nn.relu(over.uv), over.norms), 0.0
 
 
-def projection(u: tf.Tensor, v: tf.Tensor, over: Products) -> tuple[Coefficient, Coefficient]:
-    """Keep u - min(u·v, 0) v/‖v‖²: only the part against v goes (vivien000 2019; in PCGrad, arXiv 2001.06782)."""
+def projection(u: tf.Tensor, v: tf.Tensor, over: Products) -> Mixture:
+    """Keep u - min(u·v, 0) v/‖v‖²: only the part against v goes.
+
+    vivien000 2019; PCGrad, Yu et al. 2020, arXiv 2001.06782.
+    """
     return 1.0, tf.math.divide_no_nan(tf.nn.relu(-over.uv), over.vv)
 
 
-def orthogonal(u: tf.Tensor, v: tf.Tensor, over: Products) -> tuple[Coefficient, Coefficient]:
-    """Keep u - (u·v) v/‖v‖²: all that is parallel to v goes (Zhang, Lemoine and Mitchell 2018, arXiv 1801.07593)."""
+def orthogonal(u: tf.Tensor, v: tf.Tensor, over: Products) -> Mixture:
+    """Keep u - (u·v) v/‖v‖²: all that is parallel to v goes.
+
+    Zhang, Lemoine and Mitchell 2018, arXiv 1801.07593.
+    """
     return 1.0, tf.math.divide_no_nan(-over.uv, over.vv)
 
 
-def parameterwise(u: tf.Tensor, v: tf.Tensor, over: Products) -> tuple[Coefficient, Coefficient]:
-    """Keep u ⊙ (sign(u ⊙ v) + 1)/2 (vivien000 2019): entries of equal sign whole, opposed ones not, half of ties."""
+def parameterwise(u: tf.Tensor, v: tf.Tensor, over: Products) -> Mixture:
+    """Keep u ⊙ (sign(u ⊙ v) + 1)/2: entries of equal sign, half of ties.
+
+    vivien000 2019.
+    """
     return (tf.sign(u) * tf.sign(v) + 1) / 2, 0.0
 
 
-_RULES: dict[str, Callable[[tf.Tensor, tf.Tensor, Products], tuple[Coefficient, Coefficient]]] = {
+_RULES: dict[str, Callable[[tf.Tensor, tf.Tensor, Products], Mixture]] = {
     function.__name__: function
     for function in (
         single_task, multitask, unweighted_cosine, weighted_cosine, projection, orthogonal, parameterwise
@@ -94,9 +110,7 @@ _RULES: dict[str, Callable[[tf.Tensor, tf.Tensor, Products], tuple[Coefficient, 
 }  # fmt: skip
 
 
-def coefficients(
-    u: tf.Tensor, v: tf.Tensor, over: Products, rule: Rule, *, at_zero: AtZero = "keep"
-) -> tuple[Coefficient, Coefficient]:
+def coefficients(u: tf.Tensor, v: tf.Tensor, over: Products, rule: Rule, *, at_zero: AtZero = "keep") -> Mixture:
     """The a and b of one variable, to build ``a u + b v`` into a fused update.
 
     Args:

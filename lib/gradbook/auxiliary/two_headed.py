@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -39,44 +40,64 @@ def gradients(trunk: keras.Model, head: keras.Model, images: tf.Tensor, labels: 
     return tape.gradient(loss, (trunk.trainable_variables, head.trainable_variables))
 
 
-def chosen(examples: Examples, indices: tf.Tensor) -> Examples:
-    """Images and labels of some of the examples."""
-    images, labels = examples
-    return tf.gather(images, indices), tf.gather(labels, indices)
+def descend(
+    network: TwoHeaded,
+    main: Examples,
+    helper: Examples,
+    rule: Rule,
+    *,
+    scope: Scope,
+    weight: float,
+    learning_rate: float,
+) -> tf.Tensor:
+    """One step of gradient descent on both tasks (Du et al. 2018).
 
-
-def epoch(network: TwoHeaded, rule: Rule, *, scope: Scope, weight: float, learning_rate: float) -> Callable:
-    """A compiled epoch of gradient descent on both tasks (Du et al. 2018, arXiv 1812.02224, algorithm 1).
-
-    Each task trains its own head; the trunk follows v + weight · kept, the main gradient and the censored helper's.
+    Each task trains its own head. The trunk follows v + weight · kept,
+    the main gradient and what is left of the helper's.
 
     Args:
-        network: the weights that the epoch changes in place.
+        network: the weights, which the step changes in place.
+        main, helper: images float32 [batch, …] and labels int32 [batch].
         rule, scope: as in `gradbook.auxiliary.censor`.
         weight: λ ≥ 0, the helper's weight in the trunk.
         learning_rate: η > 0.
 
     Returns:
-        A function of the main and the helper examples, each (images float32 [n, …], labels int32 [n]), and of the
-        examples that each step sees of either, int32 [steps, batch]. It returns, float32 [3, steps], the cosine of the
-        trunk's two gradients and their lengths, ‖u‖ and ‖v‖.
+        cos(u, v), ‖u‖ and ‖v‖ in the trunk, float32 [3].
+    """
+    v, main_head = gradients(network.trunk, network.main, *main)
+    u, helper_head = gradients(network.trunk, network.helper, *helper)
+    kept = censor(u, v, rule, scope=scope)
+    shared = [v + weight * k for v, k in zip(v, kept, strict=True)]
+    directions = (shared, main_head, helper_head)
+    for model, direction in zip(network.models, directions, strict=True):
+        for variable, change in zip(model.trainable_variables, direction, strict=True):
+            variable.assign_sub(learning_rate * change)
+    return tf.stack([cosine(u, v), tf.linalg.global_norm(u), tf.linalg.global_norm(v)])
+
+
+def compiled_epoch(network: TwoHeaded, rule: Rule, **options: Any) -> Callable:
+    """Many steps in one compiled call.
+
+    Args:
+        network, rule, options: as in `descend`.
+
+    Returns:
+        A function of all main and helper examples, each images float32 [n, …] and labels int32 [n], and of those that
+        each step sees of either, int32 [steps, batch]. It returns what the steps return, float32 [3, steps].
     """
 
+    def chosen(examples: Examples, indices: tf.Tensor) -> Examples:
+        images, labels = examples
+        return tf.gather(images, indices), tf.gather(labels, indices)
+
     @tf.function(reduce_retracing=True)
-    def run(main: Examples, helper: Examples, main_order: tf.Tensor, helper_order: tf.Tensor) -> tf.Tensor:
+    def epoch(main: Examples, helper: Examples, main_order: tf.Tensor, helper_order: tf.Tensor) -> tf.Tensor:
         steps = tf.shape(main_order)[0]
         measured = tf.TensorArray(tf.float32, steps)
         for step in tf.range(steps):
-            v, main_head = gradients(network.trunk, network.main, *(tf.gather(x, main_order[step]) for x in main))
-            u, helper_head = gradients(
-                network.trunk, network.helper, *(tf.gather(x, helper_order[step]) for x in helper)
-            )
-            kept = censor(u, v, rule, scope=scope)
-            shared = [v + weight * k for v, k in zip(v, kept, strict=True)]
-            for model, direction in zip(network.models, (shared, main_head, helper_head), strict=True):
-                for variable, change in zip(model.trainable_variables, direction, strict=True):
-                    variable.assign_sub(learning_rate * change)
-            measured = measured.write(step, [cosine(u, v), tf.linalg.global_norm(u), tf.linalg.global_norm(v)])
+            seen = chosen(main, main_order[step]), chosen(helper, helper_order[step])
+            measured = measured.write(step, descend(network, *seen, rule, **options))
         return tf.transpose(measured.stack())
 
-    return run
+    return epoch
