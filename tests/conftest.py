@@ -1,6 +1,7 @@
 """What all tests share: a quiet environment for every kernel, and the command as a real process."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 from gradbook.press.execute import QUIET
 
 os.environ.update(QUIET)
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background job; tested processes must heed it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no defect
 hypothesis.settings.load_profile("untimed")
 
