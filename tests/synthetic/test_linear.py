@@ -57,7 +57,7 @@ def test_training_reaches_the_closed_form():
     keras.utils.set_random_seed(0)
     chain = deep_linear([4, 3, 2])
     x, y = (tf.constant(part) for part in teacher(64, [4, 2], noise=0.5, random=np.random.default_rng(0)))
-    frozen = Policy(learning_rate=1e-12, predictor_learning_rate=0.3, reduction="mean", divide_by_loss=False)
+    frozen = Policy(learning_rate=0.0, predictor_learning_rate=0.3, reduction="mean", divide_by_loss=False)
     state, _ = descend(chain, x, y, frozen, 4000)
     kernel, bias = (w.numpy() for w in state.gradients[0].weights)
     a, b = exact_predictor(state.blocks[1].weights[0].numpy())

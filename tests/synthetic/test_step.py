@@ -234,7 +234,7 @@ def test_an_update_probability_outside_its_range_is_refused(probability):
         Policy(update_probability=probability)
 
 
-@pytest.mark.parametrize("choice", [{"mixing": 1.5}, {"target": "truth"}, {"warm_up": -1}, {"learning_rate": 0.0}])
+@pytest.mark.parametrize("choice", [{"mixing": 1.5}, {"target": "truth"}, {"warm_up": -1}, {"learning_rate": -1.0}])
 def test_other_choices_outside_their_range_are_refused(choice):
     with pytest.raises(ValueError, match=next(iter(choice))):
         Policy(**choice)

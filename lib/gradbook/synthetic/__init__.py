@@ -12,6 +12,7 @@ MODES: tuple[str, ...] = get_args(Mode)
 _WHERE = {
     "Chain": "chain",
     "Critic": "predictors",
+    "Data": "training",
     "Interface": "chain",
     "Policy": "policy",
     "SyntheticGradient": "predictors",

@@ -14,6 +14,8 @@ from gradbook.synthetic.policy import Policy, modes
 from gradbook.training import require_finite
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from gradbook.synthetic.chain import Chain
     from gradbook.synthetic.training import Data
 
@@ -52,6 +54,20 @@ class Configuration(experiment.Configuration):
         """How the mode trains, with this configuration's choices."""
         own = {name: getattr(self, name) for name in ("update_probability", "target", "learning_rate")}
         return modes(**own)[self.mode]
+
+
+def at(study: "DataFrame", **fields: object) -> "DataFrame":
+    """The runs of a study's results that have the default configuration but for the named fields, seeds aside.
+
+    Args:
+        study: with the configuration's fields as columns.
+        fields: those that differ, and their values.
+    """
+    wanted = Configuration(**fields).model_dump(exclude={"seed"})
+    keep = study.seed.notna()
+    for name, value in wanted.items():
+        keep &= study[name] == value
+    return study[keep]
 
 
 def images(name: str, *, flat: bool) -> "tuple[Data, str]":

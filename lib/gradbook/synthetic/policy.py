@@ -20,7 +20,7 @@ class Policy(BaseModel):
         reduction: of the predictor's squared error over the batch.
         divide_by_loss: divide that error by the network's own loss, as the published notebooks do.
         warm_up: first steps, in which predictors learn but blocks listen to the true gradient alone.
-        learning_rate: of the blocks, η.
+        learning_rate: of the blocks, η; 0 lets only predictors learn.
         predictor_learning_rate: of the predictors, 0 for never; η where it is None.
         drops: shares of the run after which both rates fall to a tenth, as in the published runs.
 
@@ -37,7 +37,7 @@ class Policy(BaseModel):
     reduction: Reduction = "mean"
     divide_by_loss: bool = True
     warm_up: int = Field(0, ge=0)
-    learning_rate: float = Field(1e-3, gt=0)
+    learning_rate: float = Field(1e-3, ge=0)
     predictor_learning_rate: float | None = Field(None, ge=0)
     drops: tuple[float, ...] = (0.6, 0.8)
 

@@ -35,14 +35,13 @@ def messages(
     Returns:
         δ, carried and true, each a list over the interfaces.
     """
-    heard, carried, true = [], [carry[-1](tf.ones([]))], []
-    true = carried.copy()
-    for prediction, back in zip(reversed(synthetic), [*reversed(carry[1:-1]), None], strict=True):
+    one = tf.ones([])
+    heard, carried, true = [one], [], [one]
+    for prediction, back in zip(reversed(synthetic), reversed(carry[1:]), strict=True):
+        carried.append(back(heard[-1]))
+        true.append(back(true[-1]))
         heard.append(mixing * carried[-1] + (1 - mixing) * prediction)
-        if back:
-            carried.append(back(heard[-1]))
-            true.append(back(true[-1]))
-    return heard[::-1], carried[::-1], true[::-1]
+    return heard[:0:-1], carried[::-1], true[:0:-1]
 
 
 def predictor_loss(

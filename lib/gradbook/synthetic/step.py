@@ -48,6 +48,11 @@ class Form(NamedTuple):
         """The words of a policy."""
         return cls(*(getattr(policy, name) for name in cls._fields))
 
+    @property
+    def error(self) -> dict[str, Reduction | bool]:
+        """Keywords of `predictor_loss`."""
+        return {"reduction": self.reduction, "divide_by_loss": self.divide_by_loss}
+
 
 class Pass(NamedTuple):
     """One forward pass of a block or a predictor: what went in and came out, and the tape between them."""
@@ -187,7 +192,7 @@ def step(
     """
     passes = forward(chain, state, x, y, choices)
     post = letters(passes, choices, time)
-    uniform = tf.random.stateless_uniform([len(chain.blocks)], tf.stack([seed, time]))
+    uniform = tf.random.stateless_uniform([len(chain.blocks)], tf.stack([seed, time]), alg="philox")
     drawn = tf.cast(uniform < choices.update_probability, tf.float32)
     for k in range(len(chain.blocks)):
         state = update(chain, state, k, passes, post, choices, form, drawn[k])
@@ -207,5 +212,5 @@ def _error(prediction: tf.Tensor, target: tf.Tensor, loss: tf.Tensor, form: Form
     """The gradient of `predictor_loss` with respect to the prediction."""
     with tf.GradientTape() as tape:
         tape.watch(prediction)
-        error = predictor_loss(prediction, target, loss, reduction=form.reduction, divide_by_loss=form.divide_by_loss)
+        error = predictor_loss(prediction, target, loss, **form.error)
     return tape.gradient(error, prediction)

@@ -1,0 +1,40 @@
+"""Windows of time as blocks of a chain."""
+
+import numpy as np
+import pytest
+
+from gradbook.errors import InputError
+from gradbook.synthetic.policy import Policy
+from gradbook.synthetic.recurrent import copy_task, train_copy
+
+SMALL = {"seeds": [0], "length": 2, "units": 5, "batch_size": 4, "steps": 6, "every": 2}
+
+
+def test_the_copy_task_repeats_what_was_said():
+    x, y = copy_task(3, 2, 5, np.random.default_rng(0))
+    np.testing.assert_array_equal(y[3:], x[:3, :, :2])
+    assert np.isnan(y[:3]).all() and (x[3:, :, 2] == 1).all() and not x[3:, :, :2].any()
+
+
+def test_mixing_of_one_is_full_backpropagation_through_time_whatever_the_window():
+    curves = [train_copy({"full": Policy(mixing=1.0)}, window=window, **SMALL)["full"] for window in (1, 2, 4)]
+    np.testing.assert_allclose(curves[0], curves[2], rtol=1e-4)
+    np.testing.assert_allclose(curves[1], curves[2], rtol=1e-4)
+
+
+def test_one_window_leaves_nothing_to_predict():
+    policies = {"cut": Policy(predictor_learning_rate=0.0), "whole": Policy(mixing=1.0)}
+    curves = train_copy(policies, window=4, **SMALL)
+    np.testing.assert_array_equal(curves["cut"], curves["whole"])
+
+
+def test_predictions_extend_what_truncation_cuts_off():
+    rates = {"learning_rate": 0.01, "predictor_learning_rate": 1e-3}
+    policies = {"cut": Policy(**rates | {"predictor_learning_rate": 0.0}), "extended": Policy(**rates)}
+    curves = train_copy(policies, seeds=[0, 1], length=2, window=2, bits=1, units=16, steps=1200, every=400)
+    assert curves["extended"][:, -1].mean() < 0.5 * curves["cut"][:, -1].mean()
+
+
+def test_a_window_that_does_not_divide_the_sequence_is_refused():
+    with pytest.raises(InputError, match="window must divide the sequences' length of 4; received 3"):
+        train_copy({}, window=3, **SMALL)
