@@ -4,6 +4,7 @@ import inspect
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable
+from textwrap import dedent
 from html import escape
 from io import BytesIO
 from typing import Any
@@ -49,8 +50,8 @@ def glue(name: str, value: Any) -> None:
 
 
 def source(*functions: Callable) -> Markdown:
-    """The source of library functions, as highlighted code headed by the module they stand in."""
-    text = "\n\n".join(inspect.getsource(function).strip() for function in functions)
+    """The source of library functions and methods, as highlighted code headed by the module they stand in."""
+    text = "\n\n".join(dedent(inspect.getsource(function)).strip() for function in functions)
     module = inspect.getmodule(functions[0]).__name__
     return Markdown(f"```python\n# {module}\n\n{text}\n```")
 

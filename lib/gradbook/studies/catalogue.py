@@ -22,7 +22,10 @@ def concept() -> Study:
 
 
 def imdb() -> Study:
-    """Weight decay as a helper on IMDB: 55 cells; ten seeds in the six compared, three in the others."""
+    """Weight decay as a helper on IMDB: 55 cells, and three of them with reviews shuffled whole.
+
+    Ten seeds in the six cells compared, five in the three, three in the others.
+    """
     from gradbook.auxiliary.imdb import EXPERIMENT, Configuration
 
     compared = [
@@ -38,13 +41,15 @@ def imdb() -> Study:
     for rule in ("projection", "orthogonal", "weighted_cosine", "unweighted_cosine"):
         cells += itertools.product([rule], weights, alphas)
 
-    def runs(cell: tuple[str, float, float], seeds: int) -> tuple[Configuration, ...]:
-        rule, weight, alpha = cell
-        return grid(Configuration, dataset=["imdb"], rule=[rule], weight=[weight], alpha=[alpha], seed=range(seeds))
+    def runs(cells: list[tuple[str, float, float]], seeds: int, buffer: int = 1000) -> list[Configuration]:
+        return [
+            Configuration(dataset="imdb", rule=rule, weight=weight, alpha=alpha, shuffle_buffer=buffer, seed=seed)
+            for rule, weight, alpha in cells
+            for seed in range(seeds)
+        ]
 
-    tenfold = [run for cell in compared for run in runs(cell, 10)]
-    threefold = [run for cell in cells if cell not in compared for run in runs(cell, 3)]
-    return Study("imdb", EXPERIMENT, (*tenfold, *threefold))
+    others = [cell for cell in cells if cell not in compared]
+    return Study("imdb", EXPERIMENT, (*runs(compared, 10), *runs(compared[:3], 5, buffer=20_000), *runs(others, 3)))
 
 
 def gradnets() -> Study:
