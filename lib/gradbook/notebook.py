@@ -4,9 +4,9 @@ import inspect
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable
-from textwrap import dedent
 from html import escape
 from io import BytesIO
+from textwrap import dedent
 from typing import Any
 
 from IPython.core.formatters import format_display_data
