@@ -68,6 +68,14 @@ class Configuration(experiment.Configuration):
         """The gate as a function of progress."""
         return Linear(0, self.tau / self.epochs) if self.gate is None else Constant(self.gate)
 
+    def rate(self, iteration: float | tf.Tensor) -> float | tf.Tensor:
+        """The learning rate when so many iterations are done.
+
+        >>> round(Configuration().rate(0), 9)
+        0.000997771
+        """
+        return self.learning_rate * self.decay ** ((iteration + 10) / 1000)
+
 
 @dataclass(frozen=True)
 class Moment:
@@ -257,7 +265,7 @@ def program(configuration: Configuration, iterations: int, inputs: int) -> Progr
                 scores = logits(parameters, batch, start + step, bits[step])
                 loss = cross_entropy(scores, truth) + configuration.penalty * tf.reduce_mean(tf.abs(parameters[2]))
             gradients = tape.gradient(loss, parameters)
-            rate = configuration.learning_rate * configuration.decay ** (tf.cast(start + step + 10, tf.float32) / 1000)
+            rate = configuration.rate(tf.cast(start + step, tf.float32))
             parameters, slots = update(parameters, gradients, slots, rate, start + step + 1)
         return parameters, slots
 

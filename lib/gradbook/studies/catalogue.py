@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable
+from typing import get_args
 
 from gradbook.errors import unknown
 from gradbook.studies.study import Study, grid
@@ -56,7 +57,13 @@ def gradnets() -> Study:
     """Fifty layers on MNIST: the published run, its controls, then other rises, initialisations and depths."""
     from gradbook.gradnets.mnist import EXPERIMENT, Configuration
 
-    plain_descent = {"optimizer": ["gradient_descent"], "learning_rate": [0.01], "decay": [1], "keep": [1], "penalty": [0]}
+    plain_descent = {
+        "optimizer": ["gradient_descent"],
+        "learning_rate": [0.01],
+        "decay": [1],
+        "keep": [1],
+        "penalty": [0],
+    }
     sparsely = {"log_every": [550], "seed": range(5)}
     runs = (
         *grid(Configuration, seed=range(10)),
@@ -70,7 +77,78 @@ def gradnets() -> Study:
     return Study("gradnets", EXPERIMENT, runs)
 
 
-STUDIES: dict[str, Callable[[], Study]] = {"concept": concept, "imdb": imdb, "gradnets": gradnets}
+def gradnets_relatives() -> Study:
+    """What else a gate can turn, each in a small network on the small images, beside its two ends."""
+    from gradbook.gradnets.relatives import EXPERIMENT, Configuration, Relative
+
+    forms = ["early", "late", "gradual"]
+    setting = {"dataset": ["digits"], "epochs": [20]}
+    runs = grid(Configuration, **setting, relative=get_args(Relative), form=forms, seed=range(3))
+    return Study("gradnets_relatives", EXPERIMENT, runs)
+
+
+def synthetic() -> Study:
+    """Synthetic gradients on MNIST: modes, update probabilities, depths, other predictors; one network on CIFAR-10."""
+    from gradbook.synthetic.images import EXPERIMENT, Configuration
+
+    every = ["backpropagation", "no backpropagation", "DNI", "cDNI"]
+    runs = (
+        *grid(Configuration, mode=every, seed=range(5)),
+        *grid(Configuration, update_probability=[0.2, 0.05, 0.5, 0.1], seed=range(5)),
+        *grid(Configuration, depth=[6, 4, 5], mode=["cDNI", "DNI", "backpropagation"], seed=range(5)),
+        *grid(Configuration, target=["true"], seed=range(5)),
+        *grid(Configuration, mode=["no backpropagation"], initializer=["glorot_uniform"], seed=range(5)),
+        *grid(
+            Configuration,
+            dataset=["cifar10"],
+            network=["convolutional"],
+            mode=every,
+            width=[32],
+            batch_size=[64],
+            learning_rate=[1e-3],
+            steps=[1500],
+            seed=range(5),
+        ),
+    )
+    return Study("synthetic", EXPERIMENT, runs)
+
+
+def lowrank() -> Study:
+    """Students on CIFAR-10: families at two budgets, with and without a teacher; then decay, cutout and shuffling."""
+    from gradbook.lowrank.students import EXPERIMENT, Configuration
+
+    size = {"depth": [16], "width": [2], "images": [20_000], "epochs": [30], "batch_size": [128]}
+    cifar = {"dataset": ["cifar10"], "cutout": [16], "seed": range(2)} | size
+    families = [
+        "low_rank",
+        "shuffle",
+        "separable_hashed",
+        "tensor_train",
+        "tucker",
+        "acdc",
+        "hashed",
+        "cp",
+        "bottleneck",
+    ]
+    small, taught = {"budget": [36_000]}, {"beta": [1000]}
+    runs = (
+        *grid(Configuration, **cifar, family=["plain", "separable"], beta=[0, 1000]),
+        *grid(Configuration, **cifar, family=families, budget=[36_000, 56_000], beta=[1000, 0]),
+        *grid(Configuration, **cifar | small | taught, family=["low_rank", "acdc"], shared_decay=["full"]),
+        *grid(Configuration, **cifar | small | {"cutout": [0]}, family=["separable_hashed"], beta=[0, 1000]),
+        *grid(Configuration, **cifar | small | taught, family=["acdc"], order=["random", "none"]),
+    )
+    return Study("lowrank", EXPERIMENT, runs)
+
+
+STUDIES: dict[str, Callable[[], Study]] = {
+    "concept": concept,
+    "imdb": imdb,
+    "gradnets": gradnets,
+    "gradnets_relatives": gradnets_relatives,
+    "synthetic": synthetic,
+    "lowrank": lowrank,
+}
 
 
 def study(name: str) -> Study:
