@@ -11,6 +11,12 @@ from gradbook.press.files import digest, write_whole
 
 ADDRESS = re.compile(r"(?<= at )0x[0-9a-f]+")
 
+# TensorFlow's native libraries greet before their log level can be set, with the time and the process in each line.
+GREETING = re.compile(
+    r"^(WARNING: All log messages before absl|[IWE]\d{4} \d\d:\d\d:\S+ +\d+ \S+:\d+\]|To enable the following instr).*\n?",
+    re.MULTILINE,
+)
+
 
 def from_source(source: Path) -> NotebookNode:
     """The notebook of a py:percent source, with cell ids that depend on its content alone."""
@@ -26,7 +32,8 @@ def from_source(source: Path) -> NotebookNode:
 def clean(notebook: NotebookNode) -> NotebookNode:
     """Strip, in place, what was measured about the execution, and make its outputs repeatable.
 
-    Timings and papermill's notes go; streams that arrived in pieces are joined; memory addresses lose their digits.
+    Timings, papermill's notes and the greetings of native libraries go; streams that arrived in pieces are joined;
+    memory addresses lose their digits.
     """
     notebook.metadata.pop("papermill", None)
     notebook.metadata["language_info"] = {"name": "python"}
@@ -48,6 +55,10 @@ def write_twin(notebook: NotebookNode, path: Path) -> None:
 def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
     joined: list[NotebookNode] = []
     for output in outputs:
+        if output.output_type == "stream" and output.name == "stderr":
+            output.text = GREETING.sub("", output.text)
+            if not output.text.strip():
+                continue
         if joined and output.output_type == "stream" and output.get("name") == joined[-1].get("name"):
             joined[-1].text += output.text
         else:

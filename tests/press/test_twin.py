@@ -1,0 +1,39 @@
+"""What is cleaned from an executed notebook, and what is not."""
+
+from nbformat import v4
+
+from gradbook.press.twin import clean
+
+GREETING = """\
+WARNING: All log messages before absl::InitializeLog() is called are written to STDERR
+I0000 00:00:1795296437.704833    4797 stub.cc:31] Could not find a driver on your machine.
+"""
+
+
+def outputs_after_cleaning(*outputs):
+    cell = v4.new_code_cell("x", outputs=list(outputs))
+    return clean(v4.new_notebook(cells=[cell])).cells[0].outputs
+
+
+def stream(name, text):
+    return v4.new_output("stream", name=name, text=text)
+
+
+def test_greetings_of_native_libraries_go_and_warnings_stay():
+    assert outputs_after_cleaning(stream("stderr", GREETING)) == []
+    (left,) = outputs_after_cleaning(stream("stderr", f"{GREETING}UserWarning: look here\n"))
+    assert left.text == "UserWarning: look here\n"
+    (printed,) = outputs_after_cleaning(stream("stdout", GREETING))
+    assert printed.text == GREETING
+
+
+def test_pieces_of_a_stream_are_joined_in_order():
+    first, second, third = outputs_after_cleaning(
+        stream("stdout", "a"), stream("stdout", "b"), stream("stderr", "c"), stream("stdout", "d")
+    )
+    assert [first.text, second.text, third.text] == ["ab", "c", "d"]
+
+
+def test_addresses_lose_their_digits():
+    shown = v4.new_output("execute_result", {"text/plain": "<object at 0x7f00aa>"}, execution_count=1)
+    assert outputs_after_cleaning(shown)[0].data["text/plain"] == "<object at 0x…>"
