@@ -13,7 +13,7 @@ ADDRESS = re.compile(r"(?<= at )0x[0-9a-f]+")
 
 # TensorFlow's native libraries greet before their log level can be set, with the time and the process in each line.
 GREETING = re.compile(
-    r"^(WARNING: All log messages before absl|[IWE]\d{4} \d\d:\d\d:\S+ +\d+ \S+:\d+\]|To enable the following instr).*\n?",
+    r"^(WARNING: All log messages before absl|To enable the following|[IWE]\d{4} \d\d:\d\d:\S+ +\d+ \S+:\d+\]).*\n?",
     re.MULTILINE,
 )
 
