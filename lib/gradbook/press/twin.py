@@ -41,7 +41,7 @@ def clean(notebook: NotebookNode) -> NotebookNode:
         for key in ("papermill", "execution"):
             cell.metadata.pop(key, None)
         if cell.cell_type == "code":
-            cell.outputs = _joined(cell.outputs)
+            cell.outputs = [output for output in _joined(cell.outputs) if not _is_greeting(output)]
             for output in cell.outputs:
                 _forget_addresses(output)
     return notebook
@@ -55,15 +55,19 @@ def write_twin(notebook: NotebookNode, path: Path) -> None:
 def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
     joined: list[NotebookNode] = []
     for output in outputs:
-        if output.output_type == "stream" and output.name == "stderr":
-            output.text = GREETING.sub("", output.text)
-            if not output.text.strip():
-                continue
         if joined and output.output_type == "stream" and output.get("name") == joined[-1].get("name"):
             joined[-1].text += output.text
         else:
             joined.append(output)
     return joined
+
+
+def _is_greeting(output: NotebookNode) -> bool:
+    """Whether nothing is left of an output once greetings are removed from it, which this does."""
+    if output.output_type != "stream" or output.name != "stderr":
+        return False
+    output.text = GREETING.sub("", output.text)
+    return not output.text.strip()
 
 
 def _forget_addresses(output: NotebookNode) -> None:
