@@ -48,7 +48,7 @@ if importlib.util.find_spec("gradbook") is None:
 # %% tags=["parameters"]
 dataset = "digits"  # "mnist" for the published setting
 seed = 0  # the first of the seeds
-n_seeds = 5
+n_seeds = 4
 learning_rate = 0.01
 epochs = 10
 steps_per_epoch = 100
@@ -84,7 +84,7 @@ looks = plots.looks(RULES)
 theta = np.arange(-25, 30, 0.05)[:, None]
 figure, (left, right) = plt.subplots(1, 2)
 for name, loss in (("main", LINE.main), ("helper", LINE.helper)):
-    look = plots.looks(["", "main", "helper"])[name]
+    look = plots.looks(["main", "helper"])[name]
     _ = left.plot(theta, loss.value(theta), label=name, **look)
     for start in (-20.0, 5.0):
         height = float(loss.value([start]))
@@ -155,11 +155,11 @@ source(
 # ### A check
 #
 # What is left of a helper must never oppose the main task under projection, must be perpendicular to it under
-# orthogonal, and must not depend on the length of $v$ under any rule. A hundred random pairs say:
+# orthogonal, and must not depend on the length of $v$ under any rule. Fifty random pairs say:
 
 # %%
 check = pd.DataFrame(index=RULES, columns=["smallest cosine", "largest cosine", "change"])
-pairs = [generator(seed, "pairs", str(n)).normal(size=(2, 5)) for n in range(100)]
+pairs = [generator(seed, "pairs", str(n)).normal(size=(2, 5)) for n in range(50)]
 for rule in RULES:
     kept = [censor(u, v, rule, scope="global") for u, v in pairs]
     left = [float(cosine(k, v)) for k, (_, v) in zip(kept, pairs, strict=True)]
@@ -255,7 +255,7 @@ def draw(step):
         dots[rule].set_data(path[step : step + 1].T)
         trails[rule].set_data(path[: step + 1].T)
 
-moments = np.unique(np.geomspace(1, 5001, 33).astype(int)) - 1
+moments = np.unique(np.geomspace(1, 5001, 28).astype(int)) - 1
 film = FuncAnimation(figure, draw, frames=moments, interval=200)
 player(film, "descents", alt="Seven dots move from (0, 2) to the ends of the paths above.")
 
@@ -283,7 +283,7 @@ setting = {
     "steps_per_epoch": steps_per_epoch,
 }
 
-def train(**choice):
+def train(seeds=seeds, **choice):
     return concept.run(concept.Configuration(**setting, **choice), seeds)
 
 compared = ("single_task", "multitask", "unweighted_cosine", "projection")
@@ -316,8 +316,9 @@ table.rename(columns=lambda name: name.replace("_", " ")).round(4)
 
 # %% [markdown]
 # The last column compares pairs, for a seed fixes the initial weights and the images of every step whatever the rule
-# (mean ± standard deviation over seeds). On this little data the helper is no help: it costs some test loss, and the
-# gate only limits the damage. The single runs of {numref}`fig-concept-digits` differ more than the rules.
+# (mean ± standard deviation over seeds). On this little data the helper is no help: on average every rule ends with more
+# test loss than single task, the gate with the least. Single runs differ far more than rules do
+# ({numref}`fig-concept-digits`).
 #
 # ### What a gate hears
 #
@@ -338,7 +339,7 @@ def draw_gate(axes, labels, agreement, loudness):
     _ = plots.seeds(axes[1], epoch, loudness, labels, **look)
     _ = axes[0].set(xlabel="epoch", ylabel="share of steps with open gate")
     _ = axes[1].set(xlabel="epoch", ylabel="‖u‖ / ‖v‖", yscale="log")
-    _ = axes[0].set_ylim(0.3, 1.02)
+    _ = axes[0].set_ylim(0.3, 1.03)
     _ = axes[0].legend(loc="lower right")
 
 figure, axes = plt.subplots(1, 2)
@@ -380,10 +381,10 @@ mnist["more test loss than single task"] = [
 mnist.rename(columns=lambda name: name.replace("_", " ")).round(4)
 
 # %% [markdown]
-# Here ± is half of a 95 % confidence interval (Student's *t*, {glue:text}`full_seeds` pairs). Projection has a small
-# gain that is larger than chance would have it; multitask has nearly one; the gate has none.
+# Here ± is half of a 95 % confidence interval (Student's *t*, {glue:text}`full_seeds` pairs). Only the interval of
+# projection leaves out zero; with three of them compared, that is a hint rather than a proof.
 
-# %% mystnb={"figure": {"caption": "The gate on MNIST, as in the figure before, and the published log (dots), whose helper labels were all zero.", "name": "fig-concept-gate-mnist"}, "image": {"alt": "Left, the share of open gates climbs from about 0.7 in the first epoch to above 0.9 both with true labels and with labels of zero, the latter being somewhat higher; the published dots lie along the latter. Right, the relative length of the helper's gradient falls below one hundredth with labels of zero and stays around one with true labels."}}
+# %% mystnb={"figure": {"caption": "The gate on MNIST, as in the figure before, and the published log (dots), whose helper labels were all zero.", "name": "fig-concept-gate-mnist"}, "image": {"alt": "Left, the share of open gates climbs from about 0.7 in the first epoch to above 0.9 both with true labels and with labels of zero, the latter being somewhat higher; the published dots lie along the latter. Right, the relative length of the helper's gradient falls to one or two hundredths with labels of zero and stays around one with true labels."}}
 figure, axes = plt.subplots(1, 2)
 series = {name: results.load_curves("concept", name) for name in concept.STEPWISE}
 gated = study.rule == "unweighted_cosine"
@@ -491,8 +492,8 @@ restless.round(4)
 # :::
 
 # %% tags=["hide-cell"]
-same = train(rule="unweighted_cosine", helper_classes=(1, 2))
-helpers = {"threes and fours": true, "the main task itself": same}
+same = train(seeds[:2], rule="unweighted_cosine", helper_classes=(1, 2))
+helpers = {"threes and fours": true[:2], "the main task itself": same}
 pd.Series({name: curves(records, "agreement").mean() for name, records in helpers.items()})
 
 # %% [markdown]
@@ -502,7 +503,7 @@ pd.Series({name: curves(records, "agreement").mean() for name, records in helper
 # - Seven rules are seven choices of $a$ and $b$ in $\tilde u = a u + b v$. A gate leaves you on the circle wherever it
 #   shuts; a projection goes on to the point that the helper likes best; a sum ends off the circle.
 # - One step serves all of them, since they need three inner products and no more.
-# - In the network the gate brought nothing that its seeds could show, and projection a little.
+# - In the network the gate brought nothing that its seeds could show, and projection little, if anything.
 #   A gate hears direction and is deaf to length, and at batch size 1 it compares images rather than tasks.
 # - With mistaken labels the gate stood open even more than with true ones, for a helper that had nothing left to say;
 #   on MNIST it stands open nearly always, mistake or not.
