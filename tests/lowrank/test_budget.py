@@ -88,15 +88,15 @@ SMALL = Sizes(small)
 
 @pytest.mark.parametrize("family", ["shuffle", "bottleneck", "acdc"])
 def test_whole_hyperparameters_are_searched_exactly(family):
-    found = fit(small, 60_000, family=family)
+    found = fit(small, 50_000, family=family)
     others = [SMALL(substitute(family, value)) for value in (1, 2, 4, 8, 16)]
-    assert all(abs(found.parameters - 60_000) <= abs(other - 60_000) for other in others)
+    assert all(abs(found.parameters - 50_000) <= abs(other - 50_000) for other in others)
 
 
 @pytest.mark.parametrize(
     ("parameters", "family", "sentence"),
     [
-        (1_000, "low_rank", r"between 20,\d+ and [\d,]+, which rank of 'low_rank' reaches .*received 1,000"),
+        (1_000, "low_rank", r"between 23,034 and [\d,]+, which rank of 'low_rank' reaches .*received 1,000"),
         (10_000_000, "shuffle", "received 10,000,000"),
         (50_000, "separable", r"'separable' has nothing to set; the network has [\d,]+ parameters"),
         (50_000, "tuker", "unknown convolution 'tuker'; did you mean 'tucker'"),

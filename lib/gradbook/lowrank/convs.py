@@ -363,7 +363,8 @@ class Bottleneck(Convolution):
         self.inner = self.filters // reduction
         self.group_size = None if group_size is None else whole("group_size", group_size)
         divides("group_size", self.group_size or 1, self.inner)
-        self.normalisations = [keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5) for _ in range(2)]
+        normalise = partial(keras.layers.BatchNormalization, momentum=0.9, epsilon=1e-5, dtype=self.dtype_policy)
+        self.normalisations = [normalise(), normalise()]
 
     def factors(self, channels: int) -> dict[str, Factor]:
         k, inner, size = self.kernel_size, self.inner, self.group_size or self.inner

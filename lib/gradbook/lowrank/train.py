@@ -92,6 +92,8 @@ class Checkpoint(keras.callbacks.Callback):
             )
         self.learner.optimizer.build(self.learner.trainable_variables)
         self.learner.load_weights(self.folder / state["weights"])
+        for variable, value in zip(random_states(self.learner), state["random"], strict=True):
+            variable.assign(np.array(value, variable.dtype))
         self.history = state["history"]
         return state["epochs"]
 
@@ -103,11 +105,17 @@ class Checkpoint(keras.callbacks.Callback):
         self.learner.save_weights(part, overwrite=True)
         part.replace(weights)
         state = {"network": fingerprint(self.learner), "epochs": epoch + 1, "weights": weights.name}
+        state |= {"random": [np.asarray(one).tolist() for one in random_states(self.learner)], "history": self.history}
         with whole(self.folder / "state.json") as file:
-            file.write(json.dumps(state | {"history": self.history}).encode())
+            file.write(json.dumps(state).encode())
         for old in self.folder.glob("epoch_*.weights.h5"):
             if old != weights:
                 old.unlink()
+
+
+def random_states(learner: Learner) -> list[keras.Variable]:
+    """The states of layers that draw random numbers, which Keras leaves out of saved weights."""
+    return [variable for variable in learner.variables if variable.name == "seed_generator_state"]
 
 
 def fingerprint(learner: Learner) -> str:
