@@ -85,8 +85,10 @@ def read(built: Path, name: str) -> BeautifulSoup:
     return BeautifulSoup((built / f"{name}.html").read_text(encoding="utf-8"), "html.parser")
 
 
-def test_every_chapter_is_in_the_table_of_contents():
+def test_every_chapter_is_in_the_table_of_contents_and_on_the_first_page(built):
     assert set(CHAPTERS) <= set(site.pages(ROOT))
+    shown = {link["href"] for link in read(built, "book/index").find("article").find_all("a", href=True)}
+    assert {f"../{chapter}.html" for chapter in CHAPTERS} <= shown
 
 
 def visit(page: Page, address: str, name: str) -> None:
