@@ -723,7 +723,7 @@ def riffle(size: int) -> np.ndarray:
     """Where each channel comes from when two halves of the deck are interleaved.
 
     >>> riffle(6).tolist(), riffle(5).tolist()
-    ([0, 3, 1, 4, 2], [0, 3, 1, 4, 2])
+    ([0, 3, 1, 4, 2, 5], [0, 3, 1, 4, 2])
     """
     return np.argsort(np.concatenate([np.arange(0, size, 2), np.arange(1, size, 2)]))
 
