@@ -24,9 +24,10 @@ def chain(seed: int = 0, depth: int = 3, **options) -> Chain:
     return cut(network(depth), [f"relu_{k}" for k in range(1, depth + 1)], **options)
 
 
-def steps(chain: Chain, batches, policy: Policy, seed: int = 0):
-    """The state after a step on every batch, eagerly."""
-    state = chain.state()
+def steps(chain: Chain, batches, policy: Policy, drawn=None):
+    """The state after a step on every batch, eagerly; every block updates where no draws are given."""
+    state, choices, form = chain.state(), Choices.of(policy), Form.of(policy)
+    drawn = tf.ones([len(batches), len(chain.blocks)]) if drawn is None else drawn
     for time, (x, y) in enumerate(batches):
-        state, *_ = step(chain, state, x, y, Choices.of(policy), Form.of(policy), tf.constant(time), tf.constant(seed))
+        state, *_ = step(chain, state, x, y, drawn[time], choices, form, tf.constant(time))
     return state

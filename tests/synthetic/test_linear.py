@@ -20,7 +20,7 @@ def descend(chain, x, y, policy, steps):
     @tf.function(jit_compile=True, autograph=False)
     def run(state):
         def body(i, state, losses):
-            state, passes, _ = step(chain, state, x, y, choices, form, i, tf.constant(0))
+            state, passes, _ = step(chain, state, x, y, tf.ones([len(chain.blocks)]), choices, form, i)
             return i + 1, state, tf.tensor_scatter_nd_update(losses, [[i]], [passes.loss])
 
         return tf.while_loop(lambda i, *_: i < steps, body, (tf.constant(0), state, tf.zeros([steps])))[1:]

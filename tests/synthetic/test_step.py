@@ -89,9 +89,10 @@ def test_blocks_that_hear_the_true_gradient_from_a_perfect_predictor_do_as_in_ba
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
 
-def one_step(cutted, state, batch, policy):
+def one_step(cutted, state, batch, policy, drawn=None):
     choices, form = Choices.of(policy), Form.of(policy)
-    return step(cutted, state, *batch, choices, form, tf.constant(0), tf.constant(0))[0]
+    drawn = tf.ones([len(cutted.blocks)]) if drawn is None else drawn
+    return step(cutted, state, *batch, drawn, choices, form, tf.constant(0))[0]
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
@@ -163,30 +164,13 @@ def test_in_the_warm_up_blocks_follow_backpropagation_while_predictors_learn(bat
 
 def test_a_block_that_is_not_drawn_stays_as_it_is_statistics_and_clock_included(batches):
     cutted = chain(9)
-    state, policy = cutted.state(), Policy(update_probability=1e-9)
-    new = one_step(cutted, state, batches[0], policy)
-    for a, b in zip(tf.nest.flatten(new), tf.nest.flatten(state), strict=True):
-        assert np.array_equal(a, b)
-
-
-def test_updates_are_drawn_with_their_probability_block_by_block(batches):
-    cutted = chain(10)
-    state, times = cutted.state(), 400
-    choices, form = Choices.of(Policy(update_probability=0.2)), Form.of(Policy())
-
-    @tf.function(autograph=False)
-    def run(state, time):
-        return step(cutted, state, *batches[0], choices, form, time, tf.constant(3))[0]
-
-    counts, before = [], np.zeros(4)
-    for time in range(times):
-        state = run(state, tf.constant(time))
-        clocks = np.array([learner.slots[0] for learner in state.blocks])
-        counts.append(clocks - before)
-        before = clocks
-    share = np.mean(counts, axis=0)
-    assert np.all(np.abs(share - 0.2) < 4 * np.sqrt(0.2 * 0.8 / times))
-    assert np.abs(np.corrcoef(np.transpose(counts))[np.triu_indices(4, 1)]).max() < 4 / np.sqrt(times)
+    state = cutted.state()
+    new = one_step(cutted, state, batches[0], Policy(), drawn=tf.constant([0.0, 1.0, 0.0, 0.0]))
+    for k in (0, 2, 3):
+        for a, b in zip(tf.nest.flatten(new.blocks[k]), tf.nest.flatten(state.blocks[k]), strict=True):
+            assert np.array_equal(a, b)
+    assert new.blocks[1].slots[0] == 1.0
+    assert not np.array_equal(new.blocks[1].statistics[0], state.blocks[1].statistics[0])
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])

@@ -8,20 +8,26 @@ from synthetic_helpers import chain, network, steps
 from gradbook.errors import InputError
 from gradbook.seeds import generator
 from gradbook.synthetic.chain import cross_entropy, cut
+from gradbook.synthetic.optimizers import GradientDescent
 from gradbook.synthetic.policy import Policy, modes
 from gradbook.synthetic.similarity import agreement, similarity_matrix
-from gradbook.synthetic.training import train
+from gradbook.synthetic.training import draws, train
 from gradbook.training import order
 
 
 def test_the_compiled_loop_does_what_steps_do_one_by_one(data):
-    policy = Policy(update_probability=0.6, mixing=0.25, warm_up=2)
-    (run,) = train(lambda: chain(3), data, {"it": policy}, seeds=[4], steps=6, batch_size=15, every=3)
+    """Plain descent: Adam would turn the rounding of gradients that are zero, as before a normalisation, into steps."""
+    policy = Policy(update_probability=0.6, mixing=0.25, warm_up=2, learning_rate=0.1)
+
+    def build():
+        return chain(3, optimizer=GradientDescent())
+
+    (run,) = train(build, data, {"it": policy}, seeds=[4], steps=6, batch_size=15, every=3)
     batches = [
         (tf.constant(data.x_train[i]), tf.constant(data.y_train[i]))
         for i in order(60, (6, 15), generator(4, "batches"))
     ]
-    expected = steps(chain(3), batches, policy, seed=4)
+    expected = steps(build(), batches, policy, draws(4, 0.6, (6, 4)))
     for mine, theirs in zip(run.chain.state()[:2], expected[:2], strict=True):
         for one, other in zip(mine, theirs, strict=True):
             for a, b in zip([*one.weights, *one.statistics], [*other.weights, *other.statistics], strict=True):
@@ -43,6 +49,13 @@ def chain_of_seed():
 
 def shallow():
     return cut(network(depth=1), ["relu_1"], loss=cross_entropy, context=3)
+
+
+def test_updates_are_drawn_with_their_probability_block_by_block():
+    drawn = draws(0, 0.2, (10_000, 4))
+    assert np.all(np.abs(drawn.mean(axis=0) - 0.2) < 4 * np.sqrt(0.2 * 0.8 / 10_000))
+    assert np.abs(np.corrcoef(drawn.T)[np.triu_indices(4, 1)]).max() < 4 / np.sqrt(10_000)
+    assert draws(0, 1.0, (10, 4)).all()
 
 
 def test_training_learns_and_logs(data):

@@ -140,12 +140,13 @@ def _step(
         with tape.stop_recording():
             backs = [one.back for one in windows[:-1]] + [lambda _: windows[-1].back(tf.zeros_like(state))]
             heard, carried, _ = messages(said, backs, choices.mixing)
-        error = tf.add_n([predictor_loss(*pair, loss, **form.error) for pair in zip(said, carried, strict=True)])
+        errors = [predictor_loss(*pair, loss, **form.error) for pair in zip(said, carried, strict=True)]
+        error = sum(errors, tf.zeros([]))
 
     messages_in = [*heard, tf.zeros_like(state)]
     moved = [one.gradients(message) for one, message in zip(windows, messages_in, strict=True)]
     moved = [tf.add_n(parts) for parts in zip(*moved, strict=True)]
-    gradients = [moved[: len(cell)], moved[len(cell) :], tape.gradient(error, predictor)]
+    gradients = [moved[: len(cell)], moved[len(cell) :], tape.gradient(error, predictor, unconnected_gradients="zero")]
     rates = [choices.learning_rate, choices.learning_rate, choices.predictor_learning_rate]
     return [_moved(*one) for one in zip(learners, gradients, rates, strict=True)], loss
 
@@ -165,8 +166,8 @@ class _Window(NamedTuple):
 
     def gradients(self, message: tf.Tensor) -> list[tf.Tensor]:
         """The same of the weights."""
-        found = self.tape.gradient([self.loss, self.end], self.weights, [tf.ones([]), message])
-        return [tf.zeros_like(w) if g is None else g for w, g in zip(self.weights, found, strict=True)]
+        ends, messages = [self.loss, self.end], [tf.ones([]), message]
+        return self.tape.gradient(ends, self.weights, messages, unconnected_gradients="zero")
 
 
 def _unroll(
@@ -188,7 +189,6 @@ def _unroll(
                 logits, _ = parts.readout.stateless_call(readout, [], end)
                 bits = tf.nn.sigmoid_cross_entropy_with_logits(y[t], logits)
                 loss += 2 * tf.reduce_mean(bits) / x.shape[0]
-        loss = loss + 0 * tf.reduce_sum(end)
     return _Window(state, end, loss, [*cell, *readout], tape)
 
 

@@ -18,7 +18,6 @@ class Choices(NamedTuple):
 
     mixing: tf.Tensor
     conditional: tf.Tensor
-    update_probability: tf.Tensor
     warm_up: tf.Tensor
     learning_rate: tf.Tensor
     predictor_learning_rate: tf.Tensor
@@ -175,25 +174,23 @@ def step(
     state: State,
     x: tf.Tensor,
     y: tf.Tensor,
+    drawn: tf.Tensor,
     choices: Choices,
     form: Form,
     time: tf.Tensor,
-    seed: tf.Tensor,
 ) -> tuple[State, Forward, Letters]:
-    """Draw which blocks update, and update them.
+    """Update the blocks that were drawn, all from the weights at the step's start.
 
     Args:
         x, y: a batch of inputs and of targets, which are the context too; float32 [n, …].
+        drawn: 1 for each block that updates and 0 for the others, float32 [K].
         time: steps taken so far, integer.
-        seed: decides the draws, together with the time; integer.
 
     Returns:
         The state after the step, and what it followed from.
     """
     passes = forward(chain, state, x, y, choices)
     post = letters(passes, choices, time)
-    uniform = tf.random.stateless_uniform([len(chain.blocks)], tf.stack([seed, time]), alg="philox")
-    drawn = tf.cast(uniform < choices.update_probability, tf.float32)
     for k in range(len(chain.blocks)):
         state = update(chain, state, k, passes, post, choices, form, drawn[k])
     return state, passes, post

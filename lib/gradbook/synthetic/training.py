@@ -86,6 +86,7 @@ def train(
     Raises:
         InputError: a number out of its range, or a context whose width is not that of the targets.
 
+    >>> from gradbook.synthetic import modes
     >>> from gradbook.synthetic.chain import cross_entropy, cut
     >>> def build():
     ...     layers = [keras.layers.Dense(8, activation="relu", name="hidden"), keras.layers.Dense(3)]
@@ -117,12 +118,13 @@ def train(
     def carry_on(job: tuple[Run, Policy]) -> Run:
         run, policy = job
         state, curves = run.chain.state(), run.curves
-        form, seed = Form.of(policy), tf.constant(run.seed & 0x7FFFFFFF)
+        form = Form.of(policy)
         batches = order(len(data.x_train), (steps, batch_size), generator(run.seed, "batches"))
+        drawn = draws(run.seed, policy.update_probability, (steps, len(chain.blocks)))
         for time in range(0, steps, every):
-            some = tf.constant(batches[time : time + every])
+            some = [tf.constant(part[time : time + every]) for part in (batches, drawn)]
             choices = Choices.of(policy).slowed(0.1 ** sum(time >= share * steps for share in policy.drops))
-            state, logs = advance(state, device, some, choices, form, tf.constant(time), seed)
+            state, logs = advance(state, device, *some, choices, form, tf.constant(time))
             logs |= test(state, device)
             for name, value in {"step": min(time + every, steps), **logs}.items():
                 curves.setdefault(name, []).append(float(value))
@@ -134,21 +136,30 @@ def train(
     return sorted(done, key=lambda run: list(policies).index(run.name))
 
 
+def draws(seed: int, probability: float, shape: tuple[int, int]) -> np.ndarray:
+    """Which block updates at which step: 1 with the given probability, each by itself, else 0; float32 [steps, K].
+
+    >>> draws(0, 0.5, (2, 4)).tolist()
+    [[0.0, 1.0, 0.0, 1.0], [1.0, 0.0, 0.0, 1.0]]
+    """
+    return (generator(seed, "updates").random(shape) < probability).astype(np.float32)
+
+
 def _advance(
     chain: Chain,
     state: State,
     data: Data,
     batches: tf.Tensor,
+    drawn: tf.Tensor,
     choices: Choices,
     form: Form,
     time: tf.Tensor,
-    seed: tf.Tensor,
 ) -> tuple[State, dict[str, tf.Tensor]]:
-    """Steps on the given batches, int32 [steps, batch_size], and the means of what they logged."""
+    """Steps on batches, int32 [steps, batch_size], with draws, float32 [steps, K]; and means of what they logged."""
 
     def body(i: tf.Tensor, state: State, sums: list[tf.Tensor]) -> tuple:
         x, y = (tf.gather(part, batches[i]) for part in (data.x_train, data.y_train))
-        state, passes, post = step(chain, state, x, y, choices, form, time + i, seed)
+        state, passes, post = step(chain, state, x, y, drawn[i], choices, form, time + i)
         logs = [passes.loss, *_agreement(passes, post)]
         return i + 1, state, [a + b for a, b in zip(sums, logs, strict=True)]
 
