@@ -44,9 +44,6 @@ REPEATABLE = {
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TQDM_DISABLE": "1"}
 """Environment of every kernel: nothing but results on the page."""
 
-KERNEL_ARGUMENTS = ["--log-level=ERROR", "--IPKernelApp.capture_fd_output=False"]
-"""What TensorFlow logs from C++ while it is imported, times included, no variable silences: pages leave it out."""
-
 
 @dataclass(frozen=True)
 class Job:
@@ -143,7 +140,7 @@ def run(job: Job, position: int = 0) -> dict[str, Any]:
         try:
             executed = papermill.execute_notebook(
                 half, half, job.parameters, cwd=folder, progress_bar=bar,
-                execution_timeout=CELL_TIME_LIMIT if job.is_twin else None, extra_arguments=KERNEL_ARGUMENTS,
+                execution_timeout=CELL_TIME_LIMIT if job.is_twin else None, extra_arguments=["--log-level=ERROR"],
             )  # fmt: skip
         except PapermillExecutionError as error:
             raise _failed(
