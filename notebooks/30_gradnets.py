@@ -143,7 +143,7 @@ figure, axes = plt.subplots()
 for g, look in plots.looks([0.01, 0.1, 0.3, 0.6, 1.0]).items():
     _ = axes.semilogy(range(2, depth), gradients_by_layer(g), label=f"g = {g}", **look)
 _ = axes.set(xlabel="layer", ylabel="length of the gradient")
-_ = axes.legend(loc="center right", bbox_to_anchor=(1, 0.35))
+_ = axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 
 # %% [markdown]
 # {numref}`fig-gradnets-slopes` shows the whole argument: no matrix is better off than another, and how well all of them
@@ -261,9 +261,9 @@ _ = figure.colorbar(image, ax=axes, label=r"$\log_{10}$ mean |gradient|")
 # {numref}`fig-gradnets-film` shows what passes through the layers in the meantime.
 
 
-# %% mystnb={"figure": {"caption": "What the layers hand on while the gate opens: distribution of the units' values by layer, over the test images, first seed. Colour: share of units, on a logarithmic scale.", "name": "fig-gradnets-film"}, "image": {"alt": "A film of 16 frames. First, with the gate closed, all layers show the same distribution, for each hands on what it got. As g grows the rows come to differ, and values spread out. With the gate open, every layer has most of its units at zero and a tail of large values."}}
+# %% mystnb={"figure": {"caption": "What the layers hand on while the gate opens: distribution of the units' values by layer, over the test images, first seed. Colour: share of units, on a logarithmic scale.", "name": "fig-gradnets-film"}, "image": {"alt": "A film. First, with the gate closed, all layers show the same distribution between 0 and 1.2, for each hands on what it got. As g grows the values spread, the farther up the layer the more. With the gate open, most units of every layer are at zero, and the values of the upper layers reach beyond 5."}}
 images = mnist.tensors(dataset)[2][:300]
-bins = np.linspace(-1, 5, 61)
+bins = np.linspace(-0.5, 5, 56)
 
 
 def values_by_layer(moment):
@@ -276,7 +276,7 @@ def values_by_layer(moment):
 figure, axes = plt.subplots(figsize=(6, 3), dpi=80)
 film = runs["gate opens"][0][::2]
 picture = axes.imshow(
-    np.zeros((depth - 2, len(bins) - 1)), aspect="auto", origin="lower", extent=(-1, 5, 2, depth), vmin=-4, vmax=0
+    np.zeros((depth - 2, len(bins) - 1)), aspect="auto", origin="lower", extent=(-0.5, 5, 2, depth), vmin=-4, vmax=0
 )
 axes.grid(False)
 _ = axes.set(xlabel="value of a unit", ylabel="layer")
