@@ -167,8 +167,8 @@ _ = axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 source(stack.identity, stack.preactivation, stack.residual, stack.leaky, stack.highway)
 
 # %% [markdown]
-# The gate is a schedule, a function of the part of training that is done, so that the same object serves a compiled loop
-# and a layer of Keras, and is saved with a model.
+# The gate is a schedule, a function of the part of training that is done ({numref}`fig-gradnets-schedules`), so that the
+# same object serves a compiled loop and a layer of Keras, and is saved with a model.
 
 # %% mystnb={"figure": {"caption": "Schedules of the gate. The published run uses the linear one, open after half of training; the first author's own library has it open after a fifth.", "name": "fig-gradnets-schedules"}, "image": {"alt": "Four curves of g against progress from 0 to 1. Linear rises straight to 1 at one half, cosine does so slowly at both ends, step jumps at one quarter, constant stays at 0.25."}}
 figure, axes = plt.subplots(figsize=(7, 2.2))
@@ -341,7 +341,8 @@ _ = axes[0].legend(loc="lower right")
 #
 # ### What the gate is worth
 #
-# The controls, and the rest of the study so far. A cell is named by what it changes in the published setting.
+# The controls, and the rest of the study so far, as a table and run by run in {numref}`fig-gradnets-cells`. A cell is named
+# by what it changes in the published setting.
 
 # %%
 planned = catalogue.study("gradnets").configurations
