@@ -53,7 +53,7 @@ width = 32  # 256 is the published one
 batch_size = 16
 learning_rate = 3e-3
 steps = 1500
-copy_steps = 1600
+copy_steps = 1500
 
 # %%
 from functools import partial
@@ -301,14 +301,14 @@ _ = axes[0].legend()
 # alike it sees any two images. Here are the matrices of test images, sorted by class.
 
 # %% mystnb={"figure": {"caption": "Similarity (correlation of features) of test images sorted by class, by hidden layer, for one seed. Top: backpropagation. Bottom: cDNI.", "name": "fig-synthetic-similarity"}, "image": {"alt": "Two rows of square matrices with a pattern of ten blocks. In the top row the blocks on the diagonal sharpen gradually from the first layer to the last. In the bottom row the blocks are sharper in the last layers, and darker than those above them: there, images of one class look all alike."}}
-order = np.argsort(data.y_test.argmax(1), kind="stable")[:: max(1, len(data.y_test) // 90)]
+order = np.argsort(data.y_test.argmax(1), kind="stable")[:: max(1, len(data.y_test) // 60)]
 figure, axes = plt.subplots(2, depth, figsize=(7, 4.8))
 matrices = {}
 for row, mode in zip(axes, ("backpropagation", "cDNI"), strict=True):
     chain = next(run.chain for run in runs if run.name == mode)
     for k, features in enumerate(chain.outputs(chain.state(), data.x_test[order])[:-1]):
         matrices[mode, k] = similarity.similarity_matrix(features.numpy())
-        _ = row[k].imshow(matrices[mode, k], vmin=-1, vmax=1, cmap="RdBu")
+        _ = row[k].imshow(matrices[mode, k].round(1), vmin=-1, vmax=1, cmap="RdBu")
         _ = row[k].set(title=f"{mode}, layer {k + 1}", xticks=[], yticks=[])
         _ = row[k].grid(False)
 
@@ -338,7 +338,7 @@ memory = {
     "truncated": Policy(**pace | {"predictor_learning_rate": 0.0}),
     "truncated, extended": Policy(**pace),
 }
-losses = recurrent.train_copy(memory, seeds=list(seeds), length=length, window=window, steps=copy_steps)
+losses = recurrent.train_copy(memory, seeds=list(seeds)[:3], length=length, window=window, steps=copy_steps)
 glue("window", window)
 
 # %% mystnb={"figure": {"caption": "Repeating four pairs of bits. Loss by training step for backpropagation through the whole sequence, through windows of half of it, and the same extended by a synthetic gradient. Every seed, and the mean; guessing costs log 2 (grey).", "name": "fig-synthetic-copy"}, "image": {"alt": "Truncated backpropagation stays above half of the loss of guessing. Extended by a synthetic gradient the loss goes down almost to zero, but takes more than twice as many steps as full backpropagation."}}
@@ -390,7 +390,7 @@ for mode, fields in five.items():
         _ = plots.seeds(axes, full_curves("step", **fields)[0], accuracy, mode, **looks[mode])
 for value, dashes in zip(reference.value.astype(float), ("-", "--"), strict=True):
     _ = axes.axhline(value / 100, color="grey", linewidth=0.8, linestyle=dashes)
-_ = axes.set(xlabel="steps", ylabel="test accuracy", ylim=(0.8, 1))
+_ = axes.set(xlabel="steps", ylabel="test accuracy", ylim=(0.6, 1))
 if len(study):
     _ = axes.legend()
 
@@ -510,10 +510,10 @@ glue("seed_synthetic", float(facts["test_accuracy", "synthetic gradients"]))
 
 # %% tags=["hide-cell"]
 deaf = {"never": modes(learning_rate=learning_rate)["no backpropagation"]}
-options = {"seeds": seeds, "steps": steps, "batch_size": batch_size, "every": steps}
+options = {"seeds": list(seeds)[:3], "steps": steps, "batch_size": batch_size, "every": steps}
 noisy = train(partial(build, initializer="glorot_uniform"), data, deaf, **options)
 random_predictors = pd.Series([run.curves["accuracy"][-1] for run in noisy])
-pd.DataFrame({"zero": final["no backpropagation"], "random": random_predictors}).agg(["mean", "std"]).round(3)
+pd.DataFrame({"zero": final["no backpropagation"][:3], "random": random_predictors}).agg(["mean", "std"]).round(3)
 
 # %% [markdown]
 # 2. A predictor of gradients can be the derivative of a predictor of *losses*, a critic. For a linear readout, which form must
@@ -545,7 +545,7 @@ round(float(np.abs(critic(tf.constant(h), tf.constant(y)) - (h @ w - y) @ w.T).m
 # %% tags=["hide-cell"]
 warm = train(build, data, {"warm": Policy(warm_up=steps // 3, learning_rate=learning_rate)}, **options)
 started = pd.Series([run.curves["accuracy"][-1] for run in warm])
-pd.DataFrame({"cold": final["cDNI"], "warm": started}).agg(["mean", "std"]).round(3)
+pd.DataFrame({"cold": final["cDNI"][:3], "warm": started}).agg(["mean", "std"]).round(3)
 
 # %% [markdown]
 # ## Take-aways

@@ -111,7 +111,7 @@ def train(
     chain = jobs[0][0].chain
     _check_context(chain, data.y_train.shape[1])
     dense = all(len(block.output.shape) == 2 for block in chain.blocks)
-    advance = tf.function(partial(_advance, chain), jit_compile=dense, autograph=False)
+    advance = tf.function(partial(advance_many, chain), jit_compile=dense, autograph=False)
     test = tf.function(partial(_test, chain), jit_compile=dense, autograph=False)
     device = Data(*(tf.constant(part, tf.float32) for part in data))
 
@@ -131,7 +131,7 @@ def train(
         run.chain.assign(state)
         return run
 
-    with ThreadPoolExecutor(_cores()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         done = list(pool.map(carry_on, jobs))
     return sorted(done, key=lambda run: list(policies).index(run.name))
 
@@ -145,7 +145,7 @@ def draws(seed: int, probability: float, shape: tuple[int, int]) -> np.ndarray:
     return (generator(seed, "updates").random(shape) < probability).astype(np.float32)
 
 
-def _advance(
+def advance_many(
     chain: Chain,
     state: State,
     data: Data,
@@ -185,7 +185,8 @@ def _test(chain: Chain, state: State, data: Data) -> dict[str, tf.Tensor]:
     return {"test_loss": chain.loss(data.y_test, outputs), "accuracy": tf.reduce_mean(tf.cast(right, tf.float32))}
 
 
-def _cores() -> int:
+def cores() -> int:
+    """How many runs to carry on at once: one on each core that TensorFlow may use."""
     return tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count() or 1
 
 
