@@ -3,10 +3,11 @@
 import re
 import shutil
 from collections.abc import Iterator
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from threading import Thread
-from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
 from bs4 import BeautifulSoup
@@ -81,13 +82,19 @@ def page(browser, address) -> Iterator[Page]:
         assert troubles == []
 
 
-def read(built: Path, name: str) -> BeautifulSoup:
-    return BeautifulSoup((built / f"{name}.html").read_text(encoding="utf-8"), "html.parser")
+@cache
+def read(page: Path) -> BeautifulSoup:
+    return BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+
+
+@cache
+def anchors(page: Path) -> set[str]:
+    return {element["id"] for element in read(page).find_all(id=True)}
 
 
 def test_every_chapter_is_in_the_table_of_contents_and_on_the_first_page(built):
     assert set(CHAPTERS) <= set(site.pages(ROOT))
-    shown = {link["href"] for link in read(built, "book/index").find("article").find_all("a", href=True)}
+    shown = {link["href"] for link in read(built / "book/index.html").find("article").find_all("a", href=True)}
     assert {f"../{chapter}.html" for chapter in CHAPTERS} <= shown
 
 
@@ -118,24 +125,19 @@ def test_the_root_leads_to_the_first_page(page, address):
 def test_every_internal_link_leads_somewhere(built, name):
     broken = []
     for tag, attribute in (("a", "href"), ("img", "src"), ("link", "href"), ("script", "src")):
-        for element in read(built, name).find_all(tag, **{attribute: True}):
-            target = element[attribute]
-            path, fragment = urldefrag(urljoin(f"/{name}.html", target))
-            if urlsplit(target).scheme or target.startswith("//"):
-                continue
-            file = built / unquote(urlsplit(path).path).lstrip("/")
-            if not file.is_file():
-                broken.append(target)
-            elif fragment and file.suffix == ".html":
-                identity = unquote(fragment)
-                if not read(built, str(file.relative_to(built).with_suffix(""))).find(id=identity):
-                    broken.append(target)
+        for element in read(built / f"{name}.html").find_all(tag, **{attribute: True}):
+            target = urlsplit(urljoin(f"/{name}.html", element[attribute]))
+            file, anchor = built / unquote(target.path).lstrip("/"), unquote(target.fragment)
+            outside = target.scheme or target.netloc
+            lost = not file.is_file() or (anchor and file.suffix == ".html" and anchor not in anchors(file))
+            if lost and not outside:
+                broken.append(element[attribute])
     assert broken == []
 
 
 @pytest.mark.parametrize("name", site.pages(ROOT))
 def test_a_page_reads_well_without_eyes(built, name):
-    article = read(built, name).find("article")
+    article = read(built / f"{name}.html").find("article")
     assert [str(image)[:200] for image in article.find_all("img") if not image.get("alt", "").strip()] == []
     levels = [int(heading.name[1]) for heading in article.find_all(re.compile("^h[1-6]$"))]
     assert levels[0] == 1 and levels.count(1) == 1
@@ -152,20 +154,21 @@ def test_the_search_finds_a_term_and_leads_to_it(page, address):
     assert "censoring" in page.locator("article").inner_text().lower()
 
 
-@pytest.mark.parametrize("name", CHAPTERS)
-def test_the_slider_of_a_player_moves_its_frame(page, address, name):
-    visit(page, address, name)
-    players = page.locator(".animation")
-    assert players.count()
-    for player in players.all():
-        picture, slider = player.locator("img"), player.locator("input[type=range]")
-        slider.focus()
-        slider.press("Home")
-        first = picture.get_attribute("src")
-        slider.press("End")
-        assert picture.get_attribute("src") != first
-        slider.press("Home")
-        assert picture.get_attribute("src") == first
+def test_the_slider_of_every_player_moves_its_frame(page, address):
+    moved = 0
+    for name in CHAPTERS:
+        visit(page, address, name)
+        for player in page.locator(".animation").all():
+            picture, slider = player.locator("img"), player.locator("input[type=range]")
+            slider.focus()
+            slider.press("Home")
+            first = picture.get_attribute("src")
+            slider.press("End")
+            assert picture.get_attribute("src") != first
+            slider.press("Home")
+            assert picture.get_attribute("src") == first
+            moved += 1
+    assert moved
 
 
 def test_light_turns_to_dark_and_both_can_be_read(page, address):
