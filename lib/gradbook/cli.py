@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -148,9 +150,11 @@ def count(network: str, conv: str | None, convention: str, layers: bool) -> None
       gradbook count darts --conv tensor_train:0.41 --layers
     """
     from gradbook.errors import unknown
-    from gradbook.lowrank import count as counting
-    from gradbook.lowrank.convs import substitute
-    from gradbook.lowrank.networks import NETWORKS
+
+    with _no_greetings():
+        from gradbook.lowrank import count as counting
+        from gradbook.lowrank.convs import substitute
+        from gradbook.lowrank.networks import NETWORKS
 
     if network not in NETWORKS:
         raise unknown("network", network, NETWORKS)
@@ -323,6 +327,19 @@ def results_export(name: str, store_path: Path | None) -> None:
     click.echo(f"{name}: {exported.runs} runs in {results.FOLDER / name}.csv, {exported.added} of them new")
     if exported.dropped:
         click.echo(f"{exported.dropped} rows dropped: of another version of the experiment, or no longer in the study")
+
+
+@contextmanager
+def _no_greetings() -> Iterator[None]:
+    """TensorFlow's native libraries greet on the error stream while they are imported; nobody hears it in here."""
+    kept = os.dup(2)
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def main() -> None:

@@ -111,7 +111,8 @@ def _near(size: Callable[[float], int], target: int, row: Family) -> dict[float,
     """Values on both sides of where the count crosses the target, in as few decimals as give the same count."""
     from scipy.optimize import brentq
 
-    edge = brentq(lambda value: size(value) - target - 0.5, row.low, row.high, xtol=1e-13)
+    at_the_end = size(row.high) <= target
+    edge = row.high if at_the_end else brentq(lambda value: size(value) - target - 0.5, row.low, row.high, xtol=1e-13)
     sides = [max(edge - 1e-11, row.low), min(edge + 1e-11, row.high)]
     found = {}
     for side in sides:
