@@ -301,8 +301,8 @@ _ = axes[0].legend()
 # alike it sees any two images. Here are the matrices of test images, sorted by class.
 
 # %% mystnb={"figure": {"caption": "Similarity (correlation of features) of test images sorted by class, by hidden layer, for one seed. Top: backpropagation. Bottom: cDNI.", "name": "fig-synthetic-similarity"}, "image": {"alt": "Two rows of square matrices with a pattern of ten blocks. In the top row the blocks on the diagonal sharpen gradually from the first layer to the last. In the bottom row the blocks are sharper in the last layers, and darker than those above them: there, images of one class look all alike."}}
-order = np.argsort(data.y_test.argmax(1), kind="stable")[:: max(1, len(data.y_test) // 60)]
-figure, axes = plt.subplots(2, depth, figsize=(7, 4.8))
+order = np.argsort(data.y_test.argmax(1), kind="stable")[:: max(1, len(data.y_test) // 50)]
+figure, axes = plt.subplots(2, depth, figsize=(7, 4.8), dpi=60)
 matrices = {}
 for row, mode in zip(axes, ("backpropagation", "cDNI"), strict=True):
     chain = next(run.chain for run in runs if run.name == mode)
