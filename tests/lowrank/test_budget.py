@@ -74,8 +74,8 @@ def test_sizes_are_those_of_built_networks():
         assert sizes(convolution) == parameters(weightless(lambda made=convolution: small(made))), name
 
 
-@pytest.mark.parametrize("family", ["hashed", "separable_hashed", "low_rank", "tied_low_rank", "tensor_train", "cp"])
-@settings(max_examples=3, deadline=None)
+@pytest.mark.parametrize("family", ["hashed", "low_rank", "tensor_train", "cp"])
+@settings(max_examples=2, deadline=None)
 @given(value=st.floats(0.05, 1))
 def test_a_size_that_the_family_has_is_met_exactly(family, value):
     target = SMALL(substitute(family, value))

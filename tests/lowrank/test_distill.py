@@ -66,7 +66,7 @@ def test_decay_is_smaller_on_shared_weights_alone(tiny, examples):
     assert len(shared) == 2  # the two matrices of the low-rank layer, and not its depthwise kernel
     squares = [0.0, 0.0]
     for weight in network.trainable_weights:
-        squares[id(weight) in shared] += float(np.square(weight).sum())
+        squares[id(weight) in shared] += float(np.square(keras.ops.convert_to_numpy(weight)).sum())
     plain, decayed = losses(Learner(network, weight_decay=0.1, ratio=0.25), examples)
     assert decayed - plain == pytest.approx(0.05 * (squares[0] + 0.25 * squares[1]), rel=1e-4)
 
@@ -87,7 +87,7 @@ def test_a_teacher_that_differs_adds_its_share(tiny, examples):
 
 def test_training_leaves_the_teacher_alone(tiny, examples):
     teacher = tiny(1)
-    before = [np.array(weight) for weight in teacher.weights]
+    before = [keras.ops.convert_to_numpy(weight) for weight in teacher.weights]
     learner = Learner(tiny(0), teacher)
     learner.compile("sgd", jit_compile=False)
     learner.fit(*examples, epochs=1, verbose=0)

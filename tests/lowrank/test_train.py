@@ -104,7 +104,7 @@ class Interruption(keras.callbacks.Callback):
 def learn(tiny, examples, folder=None, callbacks=()):
     learner = Learner(tiny(), weight_decay=1e-3, ratio=0.5)
     history = train(learner, *examples, PLAIN, folder=folder, validation=examples, callbacks=callbacks)
-    return history, [np.array(weight) for weight in learner.network.weights]
+    return history, [keras.ops.convert_to_numpy(weight) for weight in learner.network.weights]
 
 
 def test_an_interrupted_training_ends_as_if_it_had_not_been(tiny, examples, tmp_path):

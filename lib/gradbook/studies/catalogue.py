@@ -117,7 +117,7 @@ def lowrank() -> Study:
     """Students on CIFAR-10: families at two budgets, with and without a teacher; then decay, cutout and shuffling."""
     from gradbook.lowrank.students import EXPERIMENT, Configuration
 
-    size = {"depth": [16], "width": [2], "images": [20_000], "epochs": [30], "batch_size": [128]}
+    size = {"depth": [16], "width": [2], "images": [10_000], "epochs": [10], "batch_size": [128]}
     cifar = {"dataset": ["cifar10"], "cutout": [16], "seed": range(2)} | size
     families = [
         "low_rank",
