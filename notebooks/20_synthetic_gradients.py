@@ -484,7 +484,8 @@ missing if len(missing) else "Nothing is missing."
 # - **One network tested twice.** The cell that should test the synthetic network evaluates the other session again, on
 #   other random batches: the two numbers differ by chance. Here each run is tested with its own weights.
 # - **Test images as validation.** They were used to watch training. Here they are logged too, but nothing is
-#   chosen by them during a run. The one learning rate of the full-scale runs was picked by hand from three, on one seed.
+#   chosen by them during a run. The learning rate of the full-scale runs was set by hand,
+#   after short trials of one seed at a higher and a lower one that were judged by test accuracy; it was not itself tried.
 # - **Batch normalisation never learnt its statistics.** The layers were called without their training flag, so that they
 #   normalised with mean 0 and variance 1 throughout. Here a block's statistics move with its updates.
 # - **Both writers shared a folder**, so that validation curves lay over training curves. Here every run keeps its own.
