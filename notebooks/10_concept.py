@@ -242,7 +242,7 @@ _ = figure.legend(loc="outside right upper")
 # Move the slider of {numref}`fig-concept-film`, or give it the focus and use the arrow keys, to see who is where when.
 
 # %% mystnb={"figure": {"caption": "The same seven descents as a film; the time between pictures grows.", "name": "fig-concept-film"}, "image": {"alt": "Seven dots leave (0, 2) together. Within a few hundred steps all reach the circle; then projection, orthogonal and multitask run ahead to the right, while the cosine rules stay where they are."}}
-figure, axes = plt.subplots(figsize=(5, 3.6), dpi=80, layout="none")
+figure, axes = plt.subplots(figsize=(5, 3.6), dpi=80)
 draw_plane(axes)
 dots = {rule: axes.plot([], [], "o", color=looks[rule]["color"])[0] for rule in RULES}
 trails = {rule: axes.plot([], [], **looks[rule])[0] for rule in RULES}

@@ -70,8 +70,12 @@ def player(animation: FuncAnimation, name: str, alt: str) -> HTML:
     """
     if not re.fullmatch(r"\w+", name, re.ASCII):
         raise InputError(f"name must consist of letters, digits and underscores; got {name!r}.")
+    figure = animation._fig
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # once for all frames, which must not jump and are drawn faster so
+    figure.canvas.draw_idle = lambda: None  # frames are saved, not shown
     html = animation.to_jshtml(default_mode="once")
-    plt.close(animation._fig)
+    plt.close(figure)
     (random,) = set(re.findall(r"_anim_img([0-9a-f]{32})", html))
     html = re.sub(r"<link[^>]*>", "", html.replace(random, f"_{name}"))
     html = re.sub(r'<i class="fa fa-([^"]+)"></i>', lambda icon: SYMBOLS[icon[1]], html)
