@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -111,7 +112,8 @@ def run(configuration: Configuration, seeds: Sequence[int]) -> list[Record]:
 
     shape = images.shape[1:]
     model = network(shape)
-    epoch = two_headed.compiled_epoch(model, c.rule, scope=c.scope, weight=c.weight, learning_rate=c.learning_rate)
+    choices = {"rule": c.rule, "scope": c.scope, "weight": c.weight, "learning_rate": c.learning_rate}
+    epoch = two_headed.compiled_epoch(partial(two_headed.descend, model, **choices))
     evaluate = evaluator(lambda images: model.main(model.trunk(images)))
 
     def curves(seed: int) -> dict[str, list[float]]:

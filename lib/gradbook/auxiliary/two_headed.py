@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -32,10 +31,11 @@ class TwoHeaded:
             mine.set_weights(theirs.get_weights())
 
 
-def gradients(trunk: keras.Model, head: keras.Model, images: tf.Tensor, labels: tf.Tensor) -> tuple[list, list]:
+def gradients(trunk: keras.Model, head: keras.Model, examples: Examples, *, training: bool = False) -> list[list]:
     """Gradients of one task's mean cross-entropy in the trunk's and in its own head's trainable variables."""
+    images, labels = examples
     with tf.GradientTape() as tape:
-        logits = head(trunk(images))
+        logits = head(trunk(images, training=training))
         loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
     return tape.gradient(loss, (trunk.trainable_variables, head.trainable_variables))
 
@@ -49,6 +49,7 @@ def descend(
     scope: Scope,
     weight: float,
     learning_rate: float,
+    training: bool = False,
 ) -> tf.Tensor:
     """One step of gradient descent on both tasks (Du et al. 2018).
 
@@ -61,26 +62,65 @@ def descend(
         rule, scope: as in `gradbook.auxiliary.censor`.
         weight: λ ≥ 0, the helper's weight in the trunk.
         learning_rate: η > 0.
+        training: whether batch normalisation normalises by the batch, instead of by the averages it holds.
 
     Returns:
         cos(u, v), ‖u‖ and ‖v‖ in the trunk, float32 [3].
     """
-    v, main_head = gradients(network.trunk, network.main, *main)
-    u, helper_head = gradients(network.trunk, network.helper, *helper)
+    v, main_head = gradients(network.trunk, network.main, main, training=training)
+    u, helper_head = gradients(network.trunk, network.helper, helper, training=training)
     kept = censor(u, v, rule, scope=scope)
-    shared = [v + weight * k for v, k in zip(v, kept, strict=True)]
-    directions = (shared, main_head, helper_head)
-    for model, direction in zip(network.models, directions, strict=True):
-        for variable, change in zip(model.trainable_variables, direction, strict=True):
-            variable.assign_sub(learning_rate * change)
+    shared = [v if k is None else v + weight * k for v, k in zip(v, kept, strict=True)]
+    for model, direction in zip(network.models, (shared, main_head, helper_head), strict=True):
+        _subtract(learning_rate, direction, model)
     return tf.stack([cosine(u, v), tf.linalg.global_norm(u), tf.linalg.global_norm(v)])
 
 
-def compiled_epoch(network: TwoHeaded, rule: Rule, **options: Any) -> Callable:
+def descend_apart(
+    network: TwoHeaded,
+    apart: keras.Model,
+    main: Examples,
+    helper: Examples,
+    *,
+    weight: float,
+    learning_rate: float,
+    training: bool = False,
+) -> tf.Tensor:
+    """One step of `descend` under `unweighted_cosine` as szkocot (2019) wrote it: the helper has a trunk of its own.
+
+    Where u·v > 0, both trunks follow v + weight · u. Else each follows its own task, and from then on u is the
+    gradient of another network than the one it is compared and combined in.
+
+    Args:
+        apart: the helper's trunk, which starts as a copy of ``network.trunk``.
+        network, main, helper, weight, learning_rate, training: as in `descend`, with global scope.
+
+    Returns:
+        As `descend` does.
+    """
+    v, main_head = gradients(network.trunk, network.main, main, training=training)
+    u, helper_head = gradients(apart, network.helper, helper, training=training)
+    agreed = cosine(u, v)
+    gate = tf.cast(agreed > 0, tf.float32)
+    pairs = list(zip(u, v, strict=True))
+    to_main = [None if u is None else v + gate * weight * u for u, v in pairs]
+    to_helper = [None if u is None else gate * v + weight * u for u, v in pairs]
+    for model, direction in zip((*network.models, apart), (to_main, main_head, helper_head, to_helper), strict=True):
+        _subtract(learning_rate, direction, model)
+    return tf.stack([agreed, tf.linalg.global_norm(u), tf.linalg.global_norm(v)])
+
+
+def _subtract(learning_rate: float, direction: list[tf.Tensor], model: keras.Model) -> None:
+    for variable, change in zip(model.trainable_variables, direction, strict=True):
+        if change is not None:
+            variable.assign_sub(learning_rate * change)
+
+
+def compiled_epoch(step: Callable[[Examples, Examples], tf.Tensor]) -> Callable:
     """Many steps in one compiled call.
 
     Args:
-        network, rule, options: as in `descend`.
+        step: what to do with a batch of main and one of helper examples, such as `descend` with all else filled in.
 
     Returns:
         A function of all main and helper examples, each images float32 [n, …] and labels int32 [n], and of those that
@@ -95,9 +135,9 @@ def compiled_epoch(network: TwoHeaded, rule: Rule, **options: Any) -> Callable:
     def epoch(main: Examples, helper: Examples, main_order: tf.Tensor, helper_order: tf.Tensor) -> tf.Tensor:
         steps = tf.shape(main_order)[0]
         measured = tf.TensorArray(tf.float32, steps)
-        for step in tf.range(steps):
-            seen = chosen(main, main_order[step]), chosen(helper, helper_order[step])
-            measured = measured.write(step, descend(network, *seen, rule, **options))
+        for number in tf.range(steps):
+            seen = chosen(main, main_order[number]), chosen(helper, helper_order[number])
+            measured = measured.write(number, step(*seen))
         return tf.transpose(measured.stack())
 
     return epoch
