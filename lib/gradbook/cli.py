@@ -329,6 +329,36 @@ def results_export(name: str, store_path: Path | None) -> None:
         click.echo(f"{exported.dropped} rows dropped: of another version of the experiment, or no longer in the study")
 
 
+@app.command()
+@click.option("--check", is_flag=True, help="Only compare with book/ledger.csv; exit code 1 if a verdict differs.")
+@click.option("--write", is_flag=True, help="Write book/ledger.csv.")
+@click.option("--format", "form", type=click.Choice(["table", "json", "markdown"]), default="table", show_default=True)
+def ledger(check: bool, write: bool, form: str) -> None:
+    """Compute the verdict on every claim in book/claims.yml from the results in book/results.
+
+    \b
+    Examples:
+      gradbook ledger --format markdown
+      gradbook ledger --check
+      gradbook ledger --write          after results were exported or a claim was added
+    """
+    with _no_greetings():
+        from gradbook.studies import audit
+        from gradbook.studies import ledger as committed
+
+        now = audit.compute()
+    if check:
+        if changes := committed.changed(committed.load(), now):
+            lines = [f"{len(changes)} verdicts differ from the ledger; --write renews it.", *changes]
+            raise RunError("\n  ".join(lines))
+        click.echo(f"{len(now)} verdicts as in the ledger")
+    elif not write:
+        click.echo(committed.render(now, form))
+    if write:
+        committed.save(now)
+        click.echo(f"{committed.LEDGER}: {committed.summary(now['verdict'])}")
+
+
 @contextmanager
 def _no_greetings() -> Iterator[None]:
     """TensorFlow's native libraries greet on the error stream while they are imported; nobody hears it in here."""
