@@ -2,7 +2,7 @@
 
 import ast
 
-from gradbook.press.fingerprint import PACKAGE, imported_modules, named_tables
+from gradbook.press.fingerprint import PACKAGE, imported_modules, named_tables, tables_of
 
 
 def names(code: str) -> set[str]:
@@ -27,3 +27,9 @@ def test_a_table_counts_when_its_stem_is_named(root):
     tables = named_tables(ast.parse("load('10_concept')"))
     assert {path.name for path in tables} == {"10_concept.csv"}
     assert named_tables(ast.parse("load('10_conc')")) == set()
+
+
+def test_a_table_counts_when_a_module_of_its_name_does():
+    modules = imported_modules(ast.parse("from gradbook.studies import claims, ledger"))
+    assert {path.name for path in tables_of(modules)} == {"claims.yml", "ledger.csv"}
+    assert tables_of(imported_modules(ast.parse("from gradbook import published"))) == set()

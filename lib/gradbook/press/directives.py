@@ -1,4 +1,4 @@
-"""Sphinx roles of the book: a chapter's measured cost, and the table of all chapters' executions."""
+"""Sphinx roles of the book: a chapter's measured cost, its verdict, and the table of all chapters' executions."""
 
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from gradbook.press.chapters import find_chapters
 from gradbook.press.status import Status, cost, machine, memory, status_published
+from gradbook.studies.ledger import verdict
 
 
 class Cost(SphinxRole):
@@ -18,6 +19,14 @@ class Cost(SphinxRole):
         root = Path(self.env.srcdir)
         (chapter,) = find_chapters(root, [self.text])
         return [nodes.Text(cost(status_published(root, chapter).record))], []
+
+
+class Verdict(SphinxRole):
+    """``{verdict}`10_concept```: how many of the chapter's claims were reproduced, from the ledger."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """The counts as text."""
+        return [nodes.Text(verdict(self.text, Path(self.env.srcdir) / "book/ledger.csv"))], []
 
 
 class ChapterStatus(SphinxDirective):
@@ -48,7 +57,8 @@ def _table(rows: list[list[str]]) -> nodes.table:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Register both with Sphinx."""
+    """Register all with Sphinx."""
     app.add_role("cost", Cost())
+    app.add_role("verdict", Verdict())
     app.add_directive("chapter-status", ChapterStatus)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

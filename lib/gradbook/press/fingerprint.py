@@ -17,12 +17,13 @@ PACKAGE = Path(__file__).resolve().parents[1]
 def fingerprint(chapter: Chapter, parameters: dict[str, Any]) -> dict[str, str]:
     """Ingredient → digest: the source, the parameters, the environment, and each file of the library it reads.
 
-    A file of the library counts when the source imports it, directly or through other modules, or when it is a
-    result or a table of published numbers that the source names in a string.
+    A file of the library counts when the source imports it, directly or through other modules; when it is a result or
+    a table of published numbers that the source names in a string; or when it is a table named as a module that counts.
     """
     source = chapter.source.read_text(encoding="utf-8")
     tree = ast.parse(source)
-    files = {path: path.read_bytes() for path in imported_modules(tree) | named_tables(tree)}
+    modules = imported_modules(tree)
+    files = {path: path.read_bytes() for path in modules | tables_of(modules) | named_tables(tree)}
     return {
         "source": digest(source.encode()),
         "parameters": digest(json.dumps(parameters, sort_keys=True).encode()),
@@ -60,6 +61,12 @@ def imported_modules(tree: ast.AST) -> set[Path]:
         package = name if path.name == "__init__.py" else name.rpartition(".")[0]
         waiting |= _imports(ast.parse(path.read_text(encoding="utf-8")), package)
     return found
+
+
+def tables_of(modules: set[Path]) -> set[Path]:
+    """The tables that stand in ``book/`` itself under the name of one of these modules."""
+    names = {path.stem for path in modules}
+    return {path for suffix in ("csv", "yml") for path in PACKAGE.glob(f"book/*.{suffix}") if path.stem in names}
 
 
 def named_tables(tree: ast.AST) -> set[Path]:
