@@ -82,7 +82,7 @@ def test_a_difference_counts_from_zero_and_may_be_one_of_two_rows(tmp_path):
         (changed(level=0.05), "a level needs runs with a baseline, or their difference"),
         (changed(test=NUMBER, level=0.05, baseline=0), "a level needs runs"),
         (changed(test=DIFFERENCE, baseline=0.5), "a baseline goes with a mean or an exact number only"),
-        ("gate-last", "received 'gate-last'"),
+        ("gate-last", "should be a valid dictionary"),
     ],
 )
 def test_a_malformed_claim_is_refused_in_one_sentence(tmp_path, entry, sentence):

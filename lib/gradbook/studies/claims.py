@@ -224,4 +224,7 @@ def _claim(entry: Any, where: str) -> Claim:
 def refusal(error: ValidationError) -> str:
     """The first complaint of a validation, in one sentence."""
     first = error.errors()[0]
-    return f"{'.'.join(map(str, first['loc'])) or 'claim'}: {first['msg'].lower()}; received {first['input']!r:.200}."
+    complaint = first["msg"].removeprefix("Value error, ")
+    if not first["loc"]:
+        return f"{complaint}."
+    return f"{'.'.join(map(str, first['loc']))}: {complaint.lower()}; received {first['input']!r:.200}."

@@ -1,0 +1,53 @@
+"""Tables that readers narrow down on the page itself, offline and by keyboard."""
+
+import re
+from collections.abc import Sequence
+from html import escape
+
+import pandas as pd
+from IPython.display import HTML
+
+from gradbook.errors import InputError, unknown
+
+SCRIPT = """\
+(table => {
+  const choices = [...table.querySelectorAll("select")], rows = [...table.querySelectorAll("tbody tr")];
+  const narrow = () => {
+    for (const row of rows)
+      row.hidden = choices.some(({value, dataset}) => value && row.cells[dataset.column].textContent !== value);
+    table.querySelector("output").textContent = `${rows.filter(row => !row.hidden).length} of ${rows.length} rows`;
+  };
+  table.addEventListener("change", narrow);
+  narrow();
+})(document.getElementById("NAME"));
+"""
+
+
+def narrowing(table: pd.DataFrame, by: Sequence[str], name: str, label: str) -> HTML:
+    """A table with a menu for each of some columns, which hides the rows that have another value there.
+
+    Args:
+        table: its cells are shown as text.
+        by: the columns with a menu, of their values in the order in which they appear.
+        name: unique on the page; letters, digits and hyphens.
+        label: what the table is, for readers who cannot see it.
+
+    Raises:
+        InputError: a name of other characters, or a column that the table lacks.
+    """
+    if not re.fullmatch(r"[a-z0-9-]+", name):
+        raise InputError(f"name must consist of small letters, digits and hyphens; got {name!r}.")
+    menus = []
+    for column in by:
+        if column not in table:
+            raise unknown("column", column, map(str, table))
+        options = "".join(f"<option>{escape(str(value))}</option>" for value in table[column].unique())
+        place = table.columns.get_loc(column)
+        menu = f'<select data-column="{place}"><option value="">all</option>{options}</select>'
+        menus.append(f"<label>{escape(column)} {menu}</label>")
+    body = table.to_html(index=False, border=0, classes="narrowing").replace(
+        "<table ", f'<table aria-label="{escape(label)}" '
+    )
+    said = '<output aria-live="polite"></output>'
+    script = SCRIPT.replace("NAME", name)
+    return HTML(f'<div id="{name}"><p>{" ".join([*menus, said])}</p>{body}<script>{script}</script></div>')

@@ -1,0 +1,30 @@
+"""Tables that readers narrow down: what the page gets; that they do narrow is tried in a browser."""
+
+import pandas as pd
+import pytest
+from bs4 import BeautifulSoup
+
+from gradbook.errors import InputError
+from gradbook.tables import narrowing
+
+TABLE = pd.DataFrame({"kind": ["b", "a", "b"], "text": ["<one>", "two & three", "four"]})
+
+
+def test_every_row_and_every_value_of_a_menu_is_there_once():
+    page = BeautifulSoup(narrowing(TABLE, ["kind"], "some-table", "Some rows").data, "html.parser")
+    assert [cell.text for cell in page.select("tbody td")] == ["b", "<one>", "a", "two & three", "b", "four"]
+    (menu,) = page.find_all("select")
+    assert menu["data-column"] == "0"
+    assert [option.text for option in menu.find_all("option")] == ["all", "b", "a"]
+    assert menu.parent.name == "label" and menu.parent.text.startswith("kind")
+    assert page.table["aria-label"] == "Some rows"
+    assert "some-table" in page.script.text
+
+
+@pytest.mark.parametrize(
+    ("by", "name", "sentence"),
+    [(["kinds"], "rows", "did you mean 'kind'"), (["kind"], "a b", "name must consist of small letters")],
+)
+def test_columns_and_names_that_cannot_be_are_refused(by, name, sentence):
+    with pytest.raises(InputError, match=sentence):
+        narrowing(TABLE, by, name, "Some rows")
