@@ -29,7 +29,7 @@
 # - how a sentence in a paper becomes a test, and a test a verdict,
 # - how often a method that does nothing would be called reproduced,
 # - every claim beside what was measured for it,
-# - what came out otherwise, what was not attempted, and why.
+# - what came out otherwise, and what was not attempted, and why.
 
 # %% tags=["remove-cell"]
 # On Colab: install the library this chapter imports. Elsewhere: nothing to do.
@@ -56,7 +56,7 @@ from gradbook import plots
 from gradbook.notebook import glue, source
 from gradbook.seeds import generator
 from gradbook.studies import claims, ledger, verdicts
-from gradbook.tables import narrowing
+from gradbook.tables import narrowing, sentences
 
 plots.use_style()
 book = {claim.id: claim for claim in claims.load()}
@@ -72,16 +72,13 @@ glue("verdict", f"{len(entries)} claims: {ledger.summary(entries.verdict)}.")
 # this is one of its entries:
 
 # %%
-def prose(frame):
-    """A table of sentences, set like text."""
-    return frame.style.hide().set_properties(**{"text-align": "left", "white-space": "normal"})
-
 one = book["concept-gate-last"].model_dump(exclude_defaults=True)
-prose(pd.DataFrame([(name, str(value)) for name, value in one.items()], columns=["field", "value"]))
+one = pd.DataFrame([(name, str(value)) for name, value in one.items()], columns=["field", "value"])
+sentences(one, "A claim, field by field")
 
 # %% [markdown]
 # The published number itself is not repeated there: `published` names its row in the chapter's table of published numbers.
-# The tolerance carries its reason, and was written down with the claim, not after the runs.
+# The tolerance carries its reason.
 #
 # Let $m$ be what we measure and $p$ what was published. A number counts as reproduced if
 #
@@ -137,8 +134,9 @@ glue("direction", shares.loc["direction only", 3])
 # %% mystnb={"figure": {"caption": "Verdicts on a method that does nothing, by the number of pairs of runs; simulated.", "name": "fig-ledger-nothing"}, "image": {"alt": "Stacked bars. Half of each is not reproduced. With three and four pairs the other half is all direction only; from five pairs on, a slice of at most one twentieth is reproduced."}}
 figure, axes = plt.subplots()
 below = np.zeros(shares.shape[1])
+pairs = shares.columns.astype(str)
 for name, colour in colours.items():
-    _ = axes.bar(shares.columns.astype(str), shares.loc[name], bottom=below, label=name, color=colour, alpha=0.8)
+    _ = axes.bar(pairs, shares.loc[name], bottom=below, label=name, color=colour, alpha=0.8)
     below += shares.loc[name].to_numpy()
 _ = axes.set(xlabel="pairs of runs", ylabel="share of verdicts")
 _ = axes.grid(visible=False)
@@ -170,6 +168,9 @@ table = pd.DataFrame([row(entry) for _, entry in entries.iterrows()], columns=co
 narrowing(table, ["chapter", "verdict"], "ledger", "Every published claim, its verdict, and the numbers behind it")
 
 # %%
+exact = pd.Series({name: isinstance(claim.test, claims.Exact) for name, claim in book.items()})
+glue("reproduced", (entries.verdict == "reproduced").sum())
+glue("untrained", (exact & (entries.verdict == "reproduced")).sum())
 by_chapter = pd.crosstab(entries.chapter, entries.verdict)
 by_chapter[[verdict for verdict in ledger.VERDICTS if verdict in by_chapter]]
 
@@ -222,7 +223,8 @@ forest(axes, directed, centre, half)
 decades = 10.0 ** np.arange(-3, 1)
 _ = axes.set_xscale("symlog", linthresh=decades[0])
 _ = axes.set_xticks([*-decades[::-1], 0, *decades], [f"{x:g}" for x in [*-decades[::-1], 0, *decades]])
-_ = axes.set(xlabel="difference in the published direction", xlim=(1.5 * (centre - half).min(), 1.5 * (centre + half).max()))
+_ = axes.set_xlim(1.5 * (centre - half).min(), 1.5 * (centre + half).max())
+_ = axes.set_xlabel("difference in the published direction")
 _ = figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize="small")
 
 # %% [markdown]
@@ -231,14 +233,16 @@ _ = figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center",
 # These claims met their test and did not pass it, or only in direction. The chapters say what we know of the reasons.
 
 # %%
-prose(table[table.verdict.map(outcome).isin(ledger.OUTCOMES[1:])].drop(columns="source"))
+failed = table[table.verdict.map(outcome).isin(ledger.OUTCOMES[1:])]
+sentences(failed.drop(columns="source"), "Claims that were not, or not wholly, reproduced")
 
 # %% [markdown]
 # Where an experiment is smaller than the published one the verdict says *at reduced scale*. That is how it is smaller:
 
 # %%
 smaller = Counter((claim.chapter, claim.reduced) for claim in book.values() if claim.reduced)
-prose(pd.DataFrame([(*key, count) for key, count in smaller.items()], columns=["chapter", "how", "claims"]))
+smaller = pd.DataFrame([(*key, count) for key, count in smaller.items()], columns=["chapter", "how", "claims"])
+sentences(smaller, "How experiments are smaller than the published ones")
 
 # %% [markdown]
 # ## What was not attempted, and why
@@ -249,14 +253,16 @@ prose(pd.DataFrame([(*key, count) for key, count in smaller.items()], columns=["
 # %%
 undone = entries[entries.verdict == ledger.NOT_ATTEMPTED]
 glue("undone", len(undone))
-prose(undone.groupby(["chapter", "reason"], sort=False).size().rename("claims").reset_index())
+undone = undone.groupby(["chapter", "reason"], sort=False).size().rename("claims").reset_index()
+sentences(undone, "Claims that were not attempted, by reason")
 
 # %% [markdown]
 # ## What the ledger cannot say
 #
 # - **Which claims are in it** we chose: numbers that the documents behind the chapters print, and what the papers say about
 #   them. A paper has more claims than a book can test, and an easy one counts here as much as a hard one.
-# - **Tolerances are judgements.** They are written down with their reasons, so that one can disagree with them.
+# - **Tolerances are judgements.** They carry their reasons, so that one can disagree with them. Those of chapter 10 were
+#   written down when its runs were in.
 # - **A published number is mostly one run.** What its own spread is nobody knows; ours stands in for it.
 # - **Many tests.** Of twenty directions that are not there, one passes a level of 5 %. Nothing is corrected for that.
 # - **A count that agrees** says that we count the same thing, not that the network is good for anything.
@@ -320,5 +326,7 @@ with tempfile.TemporaryDirectory() as folder:
 #
 # - A claim is testable once its number, its runs and its tolerance are named; then a machine can judge.
 # - With few runs a direction proves little: *direction only* is what a coin achieves half of the time.
-# - The ledger lists every claim with what was measured; counts agree more often than trainings do, or are sooner done.
-# - {glue:text}`undone` claims wait, each with its reason.
+# - The ledger lists every claim with what was measured. Of {glue:text}`reproduced` reproduced in full,
+#   {glue:text}`untrained` needed no training.
+# - What came out otherwise is a short list, and what was not attempted a long one: {glue:text}`undone` claims, each with
+#   its reason.

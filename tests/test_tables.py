@@ -5,7 +5,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from gradbook.errors import InputError
-from gradbook.tables import narrowing
+from gradbook.tables import narrowing, sentences
 
 TABLE = pd.DataFrame({"kind": ["b", "a", "b"], "text": ["<one>", "two & three", "four"]})
 
@@ -19,6 +19,12 @@ def test_every_row_and_every_value_of_a_menu_is_there_once():
     assert menu.parent.name == "label" and menu.parent.text.startswith("kind")
     assert page.table["aria-label"] == "Some rows"
     assert "some-table" in page.script.text
+
+
+def test_sentences_are_text_and_have_a_label():
+    page = BeautifulSoup(sentences(TABLE, 'Rows "of" text').data, "html.parser")
+    assert [cell.text for cell in page.select("tbody td")][1] == "<one>"
+    assert page.table["aria-label"] == 'Rows "of" text'
 
 
 @pytest.mark.parametrize(

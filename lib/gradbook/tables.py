@@ -1,4 +1,4 @@
-"""Tables that readers narrow down on the page itself, offline and by keyboard."""
+"""Tables of sentences, and such that readers narrow down on the page itself, offline and by keyboard."""
 
 import re
 from collections.abc import Sequence
@@ -23,14 +23,24 @@ SCRIPT = """\
 """
 
 
-def narrowing(table: pd.DataFrame, by: Sequence[str], name: str, label: str) -> HTML:
-    """A table with a menu for each of some columns, which hides the rows that have another value there.
+def sentences(table: pd.DataFrame, label: str) -> HTML:
+    """A table of sentences, set like text.
 
     Args:
         table: its cells are shown as text.
+        label: what the table is, for readers who cannot see it.
+    """
+    markup = table.to_html(index=False, border=0, classes="sentences")
+    return HTML(markup.replace("<table ", f'<table aria-label="{escape(label)}" '))
+
+
+def narrowing(table: pd.DataFrame, by: Sequence[str], name: str, label: str) -> HTML:
+    """A table of sentences with a menu for some of its columns, which hides the rows that have another value there.
+
+    Args:
+        table, label: as for `sentences`.
         by: the columns with a menu, of their values in the order in which they appear.
         name: unique on the page; letters, digits and hyphens.
-        label: what the table is, for readers who cannot see it.
 
     Raises:
         InputError: a name of other characters, or a column that the table lacks.
@@ -45,9 +55,6 @@ def narrowing(table: pd.DataFrame, by: Sequence[str], name: str, label: str) -> 
         place = table.columns.get_loc(column)
         menu = f'<select data-column="{place}"><option value="">all</option>{options}</select>'
         menus.append(f"<label>{escape(column)} {menu}</label>")
-    body = table.to_html(index=False, border=0, classes="narrowing").replace(
-        "<table ", f'<table aria-label="{escape(label)}" '
-    )
-    said = '<output aria-live="polite"></output>'
-    script = SCRIPT.replace("NAME", name)
-    return HTML(f'<div id="{name}"><p>{" ".join([*menus, said])}</p>{body}<script>{script}</script></div>')
+    bar = f'<p>{" ".join(menus)} <output aria-live="polite"></output></p>'
+    script = f"<script>{SCRIPT.replace('NAME', name)}</script>"
+    return HTML(f'<div id="{name}" class="narrowing">{bar}{sentences(table, label).data}{script}</div>')

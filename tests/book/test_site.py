@@ -171,6 +171,19 @@ def test_the_slider_of_every_player_moves_its_frame(page, address):
     assert moved
 
 
+def test_the_ledger_narrows_down_by_keyboard(page, address):
+    visit(page, address, "notebooks/90_ledger")
+    rows, menu = page.locator("#ledger tbody tr"), page.locator("#ledger select").first
+    everything = rows.count()
+    assert page.locator("#ledger output").inner_text() == f"{everything} of {everything} rows"
+    menu.focus()
+    menu.press("ArrowDown")
+    chosen, left = menu.input_value(), page.locator("#ledger tbody tr:visible")
+    assert 0 < left.count() < everything
+    assert {row.locator("td").first.inner_text() for row in left.all()} == {chosen}
+    assert page.locator("#ledger output").inner_text() == f"{left.count()} of {everything} rows"
+
+
 def test_light_turns_to_dark_and_both_can_be_read(page, address):
     visit(page, address, "book/index")
     seen = {}
