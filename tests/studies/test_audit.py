@@ -53,6 +53,13 @@ def test_a_difference_takes_the_runs_whose_partner_was_measured_too():
     assert planned == 5
 
 
+def test_a_difference_may_take_runs_of_several_cells():
+    test = DIFFERENCE.model_copy(update={"where": {"size": [1, 2]}, "against": {"seed": 0}})
+    sample, planned = observe(test, STUDY, frame({(1, 0): 1.0, (1, 1): 3.0, (2, 0): 2.0, (2, 1): 7.0}))
+    assert sorted(sample) == [0.0, 0.0, 2.0, 5.0]
+    assert planned == 10
+
+
 def test_nothing_measured_is_nothing_observed():
     sample, planned = observe(MEAN, STUDY, frame({}))
     assert len(sample) == 0

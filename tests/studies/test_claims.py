@@ -79,7 +79,7 @@ def test_a_difference_counts_from_zero_and_may_be_one_of_two_rows(tmp_path):
         (changed(published="greater"), "a direction needs a difference or a baseline"),
         (changed(published="greater", test=DIFFERENCE), "a direction has no tolerance"),
         (changed(published="greater", test=DIFFERENCE, tolerance=None), "a direction of runs needs a level"),
-        (changed(level=0.05), "a level needs runs with a baseline, or their difference"),
+        (changed(level=0.05), "a level needs runs, and a baseline for their mean"),
         (changed(test=NUMBER, level=0.05, baseline=0), "a level needs runs"),
         (changed(test=DIFFERENCE, baseline=0.5), "a baseline goes with a mean or an exact number only"),
         ("gate-last", "should be a valid dictionary"),

@@ -12,7 +12,7 @@ from scipy import stats
 from gradbook.errors import InputError, unknown
 from gradbook.experiment import Configuration
 from gradbook.studies import catalogue, ledger, results
-from gradbook.studies.claims import Claim, Difference, Exact, Mean, load, refusal
+from gradbook.studies.claims import Claim, Difference, Exact, Fields, Mean, load, refusal
 from gradbook.studies.exact import number
 from gradbook.studies.ledger import NOT_ATTEMPTED, REDUCED, Entry
 from gradbook.studies.study import Study, key, seedless
@@ -37,24 +37,25 @@ def observe(test: Mean, study: Study, measured: pd.DataFrame) -> tuple[np.ndarra
     Raises:
         InputError: a condition that the study cannot meet, runs of several cells for a mean, or no partners.
     """
-    chosen = study.where(*(f"{field}={json.dumps(value)}" for field, value in test.where.items()))
-    values = measured.set_index("key")["value"]
-    members = [(values.get(run), one) for run, one in chosen.members(measured["seed"]).items() if run in values]
-    if not isinstance(test, Difference):
-        if cells := len({seedless(one) for one in chosen.configurations}) - 1:
-            raise InputError(f"a mean needs the runs of one cell; where={test.where} selects {cells + 1} cells.")
-        sample, planned = [value for value, _ in members], len(chosen.configurations)
-    else:
-
-        def partner(one: Configuration) -> str:
-            return key(study.experiment, type(one).model_validate(one.model_dump() | test.against))
-
-        pairs = ((value, values.get(partner(one))) for value, one in members)
-        sample = [value - other for value, other in pairs if other is not None]
-        planned = sum(partner(one) in study.runs for one in chosen.configurations)
+    allowed = {field: given if isinstance(given, list) else [given] for field, given in test.where.items()}
+    chosen = study.where(*(f"{field}={json.dumps(value)}" for field, values in allowed.items() for value in values))
+    values = dict(zip(measured["key"], measured["value"], strict=True))
+    runs = {run: one for run, one in chosen.members(measured["seed"]).items() if run in values}
+    if isinstance(test, Difference):
+        partners = {run: _partner(study, one, test.against) for run, one in runs.items()}
+        sample = [values[run] - values[other] for run, other in partners.items() if other in values]
+        planned = sum(_partner(study, one, test.against) in study.runs for one in chosen.configurations)
         if not planned:
             raise InputError(f"no run of study {study.name!r} with {test.where} has a partner with {test.against}.")
+    else:
+        sample, planned = [values[run] for run in runs], len(chosen.configurations)
+        if (cells := len({seedless(one) for one in chosen.configurations})) > 1:
+            raise InputError(f"a mean needs the runs of one cell; where={test.where} selects {cells} cells.")
     return np.array(sample, float), max(planned, len(sample))
+
+
+def _partner(study: Study, one: Configuration, against: Fields) -> str:
+    return key(study.experiment, type(one).model_validate(one.model_dump() | against))
 
 
 def examine(claim: Claim, folder: Path = results.FOLDER) -> Entry:

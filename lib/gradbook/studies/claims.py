@@ -32,7 +32,8 @@ from gradbook.errors import InputError
 CLAIMS, BIBLIOGRAPHY = (Path(str(files("gradbook"))) / "book" / name for name in ("claims.yml", "references.bib"))
 
 Direction = Literal["greater", "less"]
-Fields = dict[str, str | bool | int | float | None]
+Value = str | bool | int | float | None
+Fields = dict[str, Value]
 
 
 class _Strict(BaseModel):
@@ -78,14 +79,14 @@ class Mean(_Strict):
 
     Attributes:
         study: its name.
-        where: fields and values that select its runs; a field not named may have any value.
+        where: fields, with a value or a list of values, that select its runs; a field not named may have any value.
         metric: a metric, or a curve where ``at`` is given.
         at: which entry of the curve, counted from 0.
     """
 
     statistic: Literal["mean"]
     study: str
-    where: Fields
+    where: dict[str, Value | list[Value]]
     metric: str
     at: int | None = Field(None, ge=0)
 
@@ -145,17 +146,16 @@ class Claim(_Strict):
             raise ValueError("exactly one of test and not_attempted must be given")
         if self.test is None:
             return self
-        difference, directed = isinstance(self.test, Difference), isinstance(self.published, str)
+        directed, exact = isinstance(self.published, str), isinstance(self.test, Exact)
+        difference, based = isinstance(self.test, Difference), self.baseline is not None
         needs = {
             "because must say why that tolerance or level": self.because,
-            "a baseline goes with a mean or an exact number only": not (difference and self.baseline is not None),
-            "a direction needs a difference or a baseline": not directed or difference or self.baseline is not None,
+            "a baseline goes with a mean or an exact number only": not (difference and based),
+            "a direction needs a difference or a baseline": not directed or difference or based,
             "a direction has no tolerance": not directed or self.tolerance is None,
+            "a direction of runs needs a level": not directed or exact or self.level,
             "a number needs a tolerance or a level": directed or self.tolerance is not None or self.level,
-            "a direction of runs needs a level": not directed or self.level or isinstance(self.test, Exact),
-            "a level needs runs with a baseline, or their difference": self.level is None
-            or difference
-            or (isinstance(self.test, Mean) and self.baseline is not None),
+            "a level needs runs, and a baseline for their mean": not self.level or difference or (based and not exact),
         }
         for need, met in needs.items():
             if not met:
