@@ -48,12 +48,21 @@ class ToOnePixel(layers.Layer):
         _, size, _, channels = input_shape
         kernel = np.array(keras.initializers.HeNormal()((self.taps, self.taps, channels, self.filters)))
         first = (self.taps - size) // 2
-        reaches = np.zeros((self.taps, self.taps), bool)
-        reaches[first : first + size, first : first + size] = True
-        reached, unreached = kernel[reaches].reshape(-1, self.filters), kernel[~reaches]
+        self.reaches = np.zeros((self.taps, self.taps), bool)
+        self.reaches[first : first + size, first : first + size] = True
+        reached, unreached = kernel[self.reaches].reshape(-1, self.filters), kernel[~self.reaches]
         self.reached = self.add_weight(reached.shape, keras.initializers.Constant(reached), name="reached")
         self.unreached = self.add_weight(unreached.shape, keras.initializers.Constant(unreached), name="unreached")
         self.bias = self.add_weight((self.filters,), "zeros", name="bias")
+
+    @property
+    def kernel(self) -> np.ndarray:
+        """The kernel in one piece, [taps, taps, channels, filters]."""
+        channels = self.unreached.shape[1]
+        whole = np.empty((self.taps, self.taps, channels, self.filters), np.float32)
+        whole[self.reaches] = np.reshape(self.reached, (-1, channels, self.filters))
+        whole[~self.reaches] = self.unreached
+        return whole
 
     def call(self, images: tf.Tensor) -> tf.Tensor:
         """[batch, size, size, channels] to [batch, 1, 1, filters]."""

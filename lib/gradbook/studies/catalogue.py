@@ -53,6 +53,27 @@ def imdb() -> Study:
     return Study("imdb", EXPERIMENT, (*runs(compared, 10), *runs(compared[:3], 5, buffer=20_000), *runs(others, 3)))
 
 
+def pairs() -> Study:
+    """A class and its helper class among photographs: two near pairs, two far ones, and one class with itself."""
+    from gradbook.auxiliary.pairs import EXPERIMENT, Configuration
+
+    photographs = {"dataset": ["tiny-imagenet"], "network": ["resnet_18"], "learning_rate": [1e-6]}
+    size = {"epochs": [4], "steps_per_epoch": [1000]}
+    modes = ["single_task", "unweighted_cosine", "multitask"]
+    classes = [
+        ("Labrador retriever", "golden retriever"),
+        ("school bus", "king penguin"),
+        ("tabby", "Egyptian cat"),
+        ("pizza", "African elephant"),
+        ("goldfish", "goldfish"),
+    ]
+    runs = [
+        grid(Configuration, **photographs, **size, main_class=[main], helper_class=[helper], rule=modes, seed=range(3))
+        for main, helper in classes
+    ]
+    return Study("pairs", EXPERIMENT, tuple(itertools.chain(*runs)))
+
+
 def gradnets() -> Study:
     """Fifty layers on MNIST: the published run, its controls, then other rises, initialisations and depths."""
     from gradbook.gradnets.mnist import EXPERIMENT, Configuration
@@ -144,6 +165,7 @@ def lowrank() -> Study:
 STUDIES: dict[str, Callable[[], Study]] = {
     "concept": concept,
     "imdb": imdb,
+    "pairs": pairs,
     "gradnets": gradnets,
     "gradnets_relatives": gradnets_relatives,
     "synthetic": synthetic,
