@@ -49,6 +49,7 @@ def train(
     batches = Batches(images, labels, protocol, seed)
     xla = False if keras.backend.backend() == "tensorflow" else "auto"  # on CPUs it makes convolutions far slower
     learner.compile(protocol.optimizer(len(batches)), jit_compile=xla)
+    learner.optimizer.build(learner.trainable_variables)  # or the first step is traced twice
     own = [keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.start(epoch))]
     if protocol.drop_path:
         own.append(DropPathRamp(learner.network, protocol.drop_path, protocol.epochs))
@@ -90,7 +91,6 @@ class Checkpoint(keras.callbacks.Callback):
                 f"folder {self.folder} holds the state of another network, {state['network']}; it must be that of "
                 f"{fingerprint(self.learner)}, or empty."
             )
-        self.learner.optimizer.build(self.learner.trainable_variables)
         self.learner.load_weights(self.folder / state["weights"])
         for variable, value in zip(random_states(self.learner), state["random"], strict=True):
             variable.assign(np.array(value, variable.dtype))
