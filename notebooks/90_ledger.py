@@ -161,9 +161,9 @@ def row(entry):
     runs = "" if pd.isna(entry.runs) else f"{entry.runs} of {entry.planned}"
     where = f"{claims.sources()[claim.citation]}, {claim.place}"
     measured = ledger.text(entry.measured) + interval
-    return [entry.chapter, entry.verdict, claim.claim, where, published, measured, runs]
+    return [entry.chapter, entry.verdict, claim.claim, published, measured, runs, where]
 
-columns = ["chapter", "verdict", "claim", "source", "published", "here", "runs"]
+columns = ["chapter", "verdict", "claim", "published", "here", "runs", "source"]
 table = pd.DataFrame([row(entry) for _, entry in entries.iterrows()], columns=columns)
 narrowing(table, ["chapter", "verdict"], "ledger", "Every published claim, its verdict, and the numbers behind it")
 

@@ -56,7 +56,8 @@ def table(entries: Iterable[Entry]) -> pd.DataFrame:
 
 def load(path: Path = LEDGER) -> pd.DataFrame:
     """The committed ledger."""
-    return _typed(pd.read_csv(path, keep_default_na=False, na_values=[""]).fillna({"reason": ""}))
+    rows = pd.read_csv(path, dtype={"reason": str}, keep_default_na=False, na_values=[""])
+    return _typed(rows.fillna({"reason": ""}))
 
 
 def save(ledger: pd.DataFrame, path: Path = LEDGER) -> None:
