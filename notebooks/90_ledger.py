@@ -181,19 +181,21 @@ by_chapter[[verdict for verdict in ledger.VERDICTS if verdict in by_chapter]]
 # claim's own tolerance: what lies in the grey band is reproduced. Counts, which are right or wrong, are left out.
 
 # %%
+markers = dict(zip(ledger.OUTCOMES, "oDs", strict=True))
+
 def outcome(verdict):
     return verdict.removeprefix(ledger.REDUCED)
 
 def forest(axes, rows, centre, half):
     for y, (name, entry) in enumerate(rows.iterrows()):
-        reduced = entry.verdict.startswith(ledger.REDUCED)
-        colour = colours[outcome(entry.verdict)]
-        filled = "none" if reduced else colour
-        _ = axes.errorbar(centre[name], y, xerr=half[name], fmt="o", color=colour, markerfacecolor=filled)
+        kind = outcome(entry.verdict)
+        filled = "none" if entry.verdict.startswith(ledger.REDUCED) else colours[kind]
+        look = {"fmt": markers[kind], "color": colours[kind], "markerfacecolor": filled}
+        _ = axes.errorbar(centre[name], y, xerr=half[name], **look)
     _ = axes.set_yticks(range(len(rows)), rows.index, fontsize="small")
     _ = axes.set_ylim(len(rows) - 0.4, -0.6)
     for name, colour in colours.items():
-        _ = axes.plot([], [], "o", color=colour, label=name)
+        _ = axes.plot([], [], markers[name], color=colour, label=name)
     _ = axes.plot([], [], "o", color="black", markerfacecolor="none", label="at reduced scale")
 
 # %% mystnb={"figure": {"caption": "Measured less published number, in tolerances, with the 95 % interval of the measured mean; one row a claim, named as in book/claims.yml.", "name": "fig-ledger-numbers"}, "image": {"alt": "A forest plot with a row a claim. A dot and its interval show how far the measured mean is from the published number; most dots lie within the grey band that reaches one tolerance to either side."}}
