@@ -22,7 +22,8 @@
 # **Verdict.** On problems small enough to compute by hand the claim holds, but a gated descent can stall on its way.
 # On MNIST the gate changes the test loss by {glue:text}`gate_gain:+.4f` ± {glue:text}`gate_half:.4f` nats, nothing that
 # {glue:text}`full_seeds` seeds can tell from zero; projection, which cuts off the conflict alone, by
-# {glue:text}`projection_gain:+.4f` ± {glue:text}`projection_half:.4f` ({ref}`at full scale <concept-at-full-scale>`).
+# {glue:text}`projection_gain:+.4f` ± {glue:text}`projection_half:.4f` ({ref}`at full scale <concept-at-full-scale>`). Of the claims in
+# {doc}`the ledger <90_ledger>`: {verdict}`10_concept`.
 #
 # **Cost of this page.** {cost}`10_concept`
 # :::
