@@ -22,7 +22,7 @@
 # **Verdict.** The counts hold: of {glue:text}`counts_published` published students {glue:text}`counts_equal` have our number
 # of parameters to the last one, and the others are of one family, which we store differently. The errors are tested as far
 # as trainings on CIFAR-10 have finished, {glue:text}`finished` of {glue:text}`planned` ([at full scale](#at-full-scale)).
-# Of the claims in the ledger: {verdict}`40_low_rank_convolutions`.
+# Of the claims in {doc}`the ledger <90_ledger>`: {verdict}`40_low_rank_convolutions`.
 #
 # **Cost of this page.** {cost}`40_low_rank_convolutions`
 # :::
@@ -97,7 +97,7 @@ pd.Series(shares, index=["1×1", "3×3"], name="share of the weights").round(4).
 # %% [markdown]
 # ## One signature, thirteen families
 #
-# Most families share that form: first each channel is convolved on its own, $d \ast x$, then a matrix $W$ mixes the
+# Most families share one form: first each channel is convolved on its own, $d \ast x$, then a matrix $W$ mixes the
 # channels,
 #
 # $$
@@ -126,9 +126,9 @@ rows = []
 for name, family in FAMILIES.items():
     value = values.get(name, 0.25) if family.hyperparameter else None
     layer = family(value)(64, 3, padding="same")
-    rows.append([name, family.hyperparameter or "", value, layer.n_parameters(64), layer.mult_adds((8, 8, 64)) // 64])
-columns = ["family", "hyperparameter", "value", "weights", "mult-adds a pixel"]
-pd.DataFrame(rows, columns=columns, dtype=object).set_index("family").fillna("")
+    rows.append([family.hyperparameter, value, layer.n_parameters(64), layer.mult_adds((8, 8, 64)) // 64])
+columns = ["hyperparameter", "value", "weights", "mult-adds a pixel"]
+pd.DataFrame(rows, index=list(FAMILIES), columns=columns, dtype=object).fillna("")
 
 # %% [markdown]
 # Hashed and tensor layers save weights and no work: their matrix is multiplied out before it is used.
@@ -153,14 +153,14 @@ for name, family in FAMILIES.items():
         checked[name]["largest difference"] = float(np.abs(outputs[0] - dense).max())
 check = pd.DataFrame(checked).T
 assert check["largest difference"].max() < 1e-4 and np.allclose(check["mean square"], 2, atol=0.6)
-check.round(6).astype(object).fillna("")
+check.round({"mean square": 2, "largest difference": 6}).astype(object).fillna("")
 
 # %% [markdown]
 # ## 21 November: why is it smaller than a tenth?
 #
 # The log's first substitute picks each weight of a kernel from a small store by a hash {cite:p}`chen2015compressing`.
-# Set to a tenth of a layer's weights, it made a WRN-28-10 {cite:p}`zagoruyko2016wide` not ten but twenty-four times
-# smaller.
+# Set to a tenth of a layer's weights, it made a WRN-28-10 {cite:p}`zagoruyko2016wide` not ten but
+# {glue:text}`too_small:.0f` times smaller.
 #
 # **Predict:** the budget had been computed from one of the kernel's two sides. By how much is it off?
 
@@ -176,7 +176,8 @@ rows = {
     ],
 }
 glue("wide_fixed", wide.fixed)
-pd.DataFrame(rows, index=["parameters here", "in the log, to six digits"]).T.astype(int)
+glue("too_small", logged["WRN-28-10"] / rows["a tenth, counting one side"][1])
+pd.DataFrame(rows, index=["parameters here", "in the log, to six digits"]).T.map("{:,.0f}".format)
 
 # %% [markdown]
 # By the other side, three. The rest of the network, {glue:text}`wide_fixed:,` parameters, is never hashed, and neither
@@ -207,7 +208,8 @@ kinds = {
     "separable": substitute("separable"),
     "separable, hashed to a tenth": substitute("separable_hashed", 0.1),
 }
-pd.DataFrame({name: [wide(kind), work(kind)] for name, kind in kinds.items()}, index=["parameters", "mult-adds"]).T
+table = pd.DataFrame({name: [wide(kind), work(kind)] for name, kind in kinds.items()}).T
+table.set_axis(["parameters", "mult-adds"], axis=1).map("{:,}".format)
 
 # %% [markdown]
 # ### A budget for any family
@@ -258,14 +260,14 @@ drawn = drawn.assign(counted=list(map(wide, makes)), mult_adds=list(map(work, ma
 drawn["equal"] = drawn.counted == drawn.parameters
 glue("counts_published", len(drawn))
 glue("counts_equal", drawn.equal.sum())
-drawn.groupby("family").equal.agg(["size", "sum"]).set_axis(["published", "counted alike"], axis=1)
+drawn.groupby("family").equal.agg(["size", "sum"]).set_axis(["published", "counted alike"], axis=1).rename_axis(None)
 
 # %% [markdown]
 # ## 22 November: what does a multiplication count?
 #
-# The log counts a WRN-28-10 at 5.24564E+09. Counting convolutions and linear layers alone gives less. The log's counter
-# also takes one for each element that passes a ReLU, $k^2$ for each element that leaves a $k \times k$ pooling layer, and
-# one for each bias of a linear layer.
+# The log counts more in a WRN-28-10 than its convolutions and its linear layer. Its counter also takes one for each
+# element that passes a ReLU, $k^2$ for each element that leaves a $k \times k$ pooling layer, and one for each bias of a
+# linear layer.
 
 # %%
 builds = {"WRN-28-10": lambda: plain, "DARTS": darts, "MobileNetV2": mobilenet_v2, "WRN-50-2": wrn_50_2}
@@ -274,7 +276,7 @@ rows = {
     name: [count.parameters(model), *(count.mult_adds(model, convention=how) for how in count.CONVENTIONS)]
     for name, model in models.items()
 }
-table = pd.DataFrame(rows, index=["parameters", *count.CONVENTIONS]).T
+table = pd.DataFrame(rows, index=["parameters", *count.CONVENTIONS]).T.map("{:,}".format)
 logged = facts[facts.quantity == "mult-adds"].set_index("setting").value
 table["as logged"] = [f"{logged[name]:.5E}" for name in ("WRN-28-10 CIFAR", "DARTS Sep", "MobileNetV2 Conv")] + [""]
 table
@@ -302,7 +304,7 @@ handlers = {
     "WRN-50-2": {keras.layers.GlobalAveragePooling2D: pools},
 }
 as_logged = {name: count.mult_adds(models[name], convention="log", handlers=own) for name, own in handlers.items()}
-pd.Series(as_logged, name="mult-adds, counted as in the log").to_frame()
+pd.Series(as_logged, name="mult-adds, counted as in the log").map("{:,}".format).to_frame()
 
 # %% [markdown]
 # ### Another protocol
@@ -350,7 +352,7 @@ source(distill.attention, distill.attention_transfer)
 # \lambda' = \lambda \, n / N .
 # $$ (lowrank-decay)
 #
-# **Predict:** how many hundredths of the decay of $5 \cdot 10^{-4}$ are left to a WRN-28-10 of shuffle layers with 4 groups?
+# **Predict:** how many hundredths of its decay are left to a WRN-28-10 of shuffle layers with 4 groups?
 
 # %%
 kinds = {name: substitute(name, value) for name, value in {"shuffle": 4, "low_rank": 0.1, "acdc": 12}.items()}
@@ -391,18 +393,17 @@ _ = axes.legend(loc="lower right")
 # %%
 rows = [{"student": name, "seed": seed + i, **one.metrics} for name, ones in live.items() for i, one in enumerate(ones)]
 table = pd.DataFrame(rows).set_index(["student", "seed"])
-points, work_done = (100 * table.test_accuracy.groupby("student").mean(), table.mult_adds.groupby("student").mean())
-glue("family_gap", points["hashed, labels alone"] - points["low rank"])
-glue("teacher_gap", points["hashed, teacher"] - points["hashed, labels alone"])
-glue("times", work_done["hashed, teacher"] / work_done["low rank"])
+mean = table.groupby("student").mean()
+glue("family_gap", 100 * (mean.test_accuracy["hashed, labels alone"] - mean.test_accuracy["low rank"]))
+glue("teacher_gap", 100 * (mean.test_accuracy["hashed, teacher"] - mean.test_accuracy["hashed, labels alone"]))
+glue("times", mean.mult_adds["hashed, teacher"] / mean.mult_adds["low rank"])
 table[["parameters", "mult_adds", "test_accuracy", "test_loss"]].round(3)
 
 # %% [markdown]
-# Hashed layers can be trained ({numref}`fig-lowrank-live`). Without a teacher their test accuracy ends
-# {glue:text}`family_gap:+.1f` points from that of low-rank students, which have as many parameters, at
-# {glue:text}`times:.1f` times the multiplications. With a teacher it ends {glue:text}`teacher_gap:+.1f` points from that
-# without. The log saw a teacher harm its hashed students too, but help separable hashed and tensor ones; two seeds and
-# small images decide nothing.
+# Hashed layers can be trained ({numref}`fig-lowrank-live`). The test accuracy of hashed students differs by
+# {glue:text}`family_gap:+.1f` points from that of low-rank ones with as many parameters, at {glue:text}`times:.1f` times the
+# multiplications, and by {glue:text}`teacher_gap:+.1f` points if they have a teacher. The log saw a teacher harm its hashed
+# students too, but help separable hashed and tensor ones; two seeds and small images decide nothing.
 #
 # ## At full scale
 #
@@ -463,7 +464,7 @@ _ = axes[1, 2].legend(handles=marks, loc="center", fontsize="small")
 
 # %% [markdown]
 # Where published students have two million parameters, families hardly differ; below a million they drift apart. Tucker,
-# tensor train and separable hashed save no work: all of their students do the same multiplications.
+# tensor train and separable hashed save no work: all of their students do the multiplications of a separable network.
 #
 # ### The log's questions, one by one
 #
@@ -501,12 +502,13 @@ rows = {
     "low rank, lowered decay": [np.nan, *ours(family="low_rank")],
     "low rank, full decay": [np.nan, *ours(family="low_rank", shared_decay="full")],
 }
-table = pd.DataFrame(rows, index=["the log (%)", "ours (%)", "standard deviation", "runs"]).T.round(2)
+table = pd.DataFrame(rows, index=["the log (%)", "ours (%)", "spread", "runs"]).T.round(2)
 table.astype({"runs": int}).astype(object).fillna("")
 
 # %% [markdown]
 # In the log a teacher is worth two points to separable hashed layers and costs one to hashed ones, and the decay decides
-# whether ACDC trains at all; cutout and the kind of shuffle make less difference than seeds usually do.
+# whether ACDC trains at all. Cutout and the kind of shuffle move it by less than two tenths of a point, which one run
+# each cannot tell from luck.
 #
 # The test images are few, since of the mirror's only some are lossless. On the held-out tenth of the training images
 # the errors (%) are, by family, budget and teacher:
