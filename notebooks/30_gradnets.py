@@ -23,6 +23,7 @@
 # (published: {glue:text}`published_final:.1%`). It depends on what they start from: a layer that starts as the identity
 # trains, a layer that starts linear did not, with the published initialisation. And
 # {glue:text}`closed_accuracy:.1%` need no hidden layer at all ([at full scale](#at-full-scale)).
+# Of the claims in {doc}`the ledger <90_ledger>`: {verdict}`30_gradnets`.
 #
 # **Cost of this page.** {cost}`30_gradnets`
 # :::
