@@ -55,7 +55,7 @@ budget = 12_000  # parameters of a student
 beta = 60.0  # weight of attention transfer; 1000 for images of 32×32
 cutout = 2  # side of the square that is cut out; 16 as published
 epochs = 8
-images = 1_280  # whole batches of 64, which compile once
+images = 1_280  # to train on, at most
 
 # %%
 from dataclasses import asdict
