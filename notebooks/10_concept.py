@@ -385,7 +385,7 @@ mnist.rename(columns=lambda name: name.replace("_", " ")).round(4)
 # Here ± is half of a 95 % confidence interval (Student's *t*, {glue:text}`full_seeds` pairs). Only the interval of
 # projection leaves out zero; with three of them compared, that is a hint rather than a proof.
 
-# %% mystnb={"figure": {"caption": "The gate on MNIST, as in the figure before, and the published log (dots), whose helper labels were all zero.", "name": "fig-concept-gate-mnist"}, "image": {"alt": "Left, the share of open gates climbs from about 0.7 in the first epoch to above 0.9 both with true labels and with labels of zero, the latter being somewhat higher; the published dots lie along the latter. Right, the relative length of the helper's gradient falls to one or two hundredths with labels of zero and stays around one with true labels."}}
+# %% mystnb={"figure": {"caption": "The gate on MNIST, as in the figure before, and the published log (dots), whose helper labels were all zero. {provenance}`concept`", "name": "fig-concept-gate-mnist"}, "image": {"alt": "Left, the share of open gates climbs from about 0.7 in the first epoch to above 0.9 both with true labels and with labels of zero, the latter being somewhat higher; the published dots lie along the latter. Right, the relative length of the helper's gradient falls to one or two hundredths with labels of zero and stays around one with true labels."}}
 figure, axes = plt.subplots(1, 2)
 series = {name: results.load_curves("concept", name) for name in concept.STEPWISE}
 gated = study.rule == "unweighted_cosine"

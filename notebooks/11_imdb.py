@@ -290,7 +290,7 @@ glue("full_cells", len(ours))
 # since they hardly ever let the decay in. The others have a best weight, and beyond it they fall apart unless the
 # rule looks at an average.
 
-# %% mystnb={"figure": {"caption": "Mean test loss in nats of every cell: here (with the number of runs below), and as published (fifty runs each). Blue is better than the published single task, red is worse; colours saturate at 0.288 and 0.338. Blank cells are not measured yet.", "name": "fig-imdb-grid"}, "image": {"alt": "Two heat maps, nine rows by six weights. As published, losses are near 0.31 for weights up to 30. From weight 100 on multitask, and projection and orthogonal with alpha 1, are deep red, up to 0.65. Projection and orthogonal with alpha 0.01 are bluest at weight 100, about 0.30. What is measured here has the colour of the published cell."}}
+# %% mystnb={"figure": {"caption": "Mean test loss in nats of every cell: here (with the number of runs below), and as published (fifty runs each). Blue is better than the published single task, red is worse; colours saturate at 0.288 and 0.338. Blank cells are not measured yet. {provenance}`imdb`", "name": "fig-imdb-grid"}, "image": {"alt": "Two heat maps, nine rows by six weights. As published, losses are near 0.31 for weights up to 30. From weight 100 on multitask, and projection and orthogonal with alpha 1, are deep red, up to 0.65. Projection and orthogonal with alpha 0.01 are bluest at weight 100, about 0.30. What is measured here has the colour of the published cell."}}
 rows = [("multitask", 1.0), *((name, a) for name in RULES[2:6] for a in (0.01, 1.0))]
 figure, axes = plt.subplots(1, 2, figsize=(10, 4.4), sharey=True)
 for ax, (title, losses) in zip(
@@ -327,7 +327,7 @@ measured = [cell for cell in compared if cell in ours.index]
 scores = (f"{names[cell]}: {ours['mean'][cell]:.3f} ({theirs.test_loss_mean[cell]:.3f})" for cell in measured)
 glue("verdict", f"Mean test losses here (published): {'; '.join(scores)}.")
 
-# %% mystnb={"figure": {"caption": "Test loss of every run here (dots; a diamond is their mean), and the published mean and standard deviation of fifty runs (grey bars).", "name": "fig-imdb-seeds"}, "image": {"alt": "One row a setting, with a dot a run on a grey bar. Multitask, projection and orthogonal gather within their bars, but for one run. Single task and the two cosine rules fall into two groups: one at the left end of their bars near 0.30, the other far to the right of them, around 0.36."}}
+# %% mystnb={"figure": {"caption": "Test loss of every run here (dots; a diamond is their mean), and the published mean and standard deviation of fifty runs (grey bars). {provenance}`imdb`", "name": "fig-imdb-seeds"}, "image": {"alt": "One row a setting, with a dot a run on a grey bar. Multitask, projection and orthogonal gather within their bars, but for one run. Single task and the two cosine rules fall into two groups: one at the left end of their bars near 0.30, the other far to the right of them, around 0.36."}}
 figure, axes = plt.subplots(figsize=(7, 3.6))
 for y, cell in enumerate(measured):
     mean, deviation = theirs.loc[cell, ["test_loss_mean", "test_loss_sd"]]
@@ -393,7 +393,7 @@ def curves(name, cell):
     return results.load_curves("imdb", name).loc[of_cell]
 
 
-# %% mystnb={"figure": {"caption": "Validation loss on IMDB, mean of the seeds that were still training; faint lines are single runs.", "name": "fig-imdb-validation"}, "image": {"alt": "Single task and both cosine rules have their lowest loss in the first or second epoch and rise steeply from then on. Multitask falls below 0.3 and stays there. Projection and orthogonal jump up and down between 0.28 and 0.5 from epoch to epoch."}}
+# %% mystnb={"figure": {"caption": "Validation loss on IMDB, mean of the seeds that were still training; faint lines are single runs. {provenance}`imdb`", "name": "fig-imdb-validation"}, "image": {"alt": "Single task and both cosine rules have their lowest loss in the first or second epoch and rise steeply from then on. Multitask falls below 0.3 and stays there. Projection and orthogonal jump up and down between 0.28 and 0.5 from epoch to epoch."}}
 figure, axes = plt.subplots(figsize=(7, 3.6))
 for cell in measured:
     of_cell = curves("validation_loss", cell)
@@ -422,7 +422,7 @@ def by_epoch(name):
     return generated | {setting: curves(name, cell).mean() for setting, cell in listening.items()}
 
 
-# %% mystnb={"figure": {"caption": "By layer and epoch: the share of steps in conflict, and the mean cosine of the kernel and what the rule compares it with; means over seeds.", "name": "fig-imdb-layers"}, "image": {"alt": "Two rows of three panels, one a layer. On generated reviews, the shares of conflict start below 1 and are at 1 from the second epoch on, in all layers alike. With alpha 0.01 the cosine falls towards minus 0.9 in the first layer; with alpha 1 it stays near zero there. On IMDB, against the average, it is below minus 0.9 in all layers from the second epoch on; the cosine rules, against one batch, see almost zero in the first layer."}}
+# %% mystnb={"figure": {"caption": "By layer and epoch: the share of steps in conflict, and the mean cosine of the kernel and what the rule compares it with; means over seeds. {provenance}`imdb`", "name": "fig-imdb-layers"}, "image": {"alt": "Two rows of three panels, one a layer. On generated reviews, the shares of conflict start below 1 and are at 1 from the second epoch on, in all layers alike. With alpha 0.01 the cosine falls towards minus 0.9 in the first layer; with alpha 1 it stays near zero there. On IMDB, against the average, it is below minus 0.9 in all layers from the second epoch on; the cosine rules, against one batch, see almost zero in the first layer."}}
 figure, axes = plt.subplots(2, 3, figsize=(10, 5.2), sharex=True, sharey="row")
 for (row, layer), ax in np.ndenumerate(axes):
     lines = by_epoch(f"{('conflicts', 'cosine')[row]}_{layer + 1}")
@@ -451,7 +451,7 @@ for name, cell in {
 }.items():
     glue(name, theirs.loc[cell, "test_loss_mean"])
 
-# %% mystnb={"figure": {"caption": "Euclidean norm of the first kernel after each epoch on IMDB, mean over seeds, for the settings measured so far.", "name": "fig-imdb-norms"}, "image": {"alt": "Without decay the norm grows to above 40. Multitask keeps it at about 10 with weight 30 and at 5 with weight 100; with 300 it falls by a factor of a million within nine epochs. Projection with alpha 0.01 and weight 100 holds it at about 15."}}
+# %% mystnb={"figure": {"caption": "Euclidean norm of the first kernel after each epoch on IMDB, mean over seeds, for the settings measured so far. {provenance}`imdb`", "name": "fig-imdb-norms"}, "image": {"alt": "Without decay the norm grows to above 40. Multitask keeps it at about 10 with weight 30 and at 5 with weight 100; with 300 it falls by a factor of a million within nine epochs. Projection with alpha 0.01 and weight 100 holds it at about 15."}}
 figure, axes = plt.subplots()
 for name, a in [("single_task", 1.0), ("multitask", 1.0), ("projection", 0.01), ("projection", 1.0)]:
     for w, width in [(0.0, 1.5), (30.0, 1.0), (100.0, 1.8), (300.0, 2.8)]:

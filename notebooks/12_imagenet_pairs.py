@@ -276,7 +276,7 @@ pd.DataFrame({name: pd.DataFrame([run.metrics for run in many])[columns].mean() 
 study = results.load("pairs") if results.keys("pairs") else pd.DataFrame()
 glue("full_runs", len(study))
 
-# %% mystnb={"figure": {"caption": "Photographs. Left: mean cosine of the trunk's gradients over all steps, by pair; dots are runs in any mode, bars 95 % intervals of the mean. Right: what the helper adds to the test accuracy at equal seeds.", "name": "fig-pairs-full"}, "image": {"alt": "A row a pair, near ones and far ones in turn, with the class helped by itself last; left the cosines, right the gains."}}
+# %% mystnb={"figure": {"caption": "Photographs. Left: mean cosine of the trunk's gradients over all steps, by pair; dots are runs in any mode, bars 95 % intervals of the mean. Right: what the helper adds to the test accuracy at equal seeds. {provenance}`pairs`", "name": "fig-pairs-full"}, "image": {"alt": "A row a pair, near ones and far ones in turn, with the class helped by itself last; left the cosines, right the gains."}}
 if len(study):
     figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.4), sharey=True)
     study["pair"] = study["main_class"] + " / " + study["helper_class"]

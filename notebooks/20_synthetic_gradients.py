@@ -388,7 +388,7 @@ five = {mode: {"mode": mode} for mode in MODES[:4]} | {MODES[4]: {"update_probab
 reference = published.load("20_synthetic_gradients")
 reference = reference[(reference.quantity == "test_accuracy") & reference.source.str.startswith("nitarshan")]
 
-# %% mystnb={"figure": {"caption": "Test accuracy on MNIST, every seed and the mean, by mode. Grey lines: what a published notebook reached after 500,000 steps with batches of 250, by backpropagation (solid) and with unlocked synthetic gradients (dashed).", "name": "fig-synthetic-mnist"}, "image": {"alt": "Backpropagation ends at the top, a little above the two grey lines near 97 percent. cDNI follows three points below, DNI another three below that, cDNI unlocked at a fifth next to DNI, and no backpropagation far below at 84 percent. The seeds of a mode lie on one another; the modes keep the order of the small experiment."}}
+# %% mystnb={"figure": {"caption": "Test accuracy on MNIST, every seed and the mean, by mode. Grey lines: what a published notebook reached after 500,000 steps with batches of 250, by backpropagation (solid) and with unlocked synthetic gradients (dashed). {provenance}`synthetic`", "name": "fig-synthetic-mnist"}, "image": {"alt": "Backpropagation ends at the top, a little above the two grey lines near 97 percent. cDNI follows three points below, DNI another three below that, cDNI unlocked at a fifth next to DNI, and no backpropagation far below at 84 percent. The seeds of a mode lie on one another; the modes keep the order of the small experiment."}}
 figure, axes = plt.subplots()
 for mode, fields in five.items():
     accuracy = full_curves("accuracy", **fields)
@@ -413,7 +413,7 @@ table.assign(seeds=table.seeds.astype(int)).round(4)
 #
 # The less often a block updates, the less it has to wait, and the less it learns in as many batches.
 
-# %% mystnb={"figure": {"caption": "Test accuracy at the end, by update probability (left) and by number of hidden layers (right). A dot a seed, lines through the means.", "name": "fig-synthetic-depth"}, "image": {"alt": "Left, accuracy rises with the probability of an update, from 87 percent at 0.05 to 95 at 1, by about the same step for each doubling. Right, from three to six hidden layers backpropagation stays level, cDNI loses one and a half points and DNI five."}}
+# %% mystnb={"figure": {"caption": "Test accuracy at the end, by update probability (left) and by number of hidden layers (right). A dot a seed, lines through the means. {provenance}`synthetic`", "name": "fig-synthetic-depth"}, "image": {"alt": "Left, accuracy rises with the probability of an update, from 87 percent at 0.05 to 95 at 1, by about the same step for each doubling. Right, from three to six hidden layers backpropagation stays level, cDNI loses one and a half points and DNI five."}}
 figure, axes = plt.subplots(1, 2)
 sweeps = {mode: [(d, {"mode": mode, "depth": d}) for d in (3, 4, 5, 6)] for mode in ("backpropagation", "cDNI", "DNI")}
 sweeps["cDNI unlocked"] = [(p, {"update_probability": p}) for p in (0.05, 0.1, 0.2, 0.5, 1.0)]
@@ -442,7 +442,7 @@ for name, mode in {"conditional": "cDNI", "blind": "DNI", "backpropagation": "ba
 # %% [markdown]
 # ### Truth, layer by layer
 
-# %% mystnb={"figure": {"caption": "MNIST, cDNI: cosine of synthetic and true gradient (left) and ratio of their lengths (right), by interface, 1 nearest to the input.", "name": "fig-synthetic-truth"}, "image": {"alt": "Up to step 6,000 the cosines stay at about 0.3, 0.1 and 0.05 for interfaces 3, 2 and 1, and the predictions are three to five times too long. Then, when the learning rate falls, the cosines rise to 0.7, 0.5 and 0.3, and the lengths drop below the true ones."}}
+# %% mystnb={"figure": {"caption": "MNIST, cDNI: cosine of synthetic and true gradient (left) and ratio of their lengths (right), by interface, 1 nearest to the input. {provenance}`synthetic`", "name": "fig-synthetic-truth"}, "image": {"alt": "Up to step 6,000 the cosines stay at about 0.3, 0.1 and 0.05 for interfaces 3, 2 and 1, and the predictions are three to five times too long. Then, when the learning rate falls, the cosines rise to 0.7, 0.5 and 0.3, and the lengths drop below the true ones."}}
 figure, axes = plt.subplots(1, 2)
 for panel, name in zip(axes, ("cosine", "ratio"), strict=True):
     for k in (1, 2, 3):

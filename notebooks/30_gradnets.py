@@ -316,7 +316,7 @@ log = published.load("30_gradnets")
 log["iteration"] = pd.to_numeric(log.setting.str.extract(r"^iteration (\d+)")[0])
 glue("published_final", float(log.query("quantity == 'final_accuracy' and iteration == 21900").value.iloc[0]))
 
-# %% mystnb={"figure": {"caption": "The published run (dots), and ours (one faint line a seed, and their mean). Left: accuracy on the test images, with the highway network of the same source below its own dots. Right: mean |W| over the hidden matrices.", "name": "fig-gradnets-published"}, "image": {"alt": "Left, the published dots of the gated network lie along the bundle of our curves, at its lower edge in the end, a little below 0.945; those of the highway network stay near 0.1 for 1,000 iterations, as ours do, and then end above 0.95. Right, the mean weight falls from 0.072 to 0.027 within 100 iterations, rises to 0.079 and then falls slowly; dots and curves coincide."}}
+# %% mystnb={"figure": {"caption": "The published run (dots), and ours (one faint line a seed, and their mean). Left: accuracy on the test images, with the highway network of the same source below its own dots. Right: mean |W| over the hidden matrices. {provenance}`gradnets`", "name": "fig-gradnets-published"}, "image": {"alt": "Left, the published dots of the gated network lie along the bundle of our curves, at its lower edge in the end, a little below 0.945; those of the highway network stay near 0.1 for 1,000 iterations, as ours do, and then end above 0.95. Right, the mean weight falls from 0.072 to 0.027 within 100 iterations, rises to 0.079 and then falls slowly; dots and curves coincide."}}
 figure, axes = plt.subplots(1, 2, figsize=(7.5, 3.4))
 highway = study.cell.str.startswith("layer=highway")
 shown = {"gate opens": (study.cell == "published setting", "GradNets"), "highway": (highway, "Highway")}
@@ -376,7 +376,7 @@ glue("highway_published", float(best.value.iloc[0]))
 glue("grelu_accuracy", final.mean()["layer=preactivation"])
 glue("he_best", final.max()["layer=preactivation, initialiser=he"])
 
-# %% mystnb={"figure": {"caption": "Every run of the study: accuracy on the test images at its last measurement, one dot a seed. Cells are named by what they change in the published setting; its rise takes τ = 10 epochs.", "name": "fig-gradnets-cells"}, "image": {"alt": "Rows of dots. The highway network is farthest right, at 0.96 to 0.97, then the published setting at about 0.95; without hidden layers the dots are at 0.90. The gReLU with its published initialisation and the network with its gate open stand at 0.11; with He's initialisation one gReLU dot is at 0.11, another at almost one half."}}
+# %% mystnb={"figure": {"caption": "Every run of the study: accuracy on the test images at its last measurement, one dot a seed. Cells are named by what they change in the published setting; its rise takes τ = 10 epochs. {provenance}`gradnets`", "name": "fig-gradnets-cells"}, "image": {"alt": "Rows of dots. The highway network is farthest right, at 0.96 to 0.97, then the published setting at about 0.95; without hidden layers the dots are at 0.90. The gReLU with its published initialisation and the network with its gate open stand at 0.11; with He's initialisation one gReLU dot is at 0.11, another at almost one half."}}
 short = study.cell.str.replace(r"layer=highway.*", "layer=highway (its own optimiser)", regex=True)
 order = study.groupby(short).final_accuracy.mean().sort_values()
 figure, axes = plt.subplots(figsize=(7, 0.6 + 0.28 * len(order)))
@@ -394,7 +394,7 @@ _ = axes.set(xlabel="test accuracy", xlim=(0, 1))
 # images of this page: at both ends of the gate, and turning from one to the other. It has got to
 # {glue:text}`relatives_done` of {glue:text}`relatives_planned` runs, which {numref}`fig-gradnets-relatives` shows.
 
-# %% mystnb={"figure": {"caption": "Accuracy on the test images of small networks whose relative of the gate is held early, held late, or turned over the first half of training; one dot a seed.", "name": "fig-gradnets-relatives"}, "image": {"alt": "A group of dots for each relative that was run, with an own mark for its early, its late and its turning form; the values are in the table that follows."}}
+# %% mystnb={"figure": {"caption": "Accuracy on the test images of small networks whose relative of the gate is held early, held late, or turned over the first half of training; one dot a seed. {provenance}`gradnets_relatives`", "name": "fig-gradnets-relatives"}, "image": {"alt": "A group of dots for each relative that was run, with an own mark for its early, its late and its turning form; the values are in the table that follows."}}
 relatives = results.load("gradnets_relatives")
 glue("relatives_done", len(relatives))
 glue("relatives_planned", len({c.relative: 0 for c in catalogue.study("gradnets_relatives").configurations}) * 3)

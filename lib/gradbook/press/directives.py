@@ -1,4 +1,4 @@
-"""Sphinx roles of the book: a chapter's measured cost, its verdict, and the table of all chapters' executions."""
+"""Sphinx roles of the book: cost and verdict of a chapter, provenance of a study; and the table of executions."""
 
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 from gradbook.press.chapters import find_chapters
 from gradbook.press.status import Status, cost, machine, memory, status_published
 from gradbook.studies.ledger import verdict
+from gradbook.studies.results import provenance_in_words
 
 
 class Cost(SphinxRole):
@@ -27,6 +28,15 @@ class Verdict(SphinxRole):
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         """The counts as text."""
         return [nodes.Text(verdict(self.text, Path(self.env.srcdir) / "book/ledger.csv"))], []
+
+
+class Provenance(SphinxRole):
+    """``{provenance}`concept```: the runs, data, commits and machines behind a study's results."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """The line as text."""
+        line = provenance_in_words(self.text, Path(self.env.srcdir) / "book/results")
+        return [nodes.inline("", f"Study {self.text}: {line}.", classes=["provenance"])], []
 
 
 class ChapterStatus(SphinxDirective):
@@ -60,5 +70,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Register all with Sphinx."""
     app.add_role("cost", Cost())
     app.add_role("verdict", Verdict())
+    app.add_role("provenance", Provenance())
     app.add_directive("chapter-status", ChapterStatus)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

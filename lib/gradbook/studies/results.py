@@ -71,6 +71,30 @@ def provenance(study: str, folder: Path = FOLDER) -> dict[str, Any]:
     return _read_provenance(_known(study, folder).with_suffix(".json"))
 
 
+def provenance_in_words(study: str, folder: Path = FOLDER) -> str:
+    """Runs, seeds, data, commits, machines and hours behind a study's results, in one line.
+
+    >>> provenance_in_words("lowrank", Path("nowhere"))
+    'no runs yet'
+    """
+    if not keys(study, folder):
+        return "no runs yet"
+    seeds, about = load(study, folder)["seed"], provenance(study, folder)
+    sources = [
+        (
+            f"{origin['data'].partition(':')[0]} {origin['data'].partition(':')[2][:8]}",
+            f"{origin['commit'][:8] or 'unknown'}{' with changes' if origin['dirty'] else ''}",
+            f"{origin['machine']['processor']}, {origin['machine']['cores']} cores",
+        )
+        for origin in about["origins"].values()
+    ]
+    data, commits, machines = (", ".join(dict.fromkeys(names)) for names in zip(*sources, strict=True))
+    return (
+        f"{about['runs']} runs, seeds {seeds.min()} to {seeds.max()}; data {data}; commit {commits}; "
+        f"{machines}; {about['seconds'] / 3600:.1f} hours"
+    )
+
+
 def keys(study: str, folder: Path = FOLDER) -> list[str]:
     """The keys of a study's committed runs; none where nothing is committed."""
     return [row["key"] for row in _read_rows(folder / f"{study}.csv")]
