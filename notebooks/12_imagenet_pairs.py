@@ -11,8 +11,6 @@
 # ---
 
 # %% [markdown]
-# # Weight decay as a helper
-# %% [markdown]
 # # Pairs of classes
 #
 # :::{card}
@@ -100,7 +98,9 @@ def gradients(angle: float, count: int = 4000) -> np.ndarray:
     """Of every example at w = 0, [count, 2]: first half the class at that angle, second half the others."""
     random = generator(seed, "plane")
     centres = np.repeat([[np.cos(angle), np.sin(angle)], [0.0, 0.0]], count // 2, axis=0)
-    return (0.5 - np.repeat([1.0, 0.0], count // 2))[:, None] * (centres + random.normal(size=(count, 2)))
+    return (0.5 - np.repeat([1.0, 0.0], count // 2))[:, None] * (
+        centres + random.normal(size=(count, 2))
+    )
 
 
 def cosine(u: np.ndarray, v: np.ndarray) -> np.ndarray:
@@ -115,7 +115,11 @@ of_single = [cosine(gradients(angle)[drawn[0]], v[drawn[1]]).mean() for angle in
 figure, axes = plt.subplots()
 for label, values in {"all examples": of_all, "one example each, mean": of_single}.items():
     _ = axes.plot(np.degrees(angles), values, label=label)
-_ = axes.set(xlabel="angle between the classes (degrees)", ylabel="cosine of the gradients", xticks=range(0, 181, 30))
+_ = axes.set(
+    xlabel="angle between the classes (degrees)",
+    ylabel="cosine of the gradients",
+    xticks=range(0, 181, 30),
+)
 _ = axes.legend()
 
 # %%
@@ -158,7 +162,9 @@ source(pairs.summary)
 # 0.002?
 
 # %%
-curves = facts[facts["quantity"] == "clipped_product_curve"].set_index("setting")["value"].map(json.loads)
+curves = (
+    facts[facts["quantity"] == "clipped_product_curve"].set_index("setting")["value"].map(json.loads)
+)
 thousandths = curves.map(lambda values: np.array(values) * 1000)
 even = thousandths.map(lambda values: int(np.isclose(values % 2, 0, atol=1e-6).sum()))
 table = pd.DataFrame({"multiples of 0.002, of 20": even, "mean": curves.map(np.mean)})
@@ -186,7 +192,10 @@ assert difference["inference"] > 0 == difference["training"]
 parameters = resnet.trunk.count_params() + resnet.main.count_params()
 assert parameters == int(facts.set_index("quantity")["value"]["parameters"])
 glue("parameters", parameters)
-glue("unreached", sum(int(np.prod(w.shape)) for w in resnet.trunk.trainable_variables if w.name == "unreached"))
+glue(
+    "unreached",
+    sum(int(np.prod(w.shape)) for w in resnet.trunk.trainable_variables if w.name == "unreached"),
+)
 pd.Series(difference, name="largest difference of a feature")
 
 # %% [markdown]
@@ -224,7 +233,11 @@ for axes, pair in zip(panels, (near, far), strict=True):
     for rule, label in MODES.items():
         accuracies = np.array([run.curves["test_accuracy"] for run in runs[pair, rule]])
         _ = plots.seeds(axes, np.arange(1, epochs + 1), accuracies, label, **looks[rule])
-    _ = axes.set(xlabel="epoch", title=f"{'near' if pair == near else 'far'}: {pair}", xticks=range(1, epochs + 1))
+    _ = axes.set(
+        xlabel="epoch",
+        title=f"{'near' if pair == near else 'far'}: {pair}",
+        xticks=range(1, epochs + 1),
+    )
 _ = panels[0].set_ylabel("test accuracy")
 _ = panels[1].legend()
 
@@ -257,11 +270,18 @@ source(two_headed.descend_apart)
 # %%
 main, helper = near.split("/")
 drifting = configuration.model_copy(
-    update={"main_class": main, "helper_class": helper, "rule": "unweighted_cosine", "helper_trunk": "apart"}
+    update={
+        "main_class": main,
+        "helper_class": helper,
+        "rule": "unweighted_cosine",
+        "helper_trunk": "apart",
+    }
 )
 apart = pairs.run(drifting, range(seed, seed + n_seeds))
 both = {"one trunk": runs[near, "unweighted_cosine"], "a trunk apart": apart}
-pd.DataFrame({name: pd.DataFrame([run.metrics for run in many])[columns].mean() for name, many in both.items()}).round(3)
+pd.DataFrame(
+    {name: pd.DataFrame([run.metrics for run in many])[columns].mean() for name, many in both.items()}
+).round(3)
 
 # %% [markdown]
 # (pairs-full-scale)=
@@ -285,11 +305,15 @@ if len(study):
         cosines = study.loc[study["pair"] == name, "cosine"]
         _ = left.plot(cosines, np.full(len(cosines), row), "o", color=plots.COLOURS[1], alpha=0.5)
         _ = left.errorbar(cosines.mean(), row, xerr=1.96 * cosines.sem(), fmt="k|", capsize=4)
-        accuracy = study[study["pair"] == name].pivot(index="seed", columns="rule", values="test_accuracy")
+        accuracy = study[study["pair"] == name].pivot(
+            index="seed", columns="rule", values="test_accuracy"
+        )
         for rule in accuracy.columns.intersection(["unweighted_cosine", "multitask"]):
             gains = 100 * (accuracy[rule] - accuracy["single_task"]).dropna()
             label = MODES[rule] if row == 0 else None
-            _ = right.plot(gains, np.full(len(gains), row), "o", color=looks[rule]["color"], alpha=0.6, label=label)
+            _ = right.plot(
+                gains, np.full(len(gains), row), "o", color=looks[rule]["color"], alpha=0.6, label=label
+            )
     _ = left.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
     _ = left.set_xlabel("mean cosine")
     _ = right.set_xlabel("gain in accuracy (points)")
@@ -305,15 +329,19 @@ if len(study):
 def compare(cosines: pd.DataFrame, near: list, far: list) -> dict[str, float]:
     """Means over near and far pairs, and the p value of their difference."""
     seeds = cosines.groupby(["pair", "seed"])["cosine"].mean()
-    a, b = (seeds[seeds.index.isin(pairs, "pair")] for pairs in (near, far))
-    test = permutation_test((a, b), lambda a, b: np.mean(a) - np.mean(b), rng=np.random.default_rng(seed))
+    a, b = (seeds[seeds.index.isin(group, "pair")] for group in (near, far))
+    test = permutation_test(
+        (a, b), lambda a, b: np.mean(a) - np.mean(b), rng=np.random.default_rng(seed)
+    )
     return {"near": a.mean(), "far": b.mean(), "runs": len(a) + len(b), "p": test.pvalue}
 
 
 compared = {"digits": compare(live, [near], [far])}
 if len(study):
     both_near = ["Labrador retriever / golden retriever", "tabby / Egyptian cat"]
-    compared["photographs"] = compare(study, both_near, ["school bus / king penguin", "pizza / African elephant"])
+    compared["photographs"] = compare(
+        study, both_near, ["school bus / king penguin", "pizza / African elephant"]
+    )
 pd.DataFrame(compared).T.round(4)
 
 # %% [markdown]
@@ -324,7 +352,11 @@ pd.DataFrame(compared).T.round(4)
 # %%
 accuracies = facts[facts["quantity"] == "test_accuracy_curve"]
 values = np.concatenate([json.loads(curve) for curve in accuracies["value"]])
-test_images = next(n for n in range(100, 10_000) if np.allclose(values * n, np.round(values * n), rtol=0, atol=n * 1e-6))
+test_images = next(
+    n
+    for n in range(100, 10_000)
+    if np.allclose(values * n, np.round(values * n), rtol=0, atol=n * 1e-6)
+)
 glue("test_images", test_images)
 
 # %% mystnb={"figure": {"caption": "Published test accuracies, one run a curve; the band is two standard errors of so many test images around the last accuracy of single task.", "name": "fig-pairs-published"}, "image": {"alt": "Near pair: all three rise from about 0.6 to above 0.8; both modes with a helper run above single task and end outside its band or at its rim. Far pair: all three stay between 0.48 and 0.61 and cross one another inside the band; multitask ends lowest."}}
@@ -337,7 +369,9 @@ for axes, (title, rows) in zip(panels, settings.groupby(0, sort=False), strict=T
         if rule == "single_task":
             error = 2 * np.sqrt(values[-1] * (1 - values[-1]) / test_images)
             _ = axes.axhspan(values[-1] - error, values[-1] + error, color="0.9", zorder=0)
-    _ = axes.set(xlabel="epoch of 1,000 steps", title=f"{rows[1].iloc[0]}: {title}", xticks=range(0, 21, 5))
+    _ = axes.set(
+        xlabel="epoch of 1,000 steps", title=f"{rows[1].iloc[0]}: {title}", xticks=range(0, 21, 5)
+    )
 _ = panels[0].set_ylabel("test accuracy")
 _ = panels[0].legend()
 
@@ -375,7 +409,9 @@ pd.DataFrame({"main": names.str[1], "helper": names.str[3], "pair": listed["sett
 main, helper = near.split("/")
 sixteen = pairs.Configuration(main_class=main, helper_class=helper, batch_size=16, steps_per_epoch=20)
 larger = pd.DataFrame([run.metrics for run in pairs.run(sixteen, range(seed, seed + n_seeds))])[columns]
-pd.DataFrame({"one image": live.loc[near, MODES["unweighted_cosine"]].mean(), "sixteen": larger.mean()}).round(3)
+pd.DataFrame(
+    {"one image": live.loc[near, MODES["unweighted_cosine"]].mean(), "sixteen": larger.mean()}
+).round(3)
 
 # %% [markdown]
 # 2. A class helped by itself: both tasks then have the same images of the class, and other images of the others. Is its
@@ -388,7 +424,9 @@ pd.DataFrame({"one image": live.loc[near, MODES["unweighted_cosine"]].mean(), "s
 # %% tags=["hide-cell"]
 same = pairs.Configuration(main_class=main, helper_class=main)
 itself = pd.DataFrame([run.metrics for run in pairs.run(same, range(seed, seed + n_seeds))])[columns]
-pd.DataFrame({near: live.loc[near, MODES["unweighted_cosine"]].mean(), f"{main}/{main}": itself.mean()}).round(3)
+pd.DataFrame(
+    {near: live.loc[near, MODES["unweighted_cosine"]].mean(), f"{main}/{main}": itself.mean()}
+).round(3)
 
 # %% [markdown]
 # ## Take-aways
