@@ -256,7 +256,7 @@ live.groupby(["pair", "mode"], sort=False).agg(["mean", "std"]).round(3)
 # %% [markdown]
 # The mean cosine is about a hundredth for either pair, and the gate is open at about every other step: a coin, as in
 # {numref}`fig-pairs-angle`. With cosines like these a gate is hardly a censor: it drops half of the helper at random. The
-# spread of the seeds is far larger than what the helper changes.
+# spread of the seeds in {numref}`fig-pairs-live` is far larger than what the helper changes.
 #
 # ## A helper that drifts away
 #
