@@ -1,5 +1,6 @@
 """What is cleaned from an executed notebook, and what is not."""
 
+import pandas as pd
 from nbformat import v4
 
 from gradbook.press.twin import clean
@@ -37,3 +38,15 @@ def test_pieces_of_a_stream_are_joined_in_order():
 def test_addresses_lose_their_digits():
     shown = v4.new_output("execute_result", {"text/plain": "<object at 0x7f00aa>"}, execution_count=1)
     assert outputs_after_cleaning(shown)[0].data["text/plain"] == "<object at 0x…>"
+
+
+def test_a_styled_table_made_twice_is_the_same():
+    def shown() -> tuple[str, str]:
+        html = pd.DataFrame({"x": [1, 2]}).style.to_html()
+        cell = v4.new_code_cell("x", id="cell", outputs=[v4.new_output("display_data", {"text/html": html})])
+        return html, clean(v4.new_notebook(cells=[cell])).cells[0].outputs[0].data["text/html"]
+
+    (first, cleaned), (second, again) = shown(), shown()
+    assert first != second
+    assert cleaned == again
+    assert 'id="T_cell_0_row1_col0"' in cleaned

@@ -11,6 +11,9 @@ from gradbook.press.files import digest, write_whole
 
 ADDRESS = re.compile(r"(?<= at )0x[0-9a-f]+")
 
+# pandas names a styled table at random, and each of its cells after it.
+STYLED = re.compile(r"\bT_[0-9a-f]{5}(?![0-9a-f])")
+
 # TensorFlow's native libraries greet before their log level can be set, with the time and the process in each line.
 GREETING = re.compile(
     r"^(WARNING: All log messages before absl|To enable the following|[IWE]\d{4} \d\d:\d\d:\S+ +\d+ \S+:\d+\]).*\n?",
@@ -33,7 +36,7 @@ def clean(notebook: NotebookNode) -> NotebookNode:
     """Strip, in place, what was measured about the execution, and make its outputs repeatable.
 
     Timings, papermill's notes and the greetings of native libraries go; streams that arrived in pieces are joined;
-    memory addresses lose their digits.
+    memory addresses lose their digits, styled tables are named after their cell.
     """
     notebook.metadata.pop("papermill", None)
     notebook.metadata["language_info"] = {"name": "python"}
@@ -42,8 +45,10 @@ def clean(notebook: NotebookNode) -> NotebookNode:
             cell.metadata.pop(key, None)
         if cell.cell_type == "code":
             cell.outputs = [output for output in _joined(cell.outputs) if not _is_greeting(output)]
-            for output in cell.outputs:
+            for number, output in enumerate(cell.outputs):
                 _forget_addresses(output)
+                if "text/html" in output.get("data", {}):
+                    output.data["text/html"] = STYLED.sub(f"T_{cell.id}_{number}", output.data["text/html"])
     return notebook
 
 
