@@ -6,15 +6,12 @@ Both start from the same weights and see the same batches, prepared beforehand; 
 and weights are compared.
 """
 
-import statistics
-import time
-from collections.abc import Callable
-
 import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from benchmarks._turns import in_turns
 from gradbook.auxiliary.imdb import Configuration, Training, examples
 from gradbook.seeds import set_seed
 
@@ -75,21 +72,11 @@ def measure() -> pd.DataFrame:
     ]
     check(training, eager, ours, theirs)
 
-    milliseconds = {"eager, through NumPy": [], "gradbook": []}
-    for number in range(ROUNDS * BATCHES):
-        batch = number % BATCHES
-        milliseconds["eager, through NumPy"].append(timed(lambda: eager.step(*theirs[batch])))  # noqa: B023
-        milliseconds["gradbook"].append(timed(lambda: float(training.step(*ours[batch])[0])))  # noqa: B023
-    medians = {name: statistics.median(values) for name, values in milliseconds.items()}
-    return pd.DataFrame(
-        {
-            "loop": name,
-            "median ms a step": f"{medians[name]:.1f}",
-            "quartiles": "–".join(f"{q:.1f}" for q in np.percentile(values, [25, 75])),
-            "times as fast": f"{medians['eager, through NumPy'] / medians[name]:.2f}",
-        }
-        for name, values in milliseconds.items()
-    )
+    loops = {
+        "eager, through NumPy": lambda number: eager.step(*theirs[number % BATCHES]),
+        "gradbook": lambda number: float(training.step(*ours[number % BATCHES])[0]),
+    }
+    return in_turns(loops, ROUNDS * BATCHES)
 
 
 def check(training: Training, eager: EagerLoop, ours: list, theirs: list) -> None:
@@ -101,10 +88,3 @@ def check(training: Training, eager: EagerLoop, ours: list, theirs: list) -> Non
     other = np.concatenate([np.ravel(weights) for weights in eager.model.get_weights()])
     difference = np.linalg.norm(flat - other) / np.linalg.norm(other)
     assert difference < 1e-4, f"weights differ by {difference:.1e} of their norm"
-
-
-def timed(step: Callable[[], float]) -> float:
-    """Wall-clock milliseconds of one call."""
-    start = time.perf_counter()
-    step()
-    return 1e3 * (time.perf_counter() - start)

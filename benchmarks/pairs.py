@@ -5,14 +5,12 @@ dot product of their gradients is fetched to decide, and both trunks are given t
 Both start from the same weights and see the same images; before anything is timed, their trunks are compared.
 """
 
-import statistics
-import time
-
 import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from benchmarks._turns import in_turns
 from gradbook.auxiliary import two_headed
 from gradbook.auxiliary.pairs import network
 from gradbook.auxiliary.resnet import ToOnePixel
@@ -91,19 +89,8 @@ def measure() -> pd.DataFrame:
     for mine, other in zip(plain(model.trunk).get_weights(), eager.trunks[0].get_weights(), strict=True):
         np.testing.assert_allclose(mine, other, rtol=1e-3, atol=1e-5)
 
-    milliseconds = {"eager, two models": [], "gradbook": []}
-    for batch in batches:
-        for name, loop in (("eager, two models", eager.step), ("gradbook", lambda *batch: step(*batch).numpy())):
-            start = time.perf_counter()
-            loop(*batch)
-            milliseconds[name].append(1e3 * (time.perf_counter() - start))
-    medians = {name: statistics.median(values) for name, values in milliseconds.items()}
-    return pd.DataFrame(
-        {
-            "loop": name,
-            "median ms a step": f"{medians[name]:.1f}",
-            "quartiles": "–".join(f"{q:.1f}" for q in np.percentile(values, [25, 75])),
-            "times as fast": f"{medians['eager, two models'] / medians[name]:.2f}",
-        }
-        for name, values in milliseconds.items()
-    )
+    loops = {
+        "eager, two models": lambda number: eager.step(*batches[number]),
+        "gradbook": lambda number: step(*batches[number]).numpy(),
+    }
+    return in_turns(loops, ROUNDS)
