@@ -8,6 +8,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
+from keras.models import clone_model
 from pydantic import ValidationError
 
 from gradbook.auxiliary import two_headed
@@ -68,6 +69,13 @@ def test_a_convolution_onto_one_pixel_is_the_convolution(size, strides):
     ours(pixels), plain(pixels)
     plain.set_weights([ours.kernel, ours.bias])
     np.testing.assert_allclose(ours(pixels), plain(pixels), rtol=1e-4, atol=1e-4)
+
+
+def test_the_large_trunk_can_be_copied_for_a_helper_of_its_own(resnet):
+    copy = clone_model(resnet.trunk)
+    copy.set_weights(resnet.trunk.get_weights())
+    image = np.random.default_rng(0).random((1, 64, 64, 3), np.float32)
+    np.testing.assert_array_equal(copy(image), resnet.trunk(image))
 
 
 def test_with_one_image_a_batch_normalisation_by_the_batch_sees_nothing(resnet):

@@ -1,6 +1,7 @@
 """ResNet-v2-18 as keras-contrib builds it, the trunk of the published experiment on pairs of classes."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -37,10 +38,11 @@ class ToOnePixel(layers.Layer):
     Args:
         filters: channels of the output.
         taps: side of the square kernel; images must be smaller, and not larger than the stride would be.
+        options: of every Keras layer, such as its name.
     """
 
-    def __init__(self, filters: int, taps: int) -> None:
-        super().__init__()
+    def __init__(self, filters: int, taps: int, **options: Any) -> None:
+        super().__init__(**options)
         self.filters, self.taps = filters, taps
 
     def build(self, input_shape: Sequence[int]) -> None:
