@@ -85,7 +85,8 @@ def run(configuration: Configuration, seeds: Sequence[int]) -> list[Record]:
     """
     data = Images(configuration)
     with Stopwatch() as watch:
-        measured = [_student(configuration, data, seed) for seed in seeds]
+        made = _convolution(configuration, network(configuration, data))
+        measured = [_student(configuration, data, *made, seed) for seed in seeds]
     seconds = watch.seconds / len(seeds)
     return [Record(*one, seconds, watch.peak_memory, data.identity) for one in measured]
 
@@ -128,27 +129,39 @@ def network(configuration: Configuration, data: Images) -> "Callable[..., keras.
     return partial(wide_resnet, configuration.depth, configuration.width, data.classes, shape=data.shape)
 
 
-def _student(configuration: Configuration, data: Images, seed: int) -> tuple[dict[str, float], dict[str, list[float]]]:
-    from gradbook.lowrank import count
-    from gradbook.lowrank.budget import fit
+def _convolution(
+    configuration: Configuration, build: "Callable[..., keras.Model]"
+) -> "tuple[Callable, float | None, float]":
+    """The student's convolution, its hyperparameter, and what to multiply the weight decay on its weights by."""
+    from gradbook.lowrank.budget import Sizes, fit
     from gradbook.lowrank.convs import substitute
+
+    c, options = configuration, {} if configuration.order is None else {"order": configuration.order}
+
+    def built(convolution: "Callable") -> "keras.Model":
+        return build(convolution=convolution)
+
+    if c.budget is None:
+        value, convolution = c.value, substitute(c.family, c.value, **options)
+    else:
+        found = fit(built, c.budget, family=c.family, **options)
+        value, convolution = found.value, found.convolution
+    sizes = Sizes(built)
+    ratio = sizes(convolution) / sizes(substitute("plain")) if c.shared_decay == "compressed" else 1.0
+    return convolution, value, ratio
+
+
+def _student(
+    configuration: Configuration, data: Images, convolution: "Callable", value: float | None, ratio: float, seed: int
+) -> tuple[dict[str, float], dict[str, list[float]]]:
+    from gradbook.lowrank import count
     from gradbook.lowrank.distill import Distillation, Learner
     from gradbook.lowrank.train import train
 
-    c, build = configuration, network(configuration, data)
+    c, how = configuration, protocol(configuration)
     teacher, teacher_accuracy = _teacher(c, data) if c.beta else (None, None)
-    options = {} if c.order is None else {"order": c.order}
-    value, convolution = c.value, None
-    if c.budget is None:
-        convolution = substitute(c.family, value, **options)
-    else:
-        found = fit(lambda made: build(convolution=made), c.budget, family=c.family, **options)
-        value, convolution = found.value, found.convolution
     set_seed(seed)
-    student = build(convolution=convolution)
-    dense = count.parameters(count.weightless(build))
-    ratio = count.parameters(student) / dense if c.shared_decay == "compressed" else 1.0
-    how = protocol(c)
+    student = network(c, data)(convolution=convolution)
     learner = Learner(student, teacher, Distillation(beta=c.beta), how.weight_decay, ratio)
     history = train(learner, *data.train, how, seed=seed)
     metrics = {
