@@ -94,7 +94,7 @@ def test_a_malformed_claim_is_refused_in_one_sentence(tmp_path, entry, sentence)
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
-    [("a: b: c", "claims.yml is not YAML"), ("{}", "must hold a list of claims; it holds dict")],
+    [("a: b: c", "claims.yml is not YAML"), ("{}", "claims.yml: Input should be a valid list")],
 )
 def test_a_file_that_is_no_list_is_refused(tmp_path, text, sentence):
     (tmp_path / "claims.yml").write_text(text)

@@ -1,17 +1,18 @@
 """Chapters: what the folder of notebooks holds, and which parameters each takes."""
 
 import ast
+import math
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from reprlib import repr as brief
 from typing import Any
 
-import yaml
-
 from gradbook.errors import InputError, unknown
+from gradbook.untrusted import read_yaml
 
 QUICK = "quick"
 """The profile of the committed twins: every chapter's own defaults, on embedded data."""
@@ -88,12 +89,12 @@ def profile_parameters(root: Path, profile: str) -> dict[str, dict[str, Any]]:
     """Chapter → parameters of a profile in ``notebooks/profiles.yml``; the profile quick sets none.
 
     Raises:
-        InputError: unknown profile.
+        InputError: unknown profile, or a file of another form.
     """
-    profiles = {QUICK: {}} | (yaml.safe_load((root / "notebooks/profiles.yml").read_text(encoding="utf-8")) or {})
+    profiles = {QUICK: {}} | read_yaml(root / "notebooks/profiles.yml", dict[str, dict[str, dict[str, Any]]])
     if profile not in profiles:
         raise unknown("profile", profile, profiles)
-    return profiles[profile] or {}
+    return profiles[profile]
 
 
 def typed_parameters(chapter: Chapter, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -110,17 +111,17 @@ def typed_parameters(chapter: Chapter, given: Mapping[str, Any]) -> dict[str, An
 
 def _typed(chapter: Chapter, name: str, value: Any) -> Any:
     default = chapter.parameters[name]
-    if isinstance(default, str) or default is None:
+    if default is None:
         return value
     read = value
-    if isinstance(value, str):
+    if isinstance(value, str) and not isinstance(default, str):
         text = value.capitalize() if re.fullmatch("true|false", value) else value
-        with suppress(ValueError, SyntaxError):
+        with suppress(ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             read = ast.literal_eval(text)
     if isinstance(default, float) and type(read) is int:
-        read = float(read)
-    if type(read) is not type(default):
-        raise InputError(
-            f"parameter {name} of {chapter.name} takes {type(default).__name__} (default {default!r}), not {value!r}."
-        )
+        with suppress(OverflowError):
+            read = float(read)
+    if type(read) is not type(default) or (type(read) is float and not math.isfinite(read)):
+        takes = f"{type(default).__name__} (default {default!r})"
+        raise InputError(f"parameter {name} of {chapter.name} takes {takes}, not {brief(value)}.")
     return read

@@ -12,11 +12,12 @@ from scipy import stats
 from gradbook.errors import InputError, unknown
 from gradbook.experiment import Configuration
 from gradbook.studies import catalogue, ledger, results
-from gradbook.studies.claims import Claim, Difference, Exact, Fields, Mean, load, refusal
+from gradbook.studies.claims import Claim, Difference, Exact, Fields, Mean, load
 from gradbook.studies.exact import number
 from gradbook.studies.ledger import NOT_ATTEMPTED, REDUCED, Entry
 from gradbook.studies.study import Study, key, seedless
 from gradbook.studies.verdicts import judge, side, sign_flip_p
+from gradbook.untrusted import refusal
 
 LEAST = 3
 """Runs, or pairs of runs, below which nothing is concluded."""

@@ -23,11 +23,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gradbook import published
 from gradbook.errors import InputError
+from gradbook.untrusted import read_yaml, refusal
 
 CLAIMS, BIBLIOGRAPHY = (Path(str(files("gradbook"))) / "book" / name for name in ("claims.yml", "references.bib"))
 
@@ -198,14 +198,8 @@ def load(path: Path = CLAIMS) -> list[Claim]:
     Raises:
         InputError: the file is not a list of claims; says which entry is wrong and how.
     """
-    try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise InputError(f"{path.name} is not YAML: {' '.join(str(error).split())}.") from None
-    if not isinstance(entries, list):
-        raise InputError(f"{path.name} must hold a list of claims; it holds {type(entries).__name__}.")
     claims: dict[str, Claim] = {}
-    for number, entry in enumerate(entries, start=1):
+    for number, entry in enumerate(read_yaml(path, list[Any]), start=1):
         claim = _claim(entry, f"{path.name}, entry {number}")
         if claim.id in claims:
             raise InputError(f"{path.name}, entry {number}: the id {claim.id!r} is taken.")
@@ -219,12 +213,3 @@ def _claim(entry: Any, where: str) -> Claim:
     except ValidationError as error:
         name = f" ({entry['id']})" if isinstance(entry, dict) and "id" in entry else ""
         raise InputError(f"{where}{name}: {refusal(error)}") from None
-
-
-def refusal(error: ValidationError) -> str:
-    """The first complaint of a validation, in one sentence."""
-    first = error.errors()[0]
-    complaint = first["msg"].removeprefix("Value error, ")
-    if not first["loc"]:
-        return f"{complaint}."
-    return f"{'.'.join(map(str, first['loc']))}: {complaint.lower()}; received {first['input']!r:.200}."
