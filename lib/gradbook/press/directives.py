@@ -46,7 +46,7 @@ class ChapterStatus(SphinxDirective):
         """The table."""
         root = Path(self.env.srcdir)
         rows = [_row(status_published(root, chapter)) for chapter in find_chapters(root)]
-        return [_table([["chapter", "executed", "seconds", "memory", "machine", "twin"], *rows])]
+        return [table([["chapter", "executed", "seconds", "memory", "machine", "twin"], *rows])]
 
 
 def _row(status: Status) -> list[str]:
@@ -56,7 +56,9 @@ def _row(status: Status) -> list[str]:
     return [status.chapter.name, executed, seconds, memory(record), machine(record), status.verdict]
 
 
-def _table(rows: list[list[str]]) -> nodes.table:
+def table(rows: list[list[str]]) -> nodes.table:
+    """A table of text under its headings, which are the first row."""
+
     def row(cells: list[str]) -> nodes.row:
         return nodes.row("", *(nodes.entry("", nodes.paragraph("", cell)) for cell in cells))
 
