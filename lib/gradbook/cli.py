@@ -158,11 +158,12 @@ def count(network: str, conv: str | None, convention: str, layers: bool) -> None
 
     if network not in NETWORKS:
         raise unknown("network", network, NETWORKS)
-    family, _, value = (conv or "").partition(":")
+    family, _, text = (conv or "").partition(":")
     try:
-        make = substitute(family, float(value) if value else None) if family else None
-    except ValueError as error:
-        raise error if isinstance(error, InputError) else InputError(f"--conv: {value!r} is not a number.") from None
+        value = float(text) if text else None
+    except ValueError:
+        raise InputError(f"--conv: {text!r} is not a number.") from None
+    make = None if conv is None else substitute(family, value)
     table = counting.table(counting.weightless(lambda: NETWORKS[network](convolution=make)), convention=convention)
     click.echo(counting.text(table) if layers else counting.summary(table))
 

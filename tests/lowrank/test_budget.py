@@ -99,9 +99,22 @@ def test_whole_hyperparameters_are_searched_exactly(family):
         (1_000, "low_rank", r"between 23,034 and [\d,]+, which rank of 'low_rank' reaches .*received 1,000"),
         (10_000_000, "shuffle", "received 10,000,000"),
         (50_000, "separable", r"'separable' has nothing to set; the network has [\d,]+ parameters"),
+        ("x", "tucker", "parameters must be a whole number, 1 or more; received 'x'"),
         (50_000, "tuker", "unknown convolution 'tuker'; did you mean 'tucker'"),
     ],
 )
 def test_budgets_out_of_reach_name_the_range(parameters, family, sentence):
     with pytest.raises(InputError, match=sentence):
         fit(small, parameters, family=family)
+
+
+@pytest.mark.parametrize(
+    ("family", "options", "sentence"),
+    [
+        ("low_rank", {"order": "none"}, "convolution 'low_rank' has no order; received 'none'"),
+        ("bottleneck", {"group_size": 7}, "no reduction of 'bottleneck'"),
+    ],
+)
+def test_arguments_that_no_value_goes_with_are_named(family, options, sentence):
+    with pytest.raises(InputError, match=sentence):
+        fit(small, 50_000, family=family, **options)

@@ -1,6 +1,16 @@
 """The command that counts."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gradbook.cli import app
+from gradbook.errors import InputError
+from gradbook.lowrank.convs import FAMILIES
+
+
+def count(network: str, conv: str) -> None:
+    app(["count", network, "--conv", conv], standalone_mode=False)
 
 
 def test_it_counts_a_network_with_any_convolution(gradbook, tmp_path):
@@ -8,17 +18,35 @@ def test_it_counts_a_network_with_any_convolution(gradbook, tmp_path):
     assert (ended.returncode, ended.stdout) == (0, "823,674 parameters, 117,201,162 mult-adds\n")
 
 
+def test_bad_input_is_one_line_and_code_2(gradbook, tmp_path):
+    ended = gradbook(tmp_path, "count", "darts", "--conv", "shufle:4")
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("gradbook: unknown convolution 'shufle'; did you mean 'shuffle'?")
+    assert len(ended.stderr.splitlines()) == 1
+
+
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("network", "conv", "said"),
     [
-        (["wide-resnet-28"], "unknown network 'wide-resnet-28'; did you mean 'wide-resnet-28-10'?"),
-        (["darts", "--conv", "shufle:4"], "unknown convolution 'shufle'; did you mean 'shuffle'?"),
-        (["darts", "--conv", "shuffle:four"], "--conv: 'four' is not a number."),
-        (["darts", "--conv", "shuffle"], "convolution 'shuffle' takes groups, int; received None."),
+        ("wide-resnet-28", "plain", "unknown network 'wide-resnet-28'; did you mean 'wide-resnet-28-10'"),
+        ("darts", "shuffle:four", "--conv: 'four' is not a number."),
+        ("darts", "shuffle", "convolution 'shuffle' takes groups, int; received None."),
+        ("darts", "separable:1", "convolution 'separable' takes no value; received 1"),
+        ("darts", ":4", "unknown convolution ''"),
+        ("darts", "shuffle:inf", "groups must be a whole number, 1 or more; received inf"),
+        ("darts", "acdc:1e9", "layers must be 1,024 or fewer; received 1000000000"),
+        ("darts", "hashed:nan", "ratio must lie above 0 and not above 1; received nan"),
     ],
 )
-def test_bad_input_is_one_sentence(gradbook, tmp_path, words, said):
-    ended = gradbook(tmp_path, "count", *words)
-    assert ended.returncode == 2
-    assert said in ended.stderr
-    assert len(ended.stderr.splitlines()) == 1
+def test_what_cannot_be_counted_is_named(network, conv, said):
+    with pytest.raises(InputError, match=said):
+        count(network, conv)
+
+
+@settings(max_examples=10)
+@given(family=st.sampled_from([*FAMILIES, ""]), value=st.one_of(st.integers(-2, 9), st.floats(), st.text()))
+def test_whatever_the_argument_there_is_a_count_or_a_sentence(family, value):
+    try:
+        count("wide-resnet-16-2", f"{family}:{value}")
+    except InputError as error:
+        assert str(error).endswith(".")

@@ -37,6 +37,14 @@ def test_depths_of_another_form_are_refused(depth):
         wide_resnet(depth, 1)
 
 
+@pytest.mark.parametrize(
+    "build", [lambda: wide_resnet(10, 1, 0), lambda: darts(0, channels=4, cells=3, auxiliary=True)]
+)
+def test_a_network_without_classes_is_refused(build):
+    with pytest.raises(InputError, match="classes must be a whole number, 1 or more; received 0"):
+        weightless(build)
+
+
 def test_every_operation_of_a_genotype_runs():
     kinds = ("separable_3", "separable_5", "dilated_3", "dilated_5", "max_pool", "average_pool", "skip", "skip")
     edges = tuple(Edge(kind, place % 2) for place, kind in enumerate(kinds))

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from gradbook.errors import InputError, unknown
-from gradbook.lowrank.convs import FAMILIES, Convolution, Family, substitute
+from gradbook.lowrank.convs import FAMILIES, Convolution, Family, substitute, whole
 from gradbook.lowrank.count import parameters, weightless
 from gradbook.lowrank.networks import Make
 
@@ -80,10 +80,14 @@ def fit(build: Callable[[Make], keras.Model], parameters: int, *, family: str, *
     """
     if family not in FAMILIES:
         raise unknown("convolution", family, FAMILIES)
+    whole("parameters", parameters)
     row, sizes = FAMILIES[family], Sizes(build)
     if row.hyperparameter is None:
         raise InputError(f"convolution {family!r} has nothing to set; the network has {sizes(row()):,} parameters.")
+    row(row.low, **options)  # refuses arguments of other families, which below would look like values out of reach
     reach = {value: size for value in _candidates(row) if (size := _attempt(sizes, row, value, options)) is not None}
+    if not reach:
+        raise InputError(f"no {row.hyperparameter} of {family!r} with {options} divides this network's channels.")
     low, high = min(reach.values()), max(reach.values())
     if not low <= parameters <= high:
         raise InputError(

@@ -142,10 +142,11 @@ def whole(name: str, value: Any) -> int:
 
 def square(name: str, value: Any) -> int:
     """One number from one or two equal ones."""
-    pair = [value, value] if np.isscalar(value) else list(value)
-    if len(pair) != 2 or pair[0] != pair[1]:
+    if not isinstance(value, (list, tuple)):
+        return whole(name, value)
+    if len(value) != 2 or value[0] != value[1]:
         raise InputError(f"{name} must be one number or two equal ones; received {value!r}.")
-    return whole(name, pair[0])
+    return whole(name, value[0])
 
 
 def positive(name: str, value: Any, most: float = 1.0) -> float:
@@ -416,7 +417,7 @@ class Shuffle(Convolution):
     def actual_groups(self, channels: int) -> int:
         """The largest number of groups, `groups` at most, that divides all three numbers of channels."""
         common = math.gcd(channels, self.inner, self.filters)
-        return next(groups for groups in range(self.groups, 0, -1) if common % groups == 0)
+        return next(groups for groups in range(min(self.groups, common), 0, -1) if common % groups == 0)
 
     def factors(self, channels: int) -> dict[str, Factor]:
         k, inner, groups = self.kernel_size, self.inner, self.actual_groups(channels)
@@ -663,7 +664,7 @@ class ACDC(Separable):
     more pixels than there are input channels (a batch of unknown size counts as 32, Keras's default).
 
     Args:
-        layers: links of the chain, ≥ 1.
+        layers: links of the chain, 1 to 1,024.
         order: how channels are shuffled: "riffle", "random" (one fixed permutation a link) or "none".
     """
 
@@ -672,6 +673,8 @@ class ACDC(Separable):
     def __init__(self, *arguments: Any, layers: int, order: str = "riffle", **options: Any):
         super().__init__(*arguments, **options)
         self.layers = whole("layers", layers)
+        if self.layers > 1024:
+            raise InputError(f"layers must be 1,024 or fewer; received {layers}.")
         if order not in ORDERS:
             raise unknown("order of channels", order, ORDERS)
         self.order = order
@@ -761,14 +764,16 @@ class Family:
         """What a network builds its convolutions with: the layer with everything set but ``Conv2D``'s own arguments.
 
         Raises:
-            InputError: a value where none belongs, or none where one does.
+            InputError: a value where none belongs, or none where one does; another family's argument.
         """
         if (value is None) != (self.hyperparameter is None):
             wants = f"takes {self.hyperparameter}, {self.kind.__name__}" if self.hyperparameter else "takes no value"
             raise InputError(f"convolution {self.name!r} {wants}; received {value!r}.")
-        chosen = (
-            {} if value is None else {self.hyperparameter: self.kind(value) if value == self.kind(value) else value}
-        )
+        others = {name for family in FAMILIES.values() for name in family.layer.hyperparameters}
+        for name in others.difference(self.layer.hyperparameters).intersection(options):
+            raise InputError(f"convolution {self.name!r} has no {name}; received {options[name]!r}.")
+        whole_float = self.kind is int and isinstance(value, float) and value.is_integer()
+        chosen = {} if value is None else {self.hyperparameter: int(value) if whole_float else value}
         return partial(self.layer, **({"use_bias": False} | self.options | chosen | options))
 
 

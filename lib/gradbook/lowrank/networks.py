@@ -14,7 +14,7 @@ import keras
 from keras import layers
 
 from gradbook.errors import InputError
-from gradbook.lowrank.convs import Convolution, register, substitute
+from gradbook.lowrank.convs import Convolution, register, substitute, whole
 
 Make = Callable[..., Convolution]
 Tensor = Any
@@ -22,6 +22,11 @@ Tensor = Any
 # Keras's defaults average over a hundred batches and more; these are the log's.
 normalise = partial(layers.BatchNormalization, momentum=0.9, epsilon=1e-5)
 dense = partial(layers.Conv2D, padding="same", use_bias=False, kernel_initializer="he_normal")
+
+
+def logits(classes: int, **options: Any) -> layers.Dense:
+    """The last layer."""
+    return layers.Dense(whole("classes", classes), **options)
 
 
 def wide_resnet(
@@ -49,7 +54,7 @@ def wide_resnet(
             x = _wide_block(x, 2**stage * 16 * width, 2 if stage and not block else 1, make)
         x = layers.Identity(name=f"tap_{stage + 1}")(x)
     x = layers.GlobalAveragePooling2D()(layers.ReLU()(normalise()(x)))
-    return keras.Model(images, layers.Dense(classes)(x), name=f"wide_resnet_{depth}_{width}")
+    return keras.Model(images, logits(classes)(x), name=f"wide_resnet_{depth}_{width}")
 
 
 def _wide_block(x: Tensor, filters: int, strides: int, make: Make) -> Tensor:
@@ -99,7 +104,7 @@ def _residual_block(x: Tensor, filters: int, strides: int, make: Make) -> Tensor
 
 def _classify(x: Tensor, classes: int, make: Make | None) -> Tensor:
     if make is None:
-        return layers.Dense(classes)(layers.GlobalAveragePooling2D()(x))
+        return logits(classes)(layers.GlobalAveragePooling2D()(x))
     pooled = layers.GlobalAveragePooling2D(keepdims=True)(x)
     return layers.Flatten()(make(classes, 1, use_bias=True)(pooled))
 
@@ -209,8 +214,8 @@ def darts(
         if auxiliary and cell == 2 * cells // 3:
             outputs = [_auxiliary_head(last, classes)]
         reduced = reduces
-    logits = layers.Dense(classes)(layers.GlobalAveragePooling2D()(last))
-    return keras.Model(images, [logits, *outputs] if auxiliary else logits, name="darts")
+    scores = logits(classes)(layers.GlobalAveragePooling2D()(last))
+    return keras.Model(images, [scores, *outputs] if auxiliary else scores, name="darts")
 
 
 def _cell(
@@ -261,7 +266,7 @@ def _auxiliary_head(x: Tensor, classes: int) -> Tensor:
     x = layers.AveragePooling2D(5, 3)(layers.ReLU()(x))
     x = layers.ReLU()(normalise()(dense(128, 1)(x)))
     x = layers.ReLU()(normalise()(dense(768, 2, padding="valid")(x)))
-    return layers.Dense(classes, name="auxiliary")(layers.Flatten()(x))
+    return logits(classes, name="auxiliary")(layers.Flatten()(x))
 
 
 @register
