@@ -57,15 +57,16 @@ def _row(status: Status) -> list[str]:
 
 
 def table(rows: list[list[str]]) -> nodes.table:
-    """A table of text under its headings, which are the first row."""
+    """A table of text below its headings, the first row; in print, columns share the page by what they hold."""
 
     def row(cells: list[str]) -> nodes.row:
         return nodes.row("", *(nodes.entry("", nodes.paragraph("", cell)) for cell in cells))
 
-    group = nodes.tgroup("", *(nodes.colspec(colwidth=1) for _ in rows[0]), cols=len(rows[0]))
+    widths = [max(map(len, column)) + 2 for column in zip(*rows, strict=True)]
+    group = nodes.tgroup("", *(nodes.colspec(colwidth=width) for width in widths), cols=len(widths))
     group += nodes.thead("", row(rows[0]))
     group += nodes.tbody("", *(row(cells) for cells in rows[1:]))
-    return nodes.table("", group)
+    return nodes.table("", group, classes=["colwidths-given"])
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

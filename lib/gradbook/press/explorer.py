@@ -84,8 +84,8 @@ def says(cell: Cell) -> str:
 
 
 def rows(study: str, controls: Sequence[Control], cells: Sequence[Cell]) -> list[list[str]]:
-    """The cells as rows of text, below their headings."""
-    headings = [*(control.label for control in controls), "runs", f"{VIEWS[study].axis}, mean ± sd", "published"]
+    """The cells as rows of text, below their headings; means with standard deviations."""
+    headings = [*(control.label for control in controls), "runs", VIEWS[study].axis, "published"]
     return [headings] + [
         [
             *(control.options[option] for control, option in zip(controls, cell.at, strict=True)),

@@ -73,7 +73,7 @@ VIEWS = {
     "gradnets": View(
         chapter="30_gradnets",
         metric="final_accuracy",
-        axis="accuracy on the test images",
+        axis="test accuracy",
         controls={"tau": "τ", "depth": "depth", "gate": "gate", "layer": "layer", "initialiser": "initialiser"},
         words={"gate": {None: "rises within τ epochs", 0: "stays at 0", 1: "stays at 1"}, "initialiser": {"he": "He"}},
         published=(
@@ -94,20 +94,20 @@ VIEWS = {
     "lowrank": View(
         chapter="40_low_rank_convolutions",
         metric="test_accuracy",
-        axis="accuracy on the test images",
+        axis="test accuracy",
         controls={
             "family": "family",
             "budget": "parameters",
             "beta": "teacher",
-            "shared_decay": "weight decay",
+            "shared_decay": "shared decay",
             "cutout": "cutout",
             "order": "shuffle",
         },
         words={
-            "budget": {None: "its own number"},
-            "beta": {0: "none", 1000: "attention transfer"},
-            "shared_decay": {"compressed": "lowered where weights are shared", "full": "the same for all"},
-            "order": {None: "the family's own", "none": "none"},
+            "budget": {None: "its own"},
+            "beta": {0: "no", 1000: "yes"},
+            "shared_decay": {"compressed": "lowered"},
+            "order": {None: "its own"},
         },
     ),
 }
