@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Thread
 from urllib.parse import unquote, urljoin, urlsplit
 
+import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
@@ -17,6 +18,7 @@ from gradbook.press import site
 from gradbook.press.chapters import find_chapters
 from gradbook.press.files import checkout
 from gradbook.press.repository import current
+from gradbook.studies import results
 
 ROOT = checkout(Path(__file__))
 CHAPTERS = [f"notebooks/{chapter.name}" for chapter in find_chapters(ROOT)]
@@ -184,6 +186,41 @@ def test_the_ledger_narrows_down_by_keyboard(page, address):
     assert page.locator("#ledger output").inner_text() == f"{left.count()} of {everything} rows"
 
 
+def test_an_explorer_moves_by_keyboard_and_says_what_the_runs_say(page, address):
+    page.set_viewport_size(PHONE)
+    visit(page, address, "book/explorers")
+    explorer, runs = page.locator("#explorer-imdb"), results.load("imdb")
+    runs = runs[runs["shuffle_buffer"] == 1000].astype({"weight": float, "alpha": float})
+    seen = set()
+    for control, field in {"λ": "weight", "rule": "rule"}.items():
+        group = explorer.get_by_role("group", name=control)
+        for _ in range(group.get_by_role("radio").count()):
+            group.locator(":checked").press("ArrowRight")
+            rule, weight, alpha, _ = explorer.locator(":checked").evaluate_all(
+                "radios => radios.map(radio => radio.nextSibling.textContent.trim())"
+            )
+            chosen = {"rule": rule.replace(" ", "_"), "weight": float(weight), "alpha": float(alpha)}
+            row = runs[(runs[[*{*chosen} - {field}]] == pd.Series(chosen).drop(field)).all(axis=1)]
+            losses = row.loc[row[field] == chosen[field], "test_loss"]
+            expected = f"{len(losses)} runs: mean {losses.mean():.4f}, standard deviation {losses.std():.4f}."
+            said = explorer.locator("output").inner_text()
+            assert said.startswith("Not measured." if losses.empty else expected)
+            assert explorer.locator("circle").count() == len(row)
+            seen.add(losses.empty)
+    assert seen == {True, False}
+    assert explorer.locator("svg").evaluate("picture => picture.getBoundingClientRect().right") <= PHONE["width"]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_an_explorer_can_be_read_by_day_and_by_night(page, address, theme):
+    page.emulate_media(color_scheme=theme)
+    visit(page, address, "book/explorers")
+    assert page.locator("html").get_attribute("data-theme") == theme
+    assert contrast(page, ".explorer svg .title") >= 7
+    assert min(contrast(page, f".explorer {text}") for text in ("output", "label", ".unmeasured", "svg .none")) >= 4.5
+    assert contrast(page, ".explorer circle") >= 3
+
+
 def test_light_turns_to_dark_and_both_can_be_read(page, address):
     visit(page, address, "book/index")
     seen = {}
@@ -195,10 +232,12 @@ def test_light_turns_to_dark_and_both_can_be_read(page, address):
     assert min(seen.values()) >= 7
 
 
-def contrast(page: Page) -> float:
-    """The contrast ratio of a paragraph to the page behind it, from 1 to 21 (WCAG 2, relative luminance)."""
+def contrast(page: Page, element: str = "article p") -> float:
+    """The contrast ratio of an element to the page behind it, from 1 to 21 (WCAG 2, relative luminance)."""
     colours = page.evaluate(
-        "[getComputedStyle(document.querySelector('article p')).color, getComputedStyle(document.body).backgroundColor]"
+        "element => [getComputedStyle(document.querySelector(element)).color,"
+        " getComputedStyle(document.body).backgroundColor]",
+        element,
     )
     lights = []
     for colour in colours:
