@@ -26,6 +26,7 @@ from gradbook.errors import unknown
 __all__ = ["SOURCES", "Dataset", "Entry", "Finding", "Reviews", "describe", "fetch", "load", "verify"]
 
 SOURCES = {source.name: source for source in (DIGITS, REVIEWS_TOY, MNIST, IMDB, CIFAR10, TINY_IMAGENET)}
+"""The datasets by name, each with where it comes from and how it is read."""
 
 
 def load(name: str | os.PathLike) -> Dataset:

@@ -798,6 +798,7 @@ FAMILIES: dict[str, Family] = {
         Family("acdc", ACDC, "layers", int, 1, 128),
     )
 }
+"""The substitution table, by name; a family of one's own may be added."""
 
 
 def substitute(family: str, value: float | None = None, **options: Any) -> Callable[..., Convolution]:

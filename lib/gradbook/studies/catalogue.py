@@ -171,6 +171,7 @@ STUDIES: dict[str, Callable[[], Study]] = {
     "synthetic": synthetic,
     "lowrank": lowrank,
 }
+"""The studies by name, each made when it is called."""
 
 
 def study(name: str) -> Study:

@@ -1,6 +1,6 @@
 """What others published and the book tests: the entries of ``book/claims.yml``, read strictly.
 
-An entry says where the claim stands, what was published, how it is tested and what counts as agreement:
+An entry says where the claim stands, what was published, how it is tested and what counts as agreement::
 
     - id: concept-gate-at-the-end
       chapter: 10_concept

@@ -1,6 +1,6 @@
 """The ledger: what became of every published claim, as `gradbook.studies.audit` computed it last.
 
-``book/ledger.csv``, a row a claim:
+``book/ledger.csv``, a row a claim::
 
     id, chapter              as in book/claims.yml
     verdict                  reproduced, direction only or not reproduced, maybe after "at reduced scale: ";

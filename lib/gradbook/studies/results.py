@@ -1,4 +1,4 @@
-"""Results that travel with the book: what a study measured, exported from the store to files that are committed.
+"""Results that travel with the book: what a study measured, exported from the store to files that are committed::
 
     book/results/STUDY.csv     a row a run: configuration, metrics, seconds, peak_memory (bytes), origin, key;
                                a cell is JSON, or plain text, or empty where a value is missing

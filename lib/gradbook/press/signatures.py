@@ -1,0 +1,25 @@
+"""A Sphinx extension: the reference shows what a class of Keras takes, and defaults as one would write them."""
+
+import re
+from typing import Any
+
+from sphinx.application import Sphinx
+from sphinx.util import inspect
+
+
+def readable(
+    app: Sphinx, what: str, name: str, documented: Any, options: Any, signature: str | None, returns: str | None
+) -> tuple[str | None, str | None]:
+    """The signature that autodoc found, with that of ``__init__`` in place of the one behind which Keras hides it."""
+    if what == "class" and signature == "(*args, **kwargs)":
+        own = inspect.signature(documented.__init__, bound_method=True)
+        signature = inspect.stringify_signature(own, unqualified_typehints=True)
+    if signature:
+        signature = re.sub(r"<class '(\w+)'>", r"\1", signature).replace("<factory>", "...")
+    return signature, returns
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register with autodoc."""
+    app.connect("autodoc-process-signature", readable)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
