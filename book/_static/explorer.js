@@ -86,6 +86,7 @@ for (const explorer of document.querySelectorAll(".explorer")) {
     along = groups.indexOf(target.closest("fieldset"));
     show();
   });
+  form.addEventListener("submit", event => event.preventDefault()); // the Enter key
   new ResizeObserver(draw).observe(form);
   explorer.hidden = false;
   explorer.nextElementSibling.open = false;

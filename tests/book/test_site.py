@@ -200,14 +200,16 @@ def test_an_explorer_moves_by_keyboard_and_says_what_the_runs_say(page, address)
                 "radios => radios.map(radio => radio.nextSibling.textContent.trim())"
             )
             chosen = {"rule": rule.replace(" ", "_"), "weight": float(weight), "alpha": float(alpha)}
-            row = runs[(runs[[*{*chosen} - {field}]] == pd.Series(chosen).drop(field)).all(axis=1)]
-            losses = row.loc[row[field] == chosen[field], "test_loss"]
+            matches = runs[list(chosen)] == pd.Series(chosen)
+            losses = runs.loc[matches.all(axis=1), "test_loss"]
             expected = f"{len(losses)} runs: mean {losses.mean():.4f}, standard deviation {losses.std():.4f}."
             said = explorer.locator("output").inner_text()
             assert said.startswith("Not measured." if losses.empty else expected)
-            assert explorer.locator("circle").count() == len(row)
+            assert explorer.locator("circle").count() == matches.drop(columns=field).all(axis=1).sum()
             seen.add(losses.empty)
     assert seen == {True, False}
+    group.locator(":checked").press("Enter")
+    assert page.url == f"{address}book/explorers.html"
     assert explorer.locator("svg").evaluate("picture => picture.getBoundingClientRect().right") <= PHONE["width"]
 
 
