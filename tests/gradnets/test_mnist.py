@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from pydantic import ValidationError
 
+from gradbook.errors import RunError
 from gradbook.gradnets import GradualHighway, gradual_mlp
 from gradbook.gradnets.mnist import (
     Configuration,
@@ -138,6 +139,12 @@ def test_every_layer_trains_finitely(layer):
     choice = {"layer": layer, "optimizer": "gradient_descent", "learning_rate": 1e-3}
     (record,) = run(Configuration(**SMALL | choice), [0])
     assert np.isfinite(record.curves["mean_weight"]).all()
+
+
+def test_a_run_whose_weights_are_lost_ends_and_says_when():
+    bold = Configuration(**SMALL | {"optimizer": "gradient_descent", "learning_rate": 1e30, "depth": 3})
+    with pytest.raises(RunError, match=r"mean_weight became (nan|inf) in iteration 14"):
+        run(bold, [0])
 
 
 def test_the_batches_of_an_epoch_are_a_permutation():

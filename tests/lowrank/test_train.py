@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradbook.errors import InputError
+from gradbook.errors import InputError, RunError
 from gradbook.lowrank.distill import Learner
 from gradbook.lowrank.networks import DropPath
 from gradbook.lowrank.protocol import PROTOCOLS, Batches, DropPathRamp, Protocol, augment
@@ -133,6 +133,35 @@ def test_the_state_of_another_network_is_refused(tiny, examples, tmp_path):
     other = Learner(tiny(filters=9))
     with pytest.raises(InputError, match=r"holds the state of another network, tiny \(.*; it must be that of tiny \("):
         train(other, *examples, PLAIN, folder=tmp_path)
+
+
+def test_a_loss_that_is_lost_ends_the_training_and_the_epoch_before_is_kept(tiny, examples, tmp_path):
+    learn(tiny, examples, tmp_path)
+    (kept,) = tmp_path.glob("*.h5")
+    bold = replace(PLAIN, epochs=PLAIN.epochs + 2, learning_rate=1e30)
+    with pytest.raises(RunError, match=r"train_loss became (nan|inf) in epoch 5"):
+        train(Learner(tiny()), *examples, bold, folder=tmp_path)
+    assert list(tmp_path.glob("*.h5")) == [kept]
+
+
+@keras.saving.register_keras_serializable("tests")
+class Harmful(keras.layers.Layer):
+    """Leaves a trace when it is made from a file."""
+
+    @classmethod
+    def from_config(cls, config):
+        raise AssertionError("a layer was made from a file")
+
+
+def test_a_model_with_code_in_the_place_of_weights_is_refused_and_not_opened(tiny, examples, tmp_path):
+    learn(tiny, examples, tmp_path)
+    (weights,) = tmp_path.glob("*.weights.h5")
+    model = keras.Sequential([keras.Input((2,)), Harmful(), keras.layers.Lambda(abs)])
+    for suffix in (".keras", ".h5"):
+        model.save(tmp_path / f"model{suffix}")
+        (tmp_path / f"model{suffix}").replace(weights)
+        with pytest.raises(InputError, match=r"weights\.h5 cannot be read as weights; remove its folder to start anew"):
+            learn(tiny, examples, tmp_path)
 
 
 PROCESS = """

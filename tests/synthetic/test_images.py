@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+from gradbook.errors import RunError
 from gradbook.published import load
 from gradbook.studies.catalogue import study
 from gradbook.synthetic import MODES
@@ -22,6 +23,11 @@ def test_a_run_measures_every_seed():
         *(f"{what}_{k}" for what in ("cosine", "ratio") for k in (1, 2, 3)),
     }
     assert records[0].curves["step"][-1] == 30
+
+
+def test_a_run_whose_loss_is_lost_is_named():
+    with pytest.raises(RunError, match=r"loss became (nan|inf) in seed 0"):
+        EXPERIMENT.run(Configuration(**SMALL, depth=1, learning_rate=1e30), [0])
 
 
 def test_a_convolutional_network_runs_too():

@@ -18,6 +18,7 @@ from gradbook.gradnets import Layer
 from gradbook.gradnets.gates import Constant, Linear, Schedule
 from gradbook.gradnets.stack import dropout, hidden_layers
 from gradbook.seeds import generator
+from gradbook.training import require_finite
 
 CALL = 50
 """At most so many iterations in one call of the compiled loop, so that their masks fit into a cache."""
@@ -100,7 +101,11 @@ class Moment:
 
 
 def run(configuration: Configuration, seeds: Sequence[int]) -> list[Record]:
-    """Train once a seed, on as many threads as there are processors; a seed's numbers do not depend on the others."""
+    """Train once a seed, on as many threads as there are processors; a seed's numbers do not depend on the others.
+
+    Raises:
+        RunError: weights became NaN or infinite.
+    """
     with Stopwatch() as watch, ThreadPoolExecutor(cpu_count()) as pool:
         histories = list(pool.map(lambda seed: [*map(_numbers, train(configuration, seed))], seeds))
     identity = data.load(configuration.dataset).identity
@@ -113,7 +118,7 @@ def _numbers(moment: Moment) -> dict[str, float]:
         "gate": moment.gate,
         "batch_accuracy": moment.batch_accuracy,
         "test_accuracy": moment.test_accuracy,
-        "mean_weight": moment.weight,
+        "mean_weight": require_finite(moment.weight, "mean_weight", f"iteration {moment.iteration}"),
         "mean_gradient": moment.gradients.mean(),
         "first_gradient": moment.gradients[0],
         "last_gradient": moment.gradients[-1],

@@ -3,6 +3,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from gradbook.errors import InputError
 from gradbook.files import whole
 from gradbook.lowrank.distill import Learner
 from gradbook.lowrank.protocol import Batches, DropPathRamp, Protocol
+from gradbook.training import require_finite
 
 
 def train(
@@ -44,13 +46,19 @@ def train(
         Every metric, one number an epoch, of the epochs before an interruption too.
 
     Raises:
-        InputError: the folder holds the state of another network.
+        InputError: the folder holds the state of another network, or a damaged one.
+        RunError: the loss became NaN or infinite; the epoch before is kept.
     """
     batches = Batches(images, labels, protocol, seed)
     xla = False if keras.backend.backend() == "tensorflow" else "auto"  # on CPUs it makes convolutions far slower
     learner.compile(protocol.optimizer(len(batches)), jit_compile=xla)
     learner.optimizer.build(learner.trainable_variables)  # or the first step is traced twice
-    own = [keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.start(epoch))]
+    own = [
+        keras.callbacks.LambdaCallback(
+            on_epoch_begin=lambda epoch, logs: batches.start(epoch),
+            on_epoch_end=lambda epoch, logs: require_finite(logs["loss"], "train_loss", f"epoch {epoch + 1}"),
+        )
+    ]
     if protocol.drop_path:
         own.append(DropPathRamp(learner.network, protocol.drop_path, protocol.epochs))
     checkpoint = Checkpoint(learner, folder) if folder else None
@@ -85,13 +93,19 @@ class Checkpoint(keras.callbacks.Callback):
         path = self.folder / "state.json"
         if not path.exists():
             return 0
-        state = json.loads(path.read_text())
+        state = json.loads(path.read_text(encoding="utf-8"))
         if state["network"] != fingerprint(self.learner):
             raise InputError(
                 f"folder {self.folder} holds the state of another network, {state['network']}; it must be that of "
                 f"{fingerprint(self.learner)}, or empty."
             )
-        self.learner.load_weights(self.folder / state["weights"])
+        weights = self.folder / state["weights"]
+        try:
+            self.learner.load_weights(weights)
+        except Exception as error:  # a damaged file can break its reader in any way
+            raise InputError(
+                f"{weights} cannot be read as weights; remove its folder to start anew: {error}"
+            ) from error
         for variable, value in zip(random_states(self.learner), state["random"], strict=True):
             variable.assign(np.array(value, variable.dtype))
         self.history = state["history"]
@@ -103,6 +117,8 @@ class Checkpoint(keras.callbacks.Callback):
         weights = self.folder / f"epoch_{epoch + 1:04d}.weights.h5"
         part = self.folder / "part.weights.h5"
         self.learner.save_weights(part, overwrite=True)
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
         part.replace(weights)
         state = {"network": fingerprint(self.learner), "epochs": epoch + 1, "weights": weights.name}
         state |= {"random": [np.asarray(one).tolist() for one in random_states(self.learner)], "history": self.history}
