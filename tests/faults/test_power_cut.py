@@ -1,0 +1,124 @@
+"""After a power cut at any moment, what was promised to be kept is there, and the rest can be done again."""
+
+import shutil
+import warnings
+
+import keras
+import numpy as np
+import pytest
+from data_fakes import Server, publish
+from power_cut import cuts
+from sampling import SAMPLES, Sample, measured
+
+import gradbook.data as data
+from gradbook.files import whole
+from gradbook.lowrank.distill import Learner
+from gradbook.lowrank.train import Checkpoint
+from gradbook.press.files import read_json, write_json
+from gradbook.studies import results
+from gradbook.studies.store import Outcome, Store
+from gradbook.studies.study import Study, grid
+
+STUDY = Study("samples", SAMPLES, grid(Sample, size=[1, 2], seed=range(3)))
+
+
+def outcomes(*runs):
+    return [Outcome(run, measured(run.size, run.seed), "", {"commit": "c0ffee"}) for run in runs]
+
+
+def test_a_file_that_is_not_synchronised_is_lost_here(tmp_path):
+    """Without this, the tests below would show nothing."""
+    part = tmp_path / "part"
+
+    def careless():
+        part.write_text("new")
+        part.replace(tmp_path / "file")
+
+    found = [(tmp_path / "file").read_text() for _ in cuts(tmp_path, careless) if (tmp_path / "file").exists()]
+    assert found == [""]
+
+
+def test_a_file_holds_the_old_text_or_the_new(tmp_path):
+    file = tmp_path / "twin.ipynb"
+    file.write_text("old")
+
+    def renew():
+        with whole(file) as opened:
+            opened.write(b"new")
+
+    assert [file.read_text() for _ in cuts(tmp_path, renew)] == ["old", "old", "new", "new"]
+
+
+def test_a_record_is_the_old_one_or_the_new(tmp_path):
+    file = tmp_path / "record.json"
+    write_json(file, {"seconds": 1})
+    assert {read_json(file)["seconds"] for _ in cuts(tmp_path, lambda: write_json(file, {"seconds": 2}))} == {1, 2}
+
+
+def test_results_are_readable_and_their_export_can_be_repeated(tmp_path):
+    folder = tmp_path / "results"
+    with Store(tmp_path / "store.sqlite") as store:
+        store.add(SAMPLES, outcomes(*STUDY.configurations[:2]))
+        results.export(STUDY, store, folder)
+        store.add(SAMPLES, outcomes(*STUDY.configurations[2:]))
+        shutil.copytree(folder, tmp_path / "once")
+        results.export(STUDY, store, tmp_path / "once")
+        lengths = []
+        for _ in cuts(folder, lambda: results.export(STUDY, store, folder)):
+            lengths.append(len(results.load("samples", folder)))
+            assert len(results.load_curves("samples", "test_loss", folder)) == lengths[-1]
+    assert sorted(lengths) == lengths and set(lengths) == {2, 6}
+    for file in (tmp_path / "once").iterdir():
+        assert (folder / file.name).read_bytes() == file.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["cifar10", "tiny-imagenet"])
+def test_a_dataset_is_whole_or_fetched_again(tmp_path, monkeypatch, name):
+    monkeypatch.setenv("GRADBOOK_DATA", str(tmp_path))
+    monkeypatch.setattr(data, "SOURCES", dict(data.SOURCES))
+    with Server() as server, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what is damaged is said to be
+        publish(name, server.url, "fine")
+        sound = data.load(name).checksum
+        shutil.rmtree(tmp_path / name)
+        for _ in cuts(tmp_path, lambda: data.load(name)):
+            assert data.load(name).checksum == sound
+            shutil.rmtree(tmp_path / name)
+        server.shutdown()
+
+
+def test_the_state_of_a_training_is_whole(tmp_path):
+    images = keras.Input((4, 4, 1))
+    learner = Learner(keras.Model(images, keras.layers.Dense(3)(keras.layers.Flatten()(images))))
+    weight = learner.network.weights[0]
+
+    def checkpoint(epoch):
+        weight.assign(np.full(weight.shape, float(epoch)))
+        Checkpoint(learner, tmp_path).on_epoch_end(epoch, {"loss": 1.0})
+
+    checkpoint(0)
+    epochs = []
+    for _ in cuts(tmp_path, lambda: checkpoint(1)):
+        weight.assign(np.full(weight.shape, 9.0))
+        epochs.append(Checkpoint(learner, tmp_path).restore())
+        assert set(np.unique(weight)) == {epochs[-1] - 1.0}
+    assert sorted(epochs) == epochs and set(epochs) == {1, 2}
+
+
+def test_the_store_keeps_every_transaction_that_ended_wherever_its_log_is_cut(tmp_path):
+    path, ends = tmp_path / "store.sqlite", []
+    with Store(path) as store:
+        assert store._database.execute("PRAGMA synchronous").fetchone() == (2,)  # at the end of every transaction
+        log = tmp_path / "store.sqlite-wal"
+        for run in STUDY.configurations:
+            store.add(SAMPLES, outcomes(run))
+            ends.append(log.stat().st_size)
+        content, main = log.read_bytes(), path.read_bytes()
+    for cut in [*range(0, len(content), 1500), *ends, *(end - 1 for end in ends)]:
+        folder = tmp_path / str(cut)
+        folder.mkdir()
+        (folder / path.name).write_bytes(main)
+        (folder / log.name).write_bytes(content[:cut] + b"\xff" * 100)
+        with Store(folder / path.name) as store:
+            assert len(store.errors(SAMPLES)) == sum(end <= cut for end in ends)
+            assert store._database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
