@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_pla
 
 from gradbook.press import site
 from gradbook.press.chapters import find_chapters
+from gradbook.press.crosswalk import crosswalk, place
 from gradbook.press.files import checkout
 from gradbook.press.repository import current
 from gradbook.studies import results
@@ -264,3 +265,17 @@ def test_the_buttons_of_a_chapter_lead_to_its_notebook_and_its_source(page, addr
     downloaded = page.request.get(f"{address}_sources/{name}.ipynb")
     assert f"../_sources/{name}.ipynb" in buttons
     assert downloaded.body() == (ROOT / f"{name}.ipynb").read_bytes()
+
+
+@pytest.mark.parametrize("row", [row for row in crosswalk(ROOT) if row.kernels], ids=lambda row: row.label)
+def test_an_equation_leads_to_its_kernels_and_they_lead_back(built, row):
+    (note,) = read(built / f"{row.page}.html").select(f"#equation-{row.label} + p.crosswalk")
+    links = [link["href"] for link in note.find_all("a")]
+    assert [link.partition("#")[2] for link in links] == [
+        *row.kernels,
+        *(place(t, ROOT).partition("#")[2] for t in row.tests),
+    ]
+    for kernel, link in zip(row.kernels, links, strict=False):
+        page = (built / row.page).parent / link.partition("#")[0]
+        entry = read(page.resolve()).find(id=kernel).find_next_sibling("dd")
+        assert f"#equation-{row.label}" in str(entry.find("p", class_="crosswalk"))

@@ -108,6 +108,17 @@ def test_the_layer_is_the_convolution_with_its_dense_kernel(family, form):
     np.testing.assert_allclose(outputs, dense, atol=2e-5)
 
 
+def test_separable_is_keras_separable_convolution():
+    images = noise(2, 9, 9, 16)
+    ours = convs.Separable(24, 3, padding="same")
+    theirs = keras.layers.SeparableConv2D(24, 3, padding="same")
+    expected = ours(images)
+    theirs.build(images.shape)
+    depthwise, pointwise = (ours.factor[name] for name in ("depthwise", "pointwise"))
+    theirs.set_weights([depthwise, pointwise[None, None], ours.bias])
+    np.testing.assert_allclose(theirs(images), expected, atol=2e-5)
+
+
 @by_family
 def test_the_gradient_is_the_slope(family):
     keras.utils.set_random_seed(2)

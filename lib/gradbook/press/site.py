@@ -14,7 +14,10 @@ from gradbook.errors import InputError, RunError
 from gradbook.press.files import digest, digest_of_files, write_whole
 from gradbook.press.fingerprint import environment
 
-INPUTS = ("_config.yml", "_toc.yml", "book/**/*", "notebooks/*.ipynb", "lib/gradbook/**/*.py", "pyproject.toml")
+INPUTS = (
+    *("_config.yml", "_toc.yml", "pyproject.toml", "CONTRIBUTING.md"),
+    *("book/**/*", "notebooks/*.ipynb", "lib/gradbook/**/*.py", "tests/**/*.py"),
+)
 """What the site is made from, besides the environment."""
 
 
