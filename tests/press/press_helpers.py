@@ -1,6 +1,7 @@
 """What tests of the press share."""
 
 import subprocess
+import time
 from pathlib import Path
 
 
@@ -9,3 +10,23 @@ def commit_all(folder: Path, message: str) -> None:
     for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", message]):
         author = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
         subprocess.run(["git", *author, *words], cwd=folder, check=True)
+
+
+def kernels_in(folder: Path) -> list[int]:
+    """Processes whose environment names a folder, as kernels started from it do."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"SCRATCH_BOOK={folder}".encode() in (entry / "environ").read_bytes().split(b"\0"):
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+def wait_until(condition, seconds: float = 30) -> None:
+    """Wait for something to come true."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.1)

@@ -4,11 +4,11 @@ import json
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import nbformat
 import pytest
+from press_helpers import kernels_in, wait_until
 
 
 def read(path: Path) -> nbformat.NotebookNode:
@@ -100,18 +100,6 @@ def test_a_failing_cell_shows_itself_and_keeps_the_old_twin(book, gradbook):
     assert (book / "notebooks/11_quotient.ipynb").read_bytes() == twin
 
 
-def kernels_in(folder: Path) -> list[int]:
-    """Processes whose environment names a folder, as kernels started from it do."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            if f"SCRATCH_BOOK={folder}".encode() in (entry / "environ").read_bytes().split(b"\0"):
-                found.append(int(entry.name))
-        except OSError:
-            continue
-    return found
-
-
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds left-over kernels through Linux's /proc")
 @pytest.mark.parametrize(("sign", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
 def test_a_stop_at_any_moment_leaves_the_old_twin_and_no_kernel(book, gradbook, command, sign, code):
@@ -128,13 +116,6 @@ def test_a_stop_at_any_moment_leaves_the_old_twin_and_no_kernel(book, gradbook, 
     wait_until(lambda: not kernels_in(book))
     assert (book / "notebooks/10_sum.ipynb").read_bytes() == twin
     assert not list(book.glob("notebooks/.*"))
-
-
-def wait_until(condition, seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.1)
 
 
 def test_record_publishes_the_cost(book, gradbook):

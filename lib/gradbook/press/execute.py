@@ -27,6 +27,9 @@ from gradbook.provenance import origin
 CELL_TIME_LIMIT = 900
 """Seconds after which a cell of a twin counts as hanging; a chapter's own limit is a minute for the whole page."""
 
+MOST_PRINTED = 10_000_000
+"""Characters that the cells of a chapter may print, all together."""
+
 REPEATABLE = {
     # One thread, plain kernels, no GPU: sums are then taken in the same order on every machine.
     "TF_NUM_INTRAOP_THREADS": "1",
@@ -137,10 +140,12 @@ def run(job: Job, position: int = 0) -> dict[str, Any]:
         half = Path(folder) / f"{job.chapter.name}.ipynb"
         write_twin(from_source(job.chapter.source), half)
         bar = {"desc": job.chapter.name, "position": position, "leave": False, "disable": not sys.stderr.isatty()}
+        printed = _Counter()
         try:
             executed = papermill.execute_notebook(
                 half, half, job.parameters, cwd=folder, progress_bar=bar,
                 execution_timeout=CELL_TIME_LIMIT if job.is_twin else None, extra_arguments=["--log-level=ERROR"],
+                stdout_file=printed, stderr_file=printed,
             )  # fmt: skip
         except PapermillExecutionError as error:
             raise _failed(
@@ -148,6 +153,8 @@ def run(job: Job, position: int = 0) -> dict[str, Any]:
             ) from None
         except CellTimeoutError:
             raise _failed(job, half, "a cell", "", f"no answer within {CELL_TIME_LIMIT} s") from None
+        except _FloodError:
+            raise _failed(job, half, "a cell", "", f"more than {MOST_PRINTED:,} characters printed") from None
         except DeadKernelError:
             raise _failed(job, half, "a cell", "", "the kernel died (out of memory?)") from None
         write_twin(clean(executed), job.output)
@@ -164,6 +171,24 @@ def run(job: Job, position: int = 0) -> dict[str, Any]:
     }
     write_json(job.record, record)
     return record
+
+
+class _FloodError(Exception):
+    """More was printed than a page can hold."""
+
+
+class _Counter:
+    """A file for what cells print, which keeps nothing of it and refuses more than `MOST_PRINTED`."""
+
+    written = 0
+
+    def write(self, text: str) -> None:
+        self.written += len(text)
+        if self.written > MOST_PRINTED:
+            raise _FloodError
+
+    def flush(self) -> None:
+        pass
 
 
 def _failed(job: Job, half: Path, where: str, source: str, error: str) -> RunError:
