@@ -88,7 +88,7 @@ class Study:
         )
         if not chosen:
             present = {name: list(dict.fromkeys(getattr(c, name) for c in self.configurations)) for name in allowed}
-            raise InputError(f"no run of study {self.name!r} has {', '.join(conditions)}; it has {present}.")
+            raise InputError(f"no run of study {self.name!r} has {', '.join(map(repr, conditions))}; it has {present}.")
         return replace(self, configurations=chosen, whole=self.whole or self)
 
     def label(self, configuration: Configuration) -> str:
@@ -125,7 +125,7 @@ def _condition(configuration: type[Configuration], condition: str) -> tuple[str,
             return name, reader.validate_python(value)
         except ValidationError as error:
             reason = error.errors()[0]["msg"].lower()
-    raise InputError(f"{name}={text}: {reason}.")
+    raise InputError(f"condition {condition!r}: {reason}.")
 
 
 def literal(text: str) -> Any:
@@ -136,5 +136,5 @@ def literal(text: str) -> Any:
     """
     try:
         return json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return text
