@@ -1,5 +1,6 @@
 """environment.yml, pyproject.toml and requirements.lock describe one environment."""
 
+import importlib.metadata
 import re
 import tomllib
 from pathlib import Path
@@ -82,3 +83,25 @@ def test_readers_packages_have_floors_only():
 def conda_dependencies() -> list:
     """The entries of environment.yml."""
     return yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
+
+
+ALLOWED = r"apache|bsd|mit\b|isc\b|psf|python software foundation|mpl|mozilla|public domain|hpnd"
+EXCEPTIONS = {
+    "docutils": "in the public domain but for parts, of which one for Emacs is under the GPL and not imported",
+    "namex": "names no licence in its metadata; its repository says Apache 2.0",
+}
+
+
+def licence(distribution: importlib.metadata.Distribution) -> str:
+    """What a distribution says of its licence: an SPDX expression, else classifiers, else the field's first line."""
+    about = distribution.metadata
+    classifiers = [text for text in about.get_all("Classifier") or [] if text.startswith("License ::")]
+    return about.get("License-Expression") or "; ".join(classifiers) or (about.get("License") or "").partition("\n")[0]
+
+
+def test_every_licence_allows_this_use():
+    names = set().union(*map(locked, PYTHONS))
+    found = {canonicalize_name(one.name): licence(one) for one in importlib.metadata.distributions()}
+    stated = {name: found[name] for name in names - EXCEPTIONS.keys() if name in found}
+    assert len(stated) > 100
+    assert [one for one in stated.items() if not re.search(ALLOWED, one[1].lower()) or "gpl" in one[1].lower()] == []

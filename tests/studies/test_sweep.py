@@ -57,7 +57,7 @@ def client(tmp_path, log):
         started.append(
             subprocess.Popen(
                 [sys.executable, *map(str, words)],
-                env=os.environ | {"PYTHONPATH": str(HERE)},
+                env=os.environ | {"PYTHONPATH": f"{HERE}{os.pathsep}{tmp_path}"},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
@@ -203,6 +203,25 @@ def test_two_sweeps_of_one_study_at_once_run_nothing_twice_and_their_workers_sha
     assert sizes(log) == dict.fromkeys(range(20), 1)
     threads = {origin["machine"]["threads"] for *_, origin in store.records(SAMPLES)}
     assert threads == {max(1, dask.system.CPU_COUNT // 2)}
+
+
+CLOCK = """
+import os, time
+real = time.time
+time.time = lambda: real() - 86_400 * os.path.exists({!r})
+"""
+
+
+def test_a_clock_that_jumps_back_disturbs_nothing(client, store, log, tmp_path):
+    study, jump = samples(12, log=log, pause=0.2), tmp_path / "jump"
+    (tmp_path / "sitecustomize.py").write_text(CLOCK.format(str(jump)))  # of the client, and of its workers
+    process = client(12, 0.2)
+    until(lambda: recorded(study, store.path))
+    jump.touch()
+    assert "12 done, 0 failed" in process.communicate(timeout=60)[0]
+    assert sizes(log) == dict.fromkeys(range(12), 1)
+    times = [execution.time for execution in executions(log)]
+    assert max(times) - min(times) > 80_000
 
 
 # Schedulers

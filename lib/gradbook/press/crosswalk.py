@@ -92,14 +92,14 @@ class Crosswalk(SphinxDirective):
         """The table."""
         head = [[nodes.Text(name)] for name in ("equation", "in the library", "tested")]
         group = nodes.tgroup("", *(nodes.colspec(colwidth=width) for width in (3, 2, 3)), cols=3)
-        group += nodes.thead("", _cells(head))
-        group += nodes.tbody("", *(_cells(self._row(row)) for row in crosswalk(Path(self.env.srcdir))))
+        group += nodes.thead("", cells(head))
+        group += nodes.tbody("", *(cells(self._row(row)) for row in crosswalk(Path(self.env.srcdir))))
         return [nodes.table("", group, classes=["crosswalk"])]
 
     def _row(self, row: Row) -> list[list[nodes.Node]]:
-        formulas = _listed([nodes.math("", one)] for one in row.formula.split(r", \qquad "))
+        formulas = listed([nodes.math("", one)] for one in row.formula.split(r", \qquad "))
         equation = [*formulas, nodes.Text(" is "), *_equation(row)]
-        return [equation, [*_kernels(row), nodes.Text(row.reason)], _tests(row, self.env)]
+        return [equation, [*_kernels(row), nodes.Text(row.reason)], linked(row.tests, self.env)]
 
 
 class Notes(SphinxTransform):
@@ -117,18 +117,19 @@ class Notes(SphinxTransform):
         for entry in list(self.document.findall(addnodes.desc)):
             name = entry[0].get("ids", [""])[0]
             if own := [row for row in rows if name in row.kernels]:
-                entry[-1].insert(1, self._note(_listed(_equation(row) for row in own), own))
+                entry[-1].insert(1, self._note(listed(_equation(row) for row in own), own))
 
     def _note(self, what: list[nodes.Node], rows: list[Row]) -> nodes.paragraph:
-        tests = _listed(_tests(row, self.env) for row in rows)
+        tests = listed(linked(row.tests, self.env) for row in rows)
         return nodes.paragraph("", "", *what, nodes.Text("; tested: "), *tests, classes=["crosswalk"])
 
 
-def _cells(cells: Iterable[Iterable[nodes.Node]]) -> nodes.row:
-    return nodes.row("", *(nodes.entry("", nodes.paragraph("", "", *cell)) for cell in cells))
+def cells(contents: Iterable[Iterable[nodes.Node]]) -> nodes.row:
+    """A row of a table."""
+    return nodes.row("", *(nodes.entry("", nodes.paragraph("", "", *cell)) for cell in contents))
 
 
-def _listed(groups: Iterable[list[nodes.Node]]) -> list[nodes.Node]:
+def listed(groups: Iterable[list[nodes.Node]]) -> list[nodes.Node]:
     """All nodes, with commas between the groups."""
     _, *parted = [node for group in groups for node in (nodes.Text(", "), *group)]
     return parted
@@ -144,17 +145,16 @@ def _equation(row: Row) -> list[nodes.Node]:
 def _kernels(row: Row) -> list[nodes.Node]:
     """Their names, which lead to the reference."""
     names = [nodes.literal("", name.removeprefix("gradbook.")) for name in row.kernels]
-    return _listed([_reference("py", "obj", *pair)] for pair in zip(row.kernels, names, strict=True)) if names else []
+    return listed([_reference("py", "obj", *pair)] for pair in zip(row.kernels, names, strict=True)) if names else []
 
 
-def _tests(row: Row, env: BuildEnvironment) -> list[nodes.Node]:
-    """Their names as sentences, which lead to their lines in the repository."""
+def linked(tests: Iterable[str], env: BuildEnvironment) -> list[nodes.Node]:
+    """The names of tests as sentences, which lead to their lines in the repository."""
     options = env.config.html_theme_options
     address = f"{options['repository_url']}/blob/{options['repository_branch']}"
-    words = [test.partition("::test_")[2].replace("_", " ") for test in row.tests]
-    links = [f"{address}/{place(test, Path(env.srcdir))}" for test in row.tests]
-    found = [[nodes.reference("", text, refuri=link)] for text, link in zip(words, links, strict=True)]
-    return _listed(found) if found else []
+    words = [(test.partition("::test_")[2].replace("_", " "), place(test, Path(env.srcdir))) for test in tests]
+    found = [[nodes.reference("", text, refuri=f"{address}/{lines}")] for text, lines in words]
+    return listed(found) if found else []
 
 
 def _reference(domain: str, kind: str, target: str, shown: nodes.Node) -> addnodes.pending_xref:
