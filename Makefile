@@ -3,6 +3,9 @@
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 ACCEPTABLE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+
+# Whatever the user's locale, paths and files are UTF-8.
+export LC_ALL := C.UTF-8
 TESTS := lib tests $(wildcard notebooks/*.ipynb)
 
 .PHONY: help book test bench lint lock clean
