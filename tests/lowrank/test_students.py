@@ -1,10 +1,13 @@
 """The experiment, on digits."""
 
+from typing import get_args
+
 import pytest
 from pydantic import ValidationError
 
 from gradbook.errors import InputError
-from gradbook.lowrank import students
+from gradbook.lowrank import FamilyName, students
+from gradbook.lowrank.convs import FAMILIES
 from gradbook.lowrank.students import Configuration
 from gradbook.studies.catalogue import study
 
@@ -39,9 +42,21 @@ def test_held_out_images_are_not_trained_on():
     assert len(unseen) > 0.99 * len(data.held_out[0])
 
 
-def test_a_size_is_set_in_one_way():
-    with pytest.raises(ValidationError, match="give one of them"):
-        Configuration(family="low_rank", value=0.1, budget=20_000)
+@pytest.mark.parametrize(
+    ("choice", "sentence"),
+    [
+        ({"family": "low_rank", "value": 0.1, "budget": 20_000}, "give one of them"),
+        ({"family": "low_ranks"}, "'low_rank'"),
+        ({"family": "low_rank", "value": 0.1, "order": "none"}, "order is acdc's; family 'low_rank'"),
+    ],
+)
+def test_choices_that_do_not_go_together_are_refused(choice, sentence):
+    with pytest.raises(ValidationError, match=sentence):
+        Configuration(**choice)
+
+
+def test_the_families_are_those_of_the_table():
+    assert list(get_args(FamilyName)) == list(FAMILIES)
 
 
 def test_texts_are_refused():

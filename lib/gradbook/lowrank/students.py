@@ -16,6 +16,7 @@ from gradbook.data import load, root
 from gradbook.data.cache import alone_in
 from gradbook.errors import InputError
 from gradbook.experiment import Experiment, Record, Stopwatch
+from gradbook.lowrank import FamilyName
 from gradbook.seeds import generator, set_seed
 from gradbook.training import require_finite
 
@@ -50,7 +51,7 @@ class Configuration(experiment.Configuration):
     dataset: str = "digits"
     depth: int = Field(10, ge=10)
     width: int = Field(1, ge=1)
-    family: str = "plain"
+    family: FamilyName = "plain"
     value: float | None = None
     budget: int | None = Field(None, ge=1)
     order: Literal["riffle", "random", "none"] | None = None
@@ -63,9 +64,11 @@ class Configuration(experiment.Configuration):
     cutout: int = Field(2, ge=0)
 
     @model_validator(mode="after")
-    def _one_size(self) -> "Configuration":
+    def _consistent(self) -> "Configuration":
         if self.value is not None and self.budget is not None:
             raise ValueError("value and budget both set the student's size; give one of them")
+        if self.order is not None and self.family != "acdc":
+            raise ValueError(f"order is acdc's; family {self.family!r} shuffles no channels in that way")
         return self
 
 
