@@ -291,7 +291,7 @@ glue("full_cells", len(ours))
 # rule looks at an average. Here the heavy weights agree with the published cells. The light ones come out worse: three
 # seeds are few, and the first of them is among the unlucky ones of {numref}`fig-imdb-seeds`.
 
-# %% mystnb={"figure": {"caption": "Mean test loss in nats of every cell: here (with the number of runs below), and as published (fifty runs each). Blue is better than the published single task, red is worse; colours saturate at 0.288 and 0.338. Blank cells are not measured yet. {provenance}`imdb`", "name": "fig-imdb-grid"}, "image": {"alt": "Two heat maps, nine rows by six weights. As published, losses are near 0.31 for weights up to 30. From weight 100 on multitask, and projection and orthogonal with alpha 1, are deep red, up to 0.65. Projection and orthogonal with alpha 0.01 are bluest at weight 100, about 0.30. What is measured here is red and blue in the same cells; for weights up to 10 it is redder than published."}}
+# %% mystnb={"figure": {"caption": "Mean test loss in nats of every cell: here (with the number of runs below), and as published (fifty runs each). Blue is better than the published single task, red is worse; colours saturate at 0.288 and 0.338. {provenance}`imdb`", "name": "fig-imdb-grid"}, "image": {"alt": "Two heat maps, nine rows by six weights. As published, losses are near 0.31 for weights up to 30. From weight 100 on multitask, and projection and orthogonal with alpha 1, are deep red, up to 0.65. Projection and orthogonal with alpha 0.01 are bluest at weight 100, about 0.30. What is measured here is red and blue in the same cells; for weights up to 10 it is redder than published."}}
 rows = [("multitask", 1.0), *((name, a) for name in RULES[2:6] for a in (0.01, 1.0))]
 figure, axes = plt.subplots(1, 2, figsize=(10, 4.4), sharey=True)
 for ax, (title, losses) in zip(
@@ -309,6 +309,11 @@ for ax, (title, losses) in zip(
 _ = axes[0].set_yticks(range(len(rows)), [f"{name.replace('_', ' ')}, α = {a:g}" for name, a in rows])
 
 # %% [markdown]
+# Every cell, run by run: choose a rule, λ and α, and see the runs behind the colour.
+#
+# ```{explorer} imdb
+# ```
+#
 # Six cells were run with more seeds: the one without a helper, and settings that did well in the published grid, one
 # for each rule. {numref}`fig-imdb-seeds` shows every run.
 
@@ -473,7 +478,7 @@ _ = axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
 #   ends on the same thousand reviews, and early stopping looks at the weights right after them. Shuffling the whole
 #   training set is as easy and gives other losses; the cell below compares the two at equal seeds, as far as both are
 #   measured.
-# - **Fewer runs.** Ten or three seeds a cell instead of fifty; blank cells wait for a longer sweep. The weights and
+# - **Fewer runs.** Ten or three seeds a cell instead of fifty. The weights and
 #   orders behind the published runs are not known, so that seeds pair among our runs only.
 # - **Projection and orthogonal.** Published, projection is better by a difference that chance explains with
 #   $p \approx$ {glue:text}`published_orthogonal_p:.2f`. Here the kernels are in conflict all the time, so that both
