@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from gradbook.auxiliary import RULES, censor, cosine
+from gradbook.auxiliary import RULES, censor, cosine, rules
 from gradbook.errors import InputError
 
 COSINE_RULES = ("unweighted_cosine", "weighted_cosine", "projection", "orthogonal", "parameterwise")
@@ -159,6 +159,32 @@ def test_inside_a_compiled_function_the_same_comes_out(rule, dtype):
         function = tf.function(partial(censor, rule=rule, scope="variable", at_zero=at_zero), jit_compile=xla)
         np.testing.assert_allclose(function(u, v), eager, rtol=1e-6)
     np.testing.assert_allclose(eager.numpy().ravel(), by_formula(*(x.numpy().ravel() for x in (u, v)), rule), rtol=1e-5)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_rule_s_function_stands_for_its_name(rule):
+    u, v = [tf.constant([1.0, -2.0]), tf.ones(2), tf.ones(2)], [tf.constant([-1.0, 0.5]), None, tf.zeros(2)]
+    for scope in ("variable", "global"):
+        named, given = (censor(u, v, what, scope=scope) for what in (rule, getattr(rules, rule)))
+        assert [k.numpy().tolist() for k in named] == [k.numpy().tolist() for k in given]
+
+
+@pytest.mark.parametrize("number", [float, tf.constant], ids=["floats", "tensors"])
+def test_a_rule_of_one_s_own_keeps_what_its_numbers_say(number):
+    u, v, nothing = tf.constant([3.0, -1.0]), tf.constant([1.0, 2.0]), tf.zeros(2)
+
+    def own(u, v, over):
+        return number(0.5), number(0.25)
+
+    assert censor(u, v, own, scope="global").numpy().tolist() == [1.75, 0.0]
+    assert tf.function(partial(censor, rule=own, scope="global"))(u, v).numpy().tolist() == [1.75, 0.0]
+    assert censor(u, nothing, own, scope="global").numpy().tolist() == u.numpy().tolist()
+    assert censor(u, nothing, own, scope="global", at_zero="zero").numpy().tolist() == [0.0, 0.0]
+
+
+def test_a_rule_of_one_s_own_must_return_a_pair():
+    with pytest.raises(InputError, match=r"must return the pair \(a, b\).*got 1.0"):
+        censor(tf.ones(2), tf.ones(2), lambda u, v, over: 1.0, scope="variable")
 
 
 def test_gradients_of_a_model_are_censored_where_they_arise():

@@ -279,3 +279,12 @@ def test_an_equation_leads_to_its_kernels_and_they_lead_back(built, row):
         page = (built / row.page).parent / link.partition("#")[0]
         entry = read(page.resolve()).find(id=kernel).find_next_sibling("dd")
         assert f"#equation-{row.label}" in str(entry.find("p", class_="crosswalk"))
+
+
+def test_the_page_on_own_chapters_shows_the_commands_that_the_guide_tells(built):
+    (guide,) = re.findall(
+        r"^## Add a chapter.*?(?=^## )", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    shown = read(built / "book/own_chapter.html").find("article").get_text()
+    commands = re.findall(r"^```bash\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
+    assert commands and all(command in shown for command in commands)

@@ -1,5 +1,7 @@
 """Budgets: sizes are those of built networks, and what is found is the nearest there is."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -118,3 +120,12 @@ def test_budgets_out_of_reach_name_the_range(parameters, family, sentence):
 def test_arguments_that_no_value_goes_with_are_named(family, options, sentence):
     with pytest.raises(InputError, match=sentence):
         fit(small, 50_000, family=family, **options)
+
+
+def test_a_family_of_one_s_own_need_not_be_in_the_table():
+    own = replace(FAMILIES["low_rank"], name="own", high=0.5)
+    assert replace(fit(small, 40_000, family=own), family="low_rank", convolution=None) == replace(
+        fit(small, 40_000, family="low_rank"), convolution=None
+    )
+    with pytest.raises(InputError, match="of 'own' reaches"):
+        fit(small, 10**9, family=own)

@@ -6,6 +6,7 @@ over variables, so a rule for the whole parameter vector costs no more than one 
 concatenated. Both gradients are read once for the products and once for the mixture, and no number leaves the device.
 
 A rule takes ``(u, v, over)``, two tensors of one shape and their products over the scope, and returns ``(a, b)``.
+Where its name is asked for, a function of one's own may stand.
 """
 
 from collections.abc import Callable, Sequence
@@ -50,6 +51,9 @@ class Products:
     def norms(self) -> tf.Tensor:
         """‖u‖‖v‖."""
         return tf.sqrt(self.uu) * tf.sqrt(self.vv)
+
+
+RuleFunction = Callable[[tf.Tensor, tf.Tensor, Products], Mixture]
 
 
 def single_task(u: tf.Tensor, v: tf.Tensor, over: Products) -> Mixture:
@@ -102,7 +106,7 @@ def parameterwise(u: tf.Tensor, v: tf.Tensor, over: Products) -> Mixture:
     return (tf.sign(u) * tf.sign(v) + 1) / 2, 0.0
 
 
-_RULES: dict[str, Callable[[tf.Tensor, tf.Tensor, Products], Mixture]] = {
+_RULES: dict[str, RuleFunction] = {
     function.__name__: function
     for function in (
         single_task, multitask, unweighted_cosine, weighted_cosine, projection, orthogonal, parameterwise
@@ -110,27 +114,41 @@ _RULES: dict[str, Callable[[tf.Tensor, tf.Tensor, Products], Mixture]] = {
 }  # fmt: skip
 
 
-def coefficients(u: tf.Tensor, v: tf.Tensor, over: Products, rule: Rule, *, at_zero: AtZero = "keep") -> Mixture:
+def coefficients(
+    u: tf.Tensor, v: tf.Tensor, over: Products, rule: Rule | RuleFunction, *, at_zero: AtZero = "keep"
+) -> Mixture:
     """The a and b of one variable, to build ``a u + b v`` into a fused update.
 
     Args:
         u, v: helper and main gradient of one variable, of one shape and dtype.
         over: the products over the scope the rule is to look at, ``Products([(u, v)])`` for the variable alone.
-        rule: one of ``gradbook.auxiliary.RULES``.
-        at_zero: see `censor`.
+        rule, at_zero: see `censor`.
 
     Returns:
         a, b: Python floats where they are the constants 0.0 and 1.0; scalars otherwise, or a tensor like u.
+
+    Raises:
+        InputError: a rule of one's own that does not return a pair.
     """
-    a, b = _RULES[rule](u, v, over)
-    indifferent = rule in ("single_task", "multitask")
+    function = rule if callable(rule) else _RULES[rule]
+    mixing = function(u, v, over)
+    if not (isinstance(mixing, tuple) and len(mixing) == 2):
+        raise InputError(f"rule must return the pair (a, b) of a u + b v; got {mixing!r}.")
+    a, b = mixing
     without_main = 1.0 if at_zero == "keep" else 0.0
-    if not indifferent and not (isinstance(a, float) and a == without_main):
+    if function not in (single_task, multitask) and not _is(a, without_main):
         a = tf.where(over.vv > 0, tf.cast(a, u.dtype), tf.cast(without_main, u.dtype))
     return a, b
 
 
-def censor(auxiliary: Gradients, main: Gradients, rule: Rule, *, scope: Scope, at_zero: AtZero = "keep") -> Gradients:
+def censor(
+    auxiliary: Gradients,
+    main: Gradients,
+    rule: Rule | RuleFunction,
+    *,
+    scope: Scope,
+    at_zero: AtZero = "keep",
+) -> Gradients:
     """The part of the helper's gradient that a rule keeps, to be weighted and added to the main one.
 
     Works eagerly and inside `tf.function`.
@@ -139,7 +157,9 @@ def censor(auxiliary: Gradients, main: Gradients, rule: Rule, *, scope: Scope, a
         auxiliary: u, a float32 or float64 tensor, or a list with one a variable. None counts as a gradient of zero.
         main: v, of the same structure, shapes and dtypes. None says that the main task does not use a variable:
             the helper's gradient is kept whole there (`single_task` drops it), and takes no part in the products.
-        rule: one of ``gradbook.auxiliary.RULES``; see the function of that name for its formula and source.
+        rule: one of ``gradbook.auxiliary.RULES``; see the function of that name for its formula and source. Or a
+            function (u, v, over) → (a, b) of one's own, which is called for each variable: with `Products` over the
+            scope it returns two numbers, or tensors like u, of which ``a u + b v`` is kept.
         scope: "variable" compares the gradients of each variable on their own, "global" the whole vectors.
         at_zero: what a main gradient of zero over the scope means, where all rules but the first two would compare u
             with nothing: "keep" leaves u as it is (the choice of vivien000, 2019), "zero" drops it. A norm is the
@@ -150,16 +170,13 @@ def censor(auxiliary: Gradients, main: Gradients, rule: Rule, *, scope: Scope, a
         The kept part, in the structure of ``auxiliary``; None only where both gradients are None.
 
     Raises:
-        InputError: for an unknown name, or gradients that do not match.
+        InputError: for an unknown name, gradients that do not match, or a function that does not return a pair.
 
     >>> censor(tf.constant([1.0, -1.0]), tf.constant([0.0, 2.0]), "projection", scope="variable").numpy()
     array([1., 0.], dtype=float32)
     """
-    for kind, value, known in [
-        ("rule", rule, _RULES),
-        ("scope", scope, get_args(Scope)),
-        ("at_zero", at_zero, get_args(AtZero)),
-    ]:
+    named = [("scope", scope, get_args(Scope)), ("at_zero", at_zero, get_args(AtZero))]
+    for kind, value, known in named if callable(rule) else [("rule", rule, _RULES), *named]:
         if value not in known:
             raise unknown(kind, value, known)
     if not isinstance(auxiliary, list | tuple):
@@ -172,7 +189,7 @@ def censor(auxiliary: Gradients, main: Gradients, rule: Rule, *, scope: Scope, a
         if u is None:
             return None if v is None else tf.zeros_like(v)
         if v is None:
-            return tf.zeros_like(u) if rule == "single_task" else u
+            return tf.zeros_like(u) if rule in ("single_task", single_task) else u
         over = whole if scope == "global" else Products([(u, v)])
         return mixture(u, v, *coefficients(u, v, over, rule, at_zero=at_zero))
 
@@ -181,8 +198,12 @@ def censor(auxiliary: Gradients, main: Gradients, rule: Rule, *, scope: Scope, a
 
 def mixture(u: tf.Tensor, v: tf.Tensor, a: Coefficient, b: Coefficient) -> tf.Tensor:
     """``a u + b v``, without a pass over the entries for a constant 0 or 1."""
-    kept = (u if a == 1.0 else tf.zeros_like(u)) if isinstance(a, float) else a * u
-    return kept if isinstance(b, float) else kept + b * v
+    kept = u if _is(a, 1.0) else tf.zeros_like(u) if _is(a, 0.0) else a * u
+    return kept if _is(b, 0.0) else kept + b * v
+
+
+def _is(coefficient: Coefficient, constant: float) -> bool:
+    return isinstance(coefficient, float) and coefficient == constant
 
 
 def cosine(auxiliary: Gradients, main: Gradients) -> tf.Tensor:

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from gradbook.auxiliary import AtZero, Rule
-from gradbook.auxiliary.rules import censor, cosine
+from gradbook.auxiliary.rules import RuleFunction, censor, cosine
 from gradbook.errors import InputError, unknown
 
 Optimizer = Literal["gradient_descent", "adam"]
@@ -71,7 +71,7 @@ def cosines(problem: Problem, points: np.ndarray) -> np.ndarray:
 
 def descend(
     problem: Problem,
-    rule: Rule,
+    rule: Rule | RuleFunction,
     *,
     start: Sequence[float],
     weight: float = 0.1,
@@ -86,7 +86,7 @@ def descend(
 
     Args:
         problem: the two losses.
-        rule: one of ``gradbook.auxiliary.RULES``.
+        rule: as in `gradbook.auxiliary.censor`.
         start: the first point, one number a coordinate.
         weight: λ ≥ 0, the helper's weight.
         learning_rate: η > 0.

@@ -58,7 +58,7 @@ def _size(make: Make, channels: int, filters: int, kernel_size: int, use_bias: b
     return make(filters, kernel_size, **bias).n_parameters(channels)
 
 
-def fit(build: Callable[[Make], keras.Model], parameters: int, *, family: str, **options: Any) -> Fit:
+def fit(build: Callable[[Make], keras.Model], parameters: int, *, family: str | Family, **options: Any) -> Fit:
     """The hyperparameter of a family that brings a network nearest to a budget.
 
     Fractions are found with ``scipy.optimize.brentq`` on the count, which never falls as they grow; the log minimised
@@ -67,7 +67,7 @@ def fit(build: Callable[[Make], keras.Model], parameters: int, *, family: str, *
     Args:
         build: makes the network from a convolution.
         parameters: the budget, for the whole network.
-        family: a name of the substitution table.
+        family: a name of the substitution table, or a row of one's own.
         options: arguments that the family's layers take besides.
 
     Raises:
@@ -78,26 +78,26 @@ def fit(build: Callable[[Make], keras.Model], parameters: int, *, family: str, *
     >>> found.value, found.parameters
     (0.508, 1001487)
     """
-    if family not in FAMILIES:
+    if not isinstance(family, Family) and family not in FAMILIES:
         raise unknown("convolution", family, FAMILIES)
     whole("parameters", parameters)
-    row, sizes = FAMILIES[family], Sizes(build)
+    row, sizes = family if isinstance(family, Family) else FAMILIES[family], Sizes(build)
     if row.hyperparameter is None:
-        raise InputError(f"convolution {family!r} has nothing to set; the network has {sizes(row()):,} parameters.")
+        raise InputError(f"convolution {row.name!r} has nothing to set; the network has {sizes(row()):,} parameters.")
     row(row.low, **options)  # refuses arguments of other families, which below would look like values out of reach
     reach = {value: size for value in _candidates(row) if (size := _attempt(sizes, row, value, options)) is not None}
     if not reach:
-        raise InputError(f"no {row.hyperparameter} of {family!r} with {options} divides this network's channels.")
+        raise InputError(f"no {row.hyperparameter} of {row.name!r} with {options} divides this network's channels.")
     low, high = min(reach.values()), max(reach.values())
     if not low <= parameters <= high:
         raise InputError(
-            f"parameters must be between {low:,} and {high:,}, which {row.hyperparameter} of {family!r} reaches in "
+            f"parameters must be between {low:,} and {high:,}, which {row.hyperparameter} of {row.name!r} reaches in "
             f"this network; received {parameters:,}."
         )
     if row.kind is float:
         reach = _near(lambda value: sizes(row(value, **options)), parameters, row)
     value = min(reach, key=lambda value: abs(reach[value] - parameters))
-    return Fit(family, value, reach[value], row(value, **options))
+    return Fit(row.name, value, reach[value], row(value, **options))
 
 
 def _candidates(row: Family) -> list[float]:
