@@ -8,12 +8,13 @@ ACCEPTABLE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13
 export LC_ALL := C.UTF-8
 TESTS := lib tests $(wildcard notebooks/*.ipynb)
 
-.PHONY: help book test bench lint lock clean
+.PHONY: help book pdf test bench lint lock clean
 
 help:
 	@echo "make book    execute every chapter that changed, build the site in _build/html"
+	@echo "make pdf     print the whole book in _build/book.pdf; needs Chromium"
 	@echo "make test    run every test"
-	@echo "make bench   print the book's speeds"
+	@echo "make bench   measure the book's speeds, for the page How fast it is"
 	@echo "make lint    check style"
 	@echo "make lock    pin the newest versions that pyproject.toml allows"
 	@echo "make clean   remove the environment and all that was built"
@@ -22,6 +23,9 @@ book: .venv/ready
 	@$(BIN)/gradbook execute
 	@$(BIN)/gradbook build
 	@$(BIN)/gradbook compare
+
+pdf: .venv/ready
+	@$(BIN)/gradbook build --pdf
 
 test: .venv/ready
 	@$(BIN)/python -m pytest -n auto --dist loadscope \

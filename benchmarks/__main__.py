@@ -1,4 +1,4 @@
-"""``python -m benchmarks [NAME]...``: measure and print; all modules by default.
+"""``python -m benchmarks [NAME]...``: measure, print, and keep for the book; all modules by default.
 
 Examples:
     python -m benchmarks              everything
@@ -10,13 +10,19 @@ import os
 import pkgutil
 import platform
 import sys
+from datetime import UTC, datetime
+
+import pandas as pd
 
 import benchmarks
 from gradbook.errors import unknown
+from gradbook.press.files import checkout, write_json
+from gradbook.press.speeds import FOLDER
+from gradbook.provenance import origin
 
 
 def main() -> None:
-    """Print one table a benchmark."""
+    """Print one table a benchmark, and write it to its file in ``benchmarks/results``."""
     known = [module.name for module in pkgutil.iter_modules(benchmarks.__path__) if not module.name.startswith("_")]
     chosen = sys.argv[1:] or known
     for name in chosen:
@@ -24,8 +30,25 @@ def main() -> None:
             sys.exit(str(unknown("benchmark", name, known)))
     print(f"{platform.platform()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}\n")
     for name in chosen:
-        print(f"{name}: {importlib.import_module(f'benchmarks.{name}').__doc__.splitlines()[0]}")
-        print(importlib.import_module(f"benchmarks.{name}").measure().to_string(index=False), end="\n\n", flush=True)
+        module = importlib.import_module(f"benchmarks.{name}")
+        title = module.__doc__.splitlines()[0]
+        print(f"{name}: {title}")
+        begun, load = datetime.now(UTC), os.getloadavg()[0]
+        table = module.measure()
+        print(table.to_string(index=False), end="\n\n", flush=True)
+        write_json(checkout() / FOLDER / f"{name}.json", record(title, table, begun, load))
+
+
+def record(title: str, table: pd.DataFrame, begun: datetime, load: float) -> dict:
+    """What a page needs to know: the figures as printed, when they were measured, on what, and beside how much else."""
+    return {
+        "title": title,
+        "headings": list(table),
+        "rows": table.astype(str).to_numpy().tolist(),
+        "measured": begun.isoformat(timespec="seconds"),
+        "load": round(load, 1),
+        **origin(),
+    }
 
 
 if __name__ == "__main__":

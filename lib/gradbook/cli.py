@@ -97,13 +97,17 @@ def execute(
 
 @app.command()
 @click.option("--force", is_flag=True, help="Build also a site that is current.")
-def build(force: bool) -> None:
+@click.option("--pdf", is_flag=True, help="Print the whole book in _build/book.pdf instead; needs Chromium.")
+def build(force: bool, pdf: bool) -> None:
     """Build the site in _build/html from the twins; any warning is an error."""
-    from gradbook.press import site
     from gradbook.press.files import checkout
+    from gradbook.press.pdf import print_book
+    from gradbook.press.site import build
 
-    click.echo("building the site …")
-    click.echo(f"The book is at {site.build(checkout(), force).as_uri()}; gradbook serve opens it in a browser.")
+    root = checkout()
+    click.echo("printing the book …" if pdf else "building the site …")
+    made = print_book(root) if pdf else build(root, force)
+    click.echo(f"The book is at {made.as_uri()}" + ("." if pdf else "; gradbook serve opens it in a browser."))
 
 
 @app.command()

@@ -1,8 +1,14 @@
 """Roles that pages use; the site's tests see the rest."""
 
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
+import pandas as pd
+
+from benchmarks.__main__ import record
 from gradbook.press.directives import Provenance, Verdict
+from gradbook.press.files import write_json
+from gradbook.press.speeds import FOLDER, Speeds
 from gradbook.studies import ledger, results
 
 
@@ -27,3 +33,19 @@ def shown(role, text, root):
     nodes, messages = role("role", "", text, 1, inliner)
     assert messages == []
     return [node.astext() for node in nodes]
+
+
+def test_a_page_shows_what_was_measured_and_says_where_nothing_was(tmp_path):
+    assert speeds(tmp_path) == ["No benchmark has been run yet, so there is nothing to show."]
+    measured = pd.DataFrame([{"loop": "eager", "median ms": "9.5"}, {"loop": "gradbook", "median ms": 2.5}])
+    begun = datetime(2026, 11, 22, 3, tzinfo=UTC)
+    write_json(tmp_path / FOLDER / "steps.json", record("A step of each.", measured, begun, 0.12))
+    title, table, origin = speeds(tmp_path)
+    assert title == "A step of each."
+    assert table.split() == ["loop", "median", "ms", "eager", "9.5", "gradbook", "2.5"]
+    assert origin.startswith("Measured 2026-11-22 on ") and "at a load of 0.1 before the start" in origin
+
+
+def speeds(root):
+    """What the directive puts on a page of the book at that place."""
+    return [node.astext() for node in Speeds.run(SimpleNamespace(env=SimpleNamespace(srcdir=root)))]

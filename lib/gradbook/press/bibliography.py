@@ -6,7 +6,7 @@ from sphinx.writers.html5 import HTML5Translator
 
 
 def open_entry(translator: HTML5Translator, entry: nodes.citation) -> None:
-    """Begin an entry as docutils does, but as an item of its list: ``doc-biblioentry`` is deprecated and no such item."""
+    """Begin an entry as docutils does, but as an item of its list, which the deprecated ``doc-biblioentry`` is not."""
     type(translator).visit_citation(translator, entry)
     translator.body[-1] = translator.body[-1].replace('role="doc-biblioentry"', 'role="listitem"')
 

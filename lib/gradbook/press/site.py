@@ -15,7 +15,7 @@ from gradbook.press.files import digest, digest_of_files, write_whole
 from gradbook.press.fingerprint import environment
 
 INPUTS = (
-    *("_config.yml", "_toc.yml", "pyproject.toml", "CONTRIBUTING.md"),
+    *("_config.yml", "_toc.yml", "pyproject.toml", "CONTRIBUTING.md", "benchmarks/results/*.json"),
     *("book/**/*", "notebooks/*.ipynb", "lib/gradbook/**/*.py", "tests/**/*.py"),
 )
 """What the site is made from, besides the environment."""
@@ -27,27 +27,38 @@ def build(root: Path, force: bool = False) -> Path:
     Raises:
         RunError: jupyter-book warned or failed, or a page of the table of contents did not appear.
     """
-    folder, log, stamp = root / "_build/html", root / "_build/build.log", root / "_build/site.digest"
+    folder, stamp = root / "_build/html", root / "_build/site.digest"
     files = {path for pattern in INPUTS for path in root.glob(pattern) if path.is_file()}
     wanted = digest(environment().encode(), digest_of_files(files, root).encode())
     if not force and stamp.is_file() and stamp.read_text() == wanted and not missing_pages(root):
         return folder / "index.html"
     stamp.unlink(missing_ok=True)
-    for stale in (folder, root / "_build/.doctrees", root / "_build/jupyter_execute"):
-        shutil.rmtree(stale, ignore_errors=True)
-    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(root), "--path-output", str(root)]
-    log.parent.mkdir(exist_ok=True)
-    with log.open("w") as output:
-        code = subprocess.run(
-            [*command, "-n", "-W", "--keep-going"], stdout=output, stderr=subprocess.STDOUT
-        ).returncode
-    text = log.read_text(errors="replace")
-    if code:
-        raise RunError(f"jupyter-book stopped:\n{_complaints(text)}\nThe whole log is {log}.")
+    log = run_jupyter_book(root, "html")
     if missing := missing_pages(root):
         raise RunError(f"pages of _toc.yml that were not built: {', '.join(missing)}; see {log}.")
     write_whole(stamp, wanted)
     return folder / "index.html"
+
+
+def run_jupyter_book(root: Path, builder: str) -> Path:
+    """Let a builder fill its folder in ``_build`` from nothing, every warning an error; returns its log.
+
+    Raises:
+        RunError: jupyter-book warned or failed.
+    """
+    log = root / "_build/build.log"
+    for stale in (root / "_build" / builder, root / "_build/.doctrees", root / "_build/jupyter_execute"):
+        shutil.rmtree(stale, ignore_errors=True)
+    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(root), "--path-output", str(root)]
+    command += ["--builder", builder, "-n", "-W", "--keep-going"]
+    log.parent.mkdir(exist_ok=True)
+    with log.open("w") as output:
+        code = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT).returncode
+    if code:
+        raise RunError(
+            f"jupyter-book stopped:\n{_complaints(log.read_text(errors='replace'))}\nThe whole log is {log}."
+        )
+    return log
 
 
 def missing_pages(root: Path) -> list[str]:

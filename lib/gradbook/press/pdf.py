@@ -1,0 +1,70 @@
+"""The whole book on paper: every page in one document, printed by Chromium."""
+
+import shutil
+from pathlib import Path
+
+from gradbook.errors import InputError
+from gradbook.files import whole
+from gradbook.press import site
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+"""Commands that Chromium goes by."""
+
+UNFOLD_AND_LINK = """() => {
+    for (const folded of document.querySelectorAll("details")) folded.open = true;
+    for (const entry of document.querySelectorAll(".citation")) entry.id = `citation-${entry.id}`;
+    for (const link of document.querySelectorAll('a[href^="book/index.html#"]'))
+        link.href = `#citation-${link.hash.slice(1)}`;
+}"""
+"""What is folded opens; citations lead to their entries, whose names other pages in the document use as well."""
+
+FOOTER = '<p style="width: 100%; text-align: center; font-size: 8pt"><span class="pageNumber"></span></p>'
+PAPER = {
+    "format": "A4",
+    "scale": 0.75,
+    "margin": {"top": "16mm", "bottom": "18mm", "left": "18mm", "right": "18mm"},
+    "print_background": True,
+    "display_header_footer": True,
+    "header_template": "<p></p>",
+    "footer_template": FOOTER,
+    "outline": True,
+    "tagged": True,
+}
+
+
+def chromium() -> str:
+    """The path of the Chromium that is installed on this machine.
+
+    Raises:
+        InputError: there is none.
+    """
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if not found:
+        raise InputError(f"none of {', '.join(BROWSERS)} is on the path; install one (Debian: apt install chromium).")
+    return found
+
+
+def print_book(root: Path) -> Path:
+    """Make ``_build/book.pdf`` and return it: A4, numbered pages, headings as the reader's outline.
+
+    Raises:
+        InputError: no Chromium is installed.
+        RunError: jupyter-book warned or failed.
+    """
+    from playwright.sync_api import sync_playwright
+
+    browser = chromium()
+    site.run_jupyter_book(root, "singlehtml")
+    folder, target = root / "_build/singlehtml", root / "_build/book.pdf"
+    document = (folder / f"{site.pages(root)[0]}.html").replace(folder / "book.html")  # its links start from here
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"]) as running,
+    ):
+        page = running.new_page()
+        page.goto(document.as_uri())
+        page.evaluate("window.MathJax?.startup?.promise")
+        page.evaluate(UNFOLD_AND_LINK)
+        with whole(target) as file:
+            file.write(page.pdf(**PAPER))
+    return target
