@@ -45,4 +45,5 @@ def refusal(error: ValidationError) -> str:
     complaint = first["msg"].removeprefix("Value error, ")
     if not first["loc"]:
         return f"{complaint}."
-    return f"{'.'.join(map(str, first['loc']))}: {complaint.lower()}; received {brief(first['input'])}."
+    place = " ".join(".".join(map(str, first["loc"])).split())  # a key may hold line breaks
+    return f"{place}: {complaint.lower()}; received {brief(first['input'])}."
