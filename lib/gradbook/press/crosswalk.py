@@ -120,7 +120,7 @@ class Notes(SphinxTransform):
                 entry[-1].insert(1, self._note(listed(_equation(row) for row in own), own))
 
     def _note(self, what: list[nodes.Node], rows: list[Row]) -> nodes.paragraph:
-        tests = listed(linked(row.tests, self.env) for row in rows)
+        tests = linked(dict.fromkeys(test for row in rows for test in row.tests), self.env)
         return nodes.paragraph("", "", *what, nodes.Text("; tested: "), *tests, classes=["crosswalk"])
 
 
@@ -131,8 +131,7 @@ def cells(contents: Iterable[Iterable[nodes.Node]]) -> nodes.row:
 
 def listed(groups: Iterable[list[nodes.Node]]) -> list[nodes.Node]:
     """All nodes, with commas between the groups."""
-    _, *parted = [node for group in groups for node in (nodes.Text(", "), *group)]
-    return parted
+    return [node for group in groups for node in (nodes.Text(", "), *group)][1:]
 
 
 def _equation(row: Row) -> list[nodes.Node]:
@@ -145,7 +144,7 @@ def _equation(row: Row) -> list[nodes.Node]:
 def _kernels(row: Row) -> list[nodes.Node]:
     """Their names, which lead to the reference."""
     names = [nodes.literal("", name.removeprefix("gradbook.")) for name in row.kernels]
-    return listed([_reference("py", "obj", *pair)] for pair in zip(row.kernels, names, strict=True)) if names else []
+    return listed([_reference("py", "obj", *pair)] for pair in zip(row.kernels, names, strict=True))
 
 
 def linked(tests: Iterable[str], env: BuildEnvironment) -> list[nodes.Node]:
@@ -153,8 +152,7 @@ def linked(tests: Iterable[str], env: BuildEnvironment) -> list[nodes.Node]:
     options = env.config.html_theme_options
     address = f"{options['repository_url']}/blob/{options['repository_branch']}"
     words = [(test.partition("::test_")[2].replace("_", " "), place(test, Path(env.srcdir))) for test in tests]
-    found = [[nodes.reference("", text, refuri=f"{address}/{lines}")] for text, lines in words]
-    return listed(found) if found else []
+    return listed([nodes.reference("", text, refuri=f"{address}/{lines}")] for text, lines in words)
 
 
 def _reference(domain: str, kind: str, target: str, shown: nodes.Node) -> addnodes.pending_xref:
