@@ -71,7 +71,7 @@ def test_nothing_measured_is_nothing_observed():
     [
         (MEAN.model_copy(update={"where": {}}), "a mean needs the runs of one cell.*selects 2 cells"),
         (MEAN.model_copy(update={"where": {"sice": 1}}), "did you mean 'size'"),
-        (MEAN.model_copy(update={"where": {"size": 7}}), "no run of study 'samples' has size=7"),
+        (MEAN.model_copy(update={"where": {"size": 7}}), "no run of study 'samples' has 'size=7'"),
         (DIFFERENCE.model_copy(update={"against": {"size": 7}}), "has a partner with {'size': 7}"),
     ],
 )
