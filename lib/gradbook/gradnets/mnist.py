@@ -43,7 +43,7 @@ class Configuration(experiment.Configuration):
         optimizer, learning_rate: Adam (ε = 1e-8) or gradient descent.
         decay: factor on the learning rate in 1,000 iterations, applied continuously, from a count of 10 on.
         keep: probability that dropout keeps a unit, after every layer but the last.
-        penalty: weight of the mean |W| over the hidden matrices in the loss.
+        penalty: weight of the mean size of a hidden weight in the loss.
         log_every: iterations between two measurements.
     """
 
