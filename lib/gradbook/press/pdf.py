@@ -62,7 +62,7 @@ def print_book(root: Path) -> Path:
         playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"]) as running,
     ):
         page = running.new_page()
-        page.goto(document.as_uri())
+        page.goto(document.as_uri(), timeout=0)  # a hundred figures on a busy machine
         page.evaluate("window.MathJax?.startup?.promise")
         page.evaluate(UNFOLD_AND_LINK)
         with whole(target) as file:
