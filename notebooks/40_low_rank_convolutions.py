@@ -463,6 +463,11 @@ _ = axes[1, 2].axis("off")
 _ = axes[1, 2].legend(handles=marks, loc="center", fontsize="small")
 
 # %% [markdown]
+# Our students, to move through by family, parameters and teacher:
+#
+# ```{explorer} lowrank
+# ```
+#
 # Where published students have two million parameters, families hardly differ; below a million they drift apart. Tucker,
 # tensor train and separable hashed save no work: all of their students do the multiplications of a separable network.
 #
