@@ -6,7 +6,8 @@ ACCEPTABLE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13
 
 # Whatever the user's locale, paths and files are UTF-8.
 export LC_ALL := C.UTF-8
-TESTS := lib tests $(wildcard notebooks/*.ipynb)
+# the longest first, so that no processor waits for another's last
+TESTS := $(wildcard notebooks/*.ipynb) tests/book tests/notebooks tests/press tests lib
 
 .PHONY: help book pdf test bench lint lock clean
 
@@ -28,7 +29,7 @@ pdf: .venv/ready
 	@$(BIN)/gradbook build --pdf
 
 test: .venv/ready
-	@$(BIN)/python -m pytest -n auto --dist loadscope \
+	@$(BIN)/python -m pytest -n auto --dist loadscope --no-loadscope-reorder \
 	    --nbval-lax --nbval-current-env --nbval-cell-timeout 900 $(TESTS)
 
 bench: .venv/ready
