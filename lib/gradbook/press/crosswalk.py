@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import yaml
 from docutils import nodes
+from pydantic import BaseModel, ConfigDict
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
@@ -20,6 +20,17 @@ from sphinx.transforms import SphinxTransform
 from sphinx.util.docutils import SphinxDirective
 
 from gradbook.errors import unknown
+from gradbook.press.directives import grid
+from gradbook.untrusted import read_yaml
+
+
+class Computed(BaseModel):
+    """What the file says of an equation that has a kernel; see `Row`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kernels: tuple[str, ...]
+    tests: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -48,15 +59,14 @@ def crosswalk(root: Path) -> list[Row]:
     """The rows of ``book/crosswalk.yml``, in its order.
 
     Raises:
-        InputError: no page has an equation of that label.
+        InputError: no page has an equation of that label, or the file is of another form.
     """
-    entries = yaml.safe_load((root / "book/crosswalk.yml").read_text(encoding="utf-8"))
+    entries = read_yaml(root / "book/crosswalk.yml", dict[str, str | Computed])
     known, rows = labelled(root), []
     for label, entry in entries.items():
         if label not in known:
             raise unknown("equation", label, known)
-        told = {"reason": entry} if isinstance(entry, str) else {name: tuple(value) for name, value in entry.items()}
-        rows.append(Row(label, *known[label], **told))
+        rows.append(Row(label, *known[label], **({"reason": entry} if isinstance(entry, str) else dict(entry))))
     return rows
 
 
@@ -90,11 +100,8 @@ class Crosswalk(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """The table."""
-        head = [[nodes.Text(name)] for name in ("equation", "in the library", "tested")]
-        group = nodes.tgroup("", *(nodes.colspec(colwidth=width) for width in (3, 2, 3)), cols=3)
-        group += nodes.thead("", cells(head))
-        group += nodes.tbody("", *(cells(self._row(row)) for row in crosswalk(Path(self.env.srcdir))))
-        return [nodes.table("", group, classes=["crosswalk"])]
+        rows = map(self._row, crosswalk(Path(self.env.srcdir)))
+        return [grid(["equation", "in the library", "tested"], rows, (3, 2, 3), "crosswalk")]
 
     def _row(self, row: Row) -> list[list[nodes.Node]]:
         formulas = listed([nodes.math("", one)] for one in row.formula.split(r", \qquad "))
@@ -122,11 +129,6 @@ class Notes(SphinxTransform):
     def _note(self, what: list[nodes.Node], rows: list[Row]) -> nodes.paragraph:
         tests = linked(dict.fromkeys(test for row in rows for test in row.tests), self.env)
         return nodes.paragraph("", "", *what, nodes.Text("; tested: "), *tests, classes=["crosswalk"])
-
-
-def cells(contents: Iterable[Iterable[nodes.Node]]) -> nodes.row:
-    """A row of a table."""
-    return nodes.row("", *(nodes.entry("", nodes.paragraph("", "", *cell)) for cell in contents))
 
 
 def listed(groups: Iterable[list[nodes.Node]]) -> list[nodes.Node]:

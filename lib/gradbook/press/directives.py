@@ -1,5 +1,6 @@
 """Sphinx roles of the book: cost and verdict of a chapter, provenance of a study; and the table of executions."""
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from docutils import nodes
@@ -58,15 +59,22 @@ def _row(status: Status) -> list[str]:
 
 def table(rows: list[list[str]]) -> nodes.table:
     """A table of text below its headings, the first row; in print, columns share the page by what they hold."""
-
-    def row(cells: list[str]) -> nodes.row:
-        return nodes.row("", *(nodes.entry("", nodes.paragraph("", cell)) for cell in cells))
-
     widths = [max(map(len, column)) + 2 for column in zip(*rows, strict=True)]
+    return grid(rows[0], ([[nodes.Text(cell)] for cell in row] for row in rows[1:]), widths, "colwidths-given")
+
+
+def grid(
+    headings: Sequence[str], rows: Iterable[Iterable[list[nodes.Node]]], widths: Sequence[int], kind: str
+) -> nodes.table:
+    """A table whose cells hold what a paragraph may: the relative widths of its columns, and a class for its style."""
+
+    def row(cells: Iterable[list[nodes.Node]]) -> nodes.row:
+        return nodes.row("", *(nodes.entry("", nodes.paragraph("", "", *cell)) for cell in cells))
+
     group = nodes.tgroup("", *(nodes.colspec(colwidth=width) for width in widths), cols=len(widths))
-    group += nodes.thead("", row(rows[0]))
-    group += nodes.tbody("", *(row(cells) for cells in rows[1:]))
-    return nodes.table("", group, classes=["colwidths-given"])
+    group += nodes.thead("", row([nodes.Text(heading)] for heading in headings))
+    group += nodes.tbody("", *map(row, rows))
+    return nodes.table("", group, classes=[kind])
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from gradbook.press.crosswalk import cells, linked
+from gradbook.press.crosswalk import linked
+from gradbook.press.directives import grid
 from gradbook.untrusted import read_yaml
 
 
@@ -45,14 +46,12 @@ class Faults(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """The table."""
-        group = nodes.tgroup("", *(nodes.colspec(colwidth=width) for width in (2, 3, 3)), cols=3)
-        group += nodes.thead("", cells([nodes.Text(name)] for name in ("what goes wrong", "what happens", "shown by")))
-        group += nodes.tbody("", *map(self._row, faults(Path(self.env.srcdir))[self.arguments[0]]))
-        return [nodes.table("", group, classes=["crosswalk"])]
+        rows = map(self._row, faults(Path(self.env.srcdir))[self.arguments[0]])
+        return [grid(["what goes wrong", "what happens", "shown by"], rows, (2, 3, 3), "crosswalk")]
 
-    def _row(self, row: Fault) -> nodes.row:
+    def _row(self, row: Fault) -> list[list[nodes.Node]]:
         shown = linked(row.tests, self.env) if row.tests else [nodes.Text(f"not tested: {row.untested}")]
-        return cells([[nodes.Text(row.fault)], [nodes.Text(row.happens)], shown])
+        return [[nodes.Text(row.fault)], [nodes.Text(row.happens)], shown]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
