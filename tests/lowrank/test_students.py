@@ -34,6 +34,15 @@ def test_a_student_with_a_teacher_is_measured_and_repeatable(teachers):
     assert list(teachers.glob("*/state.json")) == [kept]
 
 
+def test_what_one_thread_learns_from_was_trained_by_one_thread(teachers, monkeypatch):
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
+    configuration = Configuration(beta=1000, epochs=1, images=10)
+    students.run(configuration, [0])
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "1")
+    students.run(configuration, [0])
+    assert len(list(teachers.glob("*/state.json"))) == 2
+
+
 def test_held_out_images_are_not_trained_on():
     data = students.Images(Configuration(images=10_000))
     shown = {image.tobytes() for image in data.train[0]}

@@ -1,6 +1,7 @@
 """Students of every family at equal budgets: a wide residual network with fewer weights, with and without a teacher."""
 
 import hashlib
+import os
 import statistics
 import time
 from collections.abc import Sequence
@@ -196,12 +197,16 @@ def _milliseconds(student: "keras.Model", images: np.ndarray) -> float:
 
 
 def _teacher(configuration: Configuration, data: Images) -> "tuple[keras.Model, float]":
-    """The dense network of seed 0 by the same protocol, and its test accuracy; it is trained once and kept."""
+    """The dense network of seed 0 by the same protocol, and its test accuracy; it is trained once and kept.
+
+    More threads round in another order, so that each number of them has a teacher of its own.
+    """
     from gradbook.lowrank.distill import Learner
     from gradbook.lowrank.train import train
 
     student_only = {"family", "value", "budget", "order", "beta", "shared_decay", "seed"}
-    what = f"{data.identity} {configuration.model_dump_json(exclude=student_only)}"
+    threads = os.environ.get("TF_NUM_INTRAOP_THREADS", "all")
+    what = f"{data.identity} {threads} threads {configuration.model_dump_json(exclude=student_only)}"
     folder = root() / "teachers" / hashlib.sha256(what.encode()).hexdigest()[:16]
     set_seed(0)
     teacher, how = network(configuration, data)(), protocol(configuration)
