@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 from gradbook.errors import InputError
 from gradbook.lowrank import convs
 from gradbook.lowrank.convs import FAMILIES, substitute
+from gradbook.lowrank.convs.acdc import cosines
+from gradbook.lowrank.convs.groups import grouped
+from gradbook.lowrank.convs.hashing import deal
 
 MADE = {
     "plain": substitute("plain"),
@@ -160,17 +163,17 @@ def test_saved_and_loaded_layers_do_the_same_and_files_hold_only_weights(tmp_pat
 
 @given(weights=st.integers(1, 40), rows=st.integers(1, 12), columns=st.integers(1, 12), seed=st.integers(0, 9))
 def test_a_hash_uses_every_weight_and_equally_often_up_to_one(weights, rows, columns, seed):
-    uses = np.bincount(convs.deal(weights, (rows, columns), seed).ravel(), minlength=weights)
+    uses = np.bincount(deal(weights, (rows, columns), seed).ravel(), minlength=weights)
     assert len(uses) == weights
     assert uses.max() - uses.min() <= 1
-    assert (convs.deal(weights, (rows, columns), seed) == convs.deal(weights, (rows, columns), seed)).all()
+    assert (deal(weights, (rows, columns), seed) == deal(weights, (rows, columns), seed)).all()
 
 
 def test_groups_one_at_a_time_are_groups():
     images = noise(2, 6, 6, 12)
     reference = keras.layers.Conv2D(24, 3, groups=3, use_bias=False)
     expected = reference(images)
-    ours = convs.grouped(images, reference.kernel, lambda image, kernel: keras.ops.conv(image, kernel, 1, "valid"))
+    ours = grouped(images, reference.kernel, lambda image, kernel: keras.ops.conv(image, kernel, 1, "valid"))
     np.testing.assert_allclose(ours, expected, atol=1e-5)
 
 
@@ -200,7 +203,7 @@ def test_acdc_folded_is_the_chain(channels, filters):
 
 
 def test_the_cosine_matrix_is_orthonormal():
-    np.testing.assert_allclose(convs.cosines(7) @ convs.cosines(7).T, np.eye(7), atol=1e-12)
+    np.testing.assert_allclose(cosines(7) @ cosines(7).T, np.eye(7), atol=1e-12)
 
 
 def test_mult_adds_are_the_products_of_the_loops():

@@ -8,7 +8,8 @@ from typing import Any
 import keras
 
 from gradbook.errors import InputError, unknown
-from gradbook.lowrank.convs import FAMILIES, Convolution, Family, substitute, whole
+from gradbook.lowrank.arguments import whole
+from gradbook.lowrank.convs import FAMILIES, Convolution, Family, substitute
 from gradbook.lowrank.count import parameters, weightless
 from gradbook.lowrank.networks import Make
 

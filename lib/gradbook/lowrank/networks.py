@@ -1,8 +1,9 @@
 """The networks of the research log, each built from the convolution it is given.
 
-A convolution is anything that is called as ``Conv2D``: a row of :data:`gradbook.lowrank.convs.FAMILIES` with its value.
-Stems and classifiers stay dense, as in the log. Strided layers pad as Keras's "same" does, which samples even sizes one
-pixel away from the log's. Layers whose names start with ``tap`` are where attention transfer listens.
+A convolution is anything that is called as ``Conv2D``: a row of the substitution table
+:data:`gradbook.lowrank.convs.table.FAMILIES` with its value. Stems and classifiers stay dense, as in the log. Strided
+layers pad as Keras's "same" does, which samples even sizes one pixel away from the log's. Layers whose names start with
+``tap`` are where attention transfer listens.
 """
 # ruff: noqa: D102 (a method without a docstring does what its base class says)
 
@@ -14,7 +15,9 @@ import keras
 from keras import layers
 
 from gradbook.errors import InputError
-from gradbook.lowrank.convs import Convolution, register, substitute, whole
+from gradbook.lowrank.arguments import whole
+from gradbook.lowrank.convs import Convolution, substitute
+from gradbook.lowrank.convs.base import register
 
 Make = Callable[..., Convolution]
 Tensor = Any

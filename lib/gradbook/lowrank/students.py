@@ -38,7 +38,7 @@ class Configuration(experiment.Configuration):
     Attributes:
         dataset: what `gradbook.data.load` takes; images.
         depth, width: of the wide residual network, teacher and student alike.
-        family: of the student's convolutions, a name of `gradbook.lowrank.convs.FAMILIES`.
+        family: of the student's convolutions, a name of `gradbook.lowrank.convs.table.FAMILIES`.
         value: of the family's hyperparameter; None where it has none or where a budget is given.
         budget: parameters that the student is brought to; None: no budget.
         order: how ACDC shuffles its channels; for other families None.

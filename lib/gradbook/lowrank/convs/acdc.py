@@ -1,0 +1,97 @@
+"""The family whose matrix is a chain of diagonals and cosine transforms."""
+# ruff: noqa: D102 (a method without a docstring does what its base class says)
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from gradbook.errors import InputError, unknown
+from gradbook.lowrank.arguments import whole
+from gradbook.lowrank.convs.base import GAIN, Factor, register
+from gradbook.lowrank.convs.separable import Separable
+
+
+@register
+class ACDC(Separable):
+    """Separable, with the second step a chain of diagonal · DCT · diagonal · inverse DCT (Moczulski et al. 2016).
+
+    k²·c_in + 2·layers·N weights, N = max(c_in, c_out): inputs are repeated up to N channels, outputs N / c_out to one
+    are added up. Channels are shuffled between layers. The chain is folded into one matrix where an image batch has
+    more pixels than there are input channels (a batch of unknown size counts as 32, Keras's default).
+
+    Args:
+        layers: links of the chain, 1 to 1,024.
+        order: how channels are shuffled: "riffle", "random" (one fixed permutation a link) or "none".
+    """
+
+    hyperparameters = ("layers", "order")
+
+    def __init__(self, *arguments: Any, layers: int, order: str = "riffle", **options: Any):
+        super().__init__(*arguments, **options)
+        self.layers = whole("layers", layers)
+        if self.layers > 1024:
+            raise InputError(f"layers must be 1,024 or fewer; received {layers}.")
+        if order not in ORDERS:
+            raise unknown("order of channels", order, ORDERS)
+        self.order = order
+
+    def width(self, channels: int) -> int:
+        """N."""
+        return max(channels, self.filters)
+
+    def channel_factors(self, channels: int) -> dict[str, Factor]:
+        width = self.width(channels)
+        square_mean = (GAIN * self.filters / width) ** (0.5 / self.layers)  # of one diagonal's entries
+        diagonals = Factor((self.layers, width), 0.01 * square_mean**0.5, 0.99995 * square_mean**0.5)
+        return {"a": diagonals, "d": diagonals}
+
+    def chain(self, inputs: Any) -> Any:
+        """The links, one after the other, applied to the last axis."""
+        width = self.width(self.channels)
+        dct = ops.convert_to_tensor(cosines(width), self.compute_dtype)
+        outputs = ops.take(inputs, np.arange(width) % self.channels, axis=-1)
+        for link in range(self.layers):
+            if link:
+                outputs = ops.take(outputs, ORDERS[self.order](width, link), axis=-1)
+            outputs = ops.matmul(outputs * self.factor["a"][link], ops.transpose(dct))
+            outputs = ops.matmul(outputs * self.factor["d"][link], dct)
+        collect = np.arange(width)[:, None] % self.filters == np.arange(self.filters)
+        return ops.matmul(outputs, ops.convert_to_tensor(collect, self.compute_dtype))
+
+    def matrix(self) -> Any:
+        return self.chain(ops.eye(self.channels, dtype=self.compute_dtype))
+
+    def mix(self, images: Any) -> Any:
+        batch, height, width, channels = images.shape
+        return super().mix(images) if (batch or 32) * height * width > channels else self.chain(images)
+
+    def mix_mult_adds(self, channels: int) -> int:
+        """The paper's count 4N + 5N·log₂N a link with fast transforms, or the folded matrix's, whichever is less."""
+        width = self.width(channels)
+        return min(round(self.layers * width * (4 + 5 * math.log2(width))), channels * self.filters)
+
+
+def cosines(size: int) -> np.ndarray:
+    """The orthonormal matrix C of the discrete cosine transform (type 2): C·x transforms a column x; float64."""
+    from scipy.fft import dct
+
+    return dct(np.eye(size), axis=0, norm="ortho")
+
+
+def riffle(size: int) -> np.ndarray:
+    """Where each channel comes from when two halves of the deck are interleaved.
+
+    >>> riffle(6).tolist(), riffle(5).tolist()
+    ([0, 3, 1, 4, 2, 5], [0, 3, 1, 4, 2])
+    """
+    return np.argsort(np.concatenate([np.arange(0, size, 2), np.arange(1, size, 2)]))
+
+
+ORDERS: dict[str, Callable[[int, int], np.ndarray]] = {
+    "riffle": lambda size, link: riffle(size),
+    "random": lambda size, link: np.random.default_rng(link).permutation(size),
+    "none": lambda size, link: np.arange(size),
+}

@@ -1,0 +1,153 @@
+"""What all families share, and the dense convolution that they stand for."""
+# ruff: noqa: D102 (a method without a docstring does what its base class says)
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import keras
+from keras import ops
+
+from gradbook.errors import InputError
+from gradbook.lowrank.arguments import square, whole
+
+GAIN = 2.0  # variance at the output for variance 1 at the input
+
+register = keras.saving.register_keras_serializable("gradbook")
+
+
+class Factor(NamedTuple):
+    """A weight to be made: its shape, the normal distribution it starts from, and whether it stands for more weights.
+
+    Weights that are `shared` in this sense take the smaller decay of :mod:`gradbook.lowrank.distill`.
+    """
+
+    shape: tuple[int, ...]
+    stddev: float
+    mean: float = 0.0
+    shared: bool = True
+
+
+class Convolution(keras.layers.Layer):
+    """What the families have in common: the signature of ``Conv2D``, the shapes, the bias.
+
+    Args:
+        filters: channels at the output, ≥ 1.
+        kernel_size: k, odd or even, one number or two equal ones.
+        strides: ≥ 1, one number or two equal ones.
+        padding: "valid" or "same".
+        dilation_rate: ≥ 1, one number or two equal ones.
+        activation: as in ``Conv2D``.
+        use_bias: as in ``Conv2D``.
+
+    Raises:
+        InputError: an argument out of its range, or channels that the family cannot divide.
+    """
+
+    hyperparameters: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | Sequence[int],
+        strides: int | Sequence[int] = 1,
+        padding: str = "valid",
+        dilation_rate: int | Sequence[int] = 1,
+        activation: str | Callable | None = None,
+        use_bias: bool = True,
+        **options: Any,
+    ):
+        super().__init__(**options)
+        self.filters = whole("filters", filters)
+        self.kernel_size = square("kernel_size", kernel_size)
+        self.strides = square("strides", strides)
+        self.dilation_rate = square("dilation_rate", dilation_rate)
+        if padding not in ("valid", "same"):
+            raise InputError(f"padding must be 'valid' or 'same'; received {padding!r}.")
+        self.padding = padding
+        self.activation = keras.activations.get(activation)
+        self.use_bias = use_bias
+
+    def factors(self, channels: int) -> dict[str, Factor]:
+        """The weights for an input of so many channels, by name, without the bias."""
+        raise NotImplementedError
+
+    def convolve(self, images: Any) -> Any:
+        """The convolution without bias and activation."""
+        raise NotImplementedError
+
+    def dense_kernel(self) -> Any:
+        """The kernel [k, k, c_in, c_out] of the plain convolution that does the same."""
+        raise NotImplementedError
+
+    def mult_adds(self, input_shape: Sequence[int]) -> int:
+        """Multiplications of the convolution of one image [height, width, c_in]; the bias is free."""
+        raise NotImplementedError
+
+    def n_parameters(self, channels: int) -> int:
+        """Trainable numbers for an input of so many channels: the family's formula, and c_out where there is a bias."""
+        return sum(math.prod(one.shape) for one in self.factors(channels).values()) + self.use_bias * self.filters
+
+    def build(self, input_shape: Sequence[int | None]) -> None:
+        factors = self.factors(input_shape[-1])
+        self.channels = input_shape[-1]
+        self.factor = {
+            name: self.add_weight(one.shape, keras.initializers.RandomNormal(one.mean, one.stddev), name=name)
+            for name, one in factors.items()
+        }
+        self.shared_weights = [self.factor[name] for name, one in factors.items() if one.shared]
+        if self.use_bias:
+            self.bias = self.add_weight((self.filters,), "zeros", name="bias")
+
+    def call(self, images: Any) -> Any:
+        outputs = self.convolve(images)
+        return self.activation(outputs + self.bias if self.use_bias else outputs)
+
+    def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
+        batch, *size, _ = input_shape
+        return (batch, *(n and self.length(n) for n in size), self.filters)
+
+    def length(self, n: int) -> int:
+        """Output pixels along a side of n input pixels."""
+        reach = 1 if self.padding == "same" else 1 + self.dilation_rate * (self.kernel_size - 1)
+        return (n - reach) // self.strides + 1
+
+    def pixels(self, input_shape: Sequence[int]) -> int:
+        """Pixels of the output for an image [height, width, channels]."""
+        return self.length(input_shape[0]) * self.length(input_shape[1])
+
+    def get_config(self) -> dict[str, Any]:
+        names = ("filters", "kernel_size", "strides", "padding", "dilation_rate", "use_bias", *self.hyperparameters)
+        own = {name: getattr(self, name) for name in names}
+        return super().get_config() | own | {"activation": keras.activations.serialize(self.activation)}
+
+    def _slide(self, images: Any, kernel: Any, operation: Callable = ops.conv) -> Any:
+        return operation(images, kernel, self.strides, self.padding, dilation_rate=self.dilation_rate)
+
+
+def fraction(ratio: float, number: int) -> int:
+    """⌊ratio · number⌋ but at least 1, whole products staying whole despite binary fractions.
+
+    >>> fraction(1 / 30, 23040), fraction(0.001, 10)
+    (768, 1)
+    """
+    return max(1, math.floor(ratio * number + 1e-6))
+
+
+@register
+class Plain(Convolution):
+    """The dense convolution: k²·c_in·c_out weights."""
+
+    def factors(self, channels: int) -> dict[str, Factor]:
+        k = self.kernel_size
+        stddev = math.sqrt(GAIN / (k * k * channels))
+        return {"kernel": Factor((k, k, channels, self.filters), stddev, shared=False)}
+
+    def dense_kernel(self) -> Any:
+        return ops.convert_to_tensor(self.factor["kernel"])
+
+    def convolve(self, images: Any) -> Any:
+        return self._slide(images, self.dense_kernel())
+
+    def mult_adds(self, input_shape: Sequence[int]) -> int:
+        return self.kernel_size**2 * input_shape[-1] * self.filters * self.pixels(input_shape)

@@ -1,0 +1,188 @@
+"""Families whose matrix is a product: of two matrices, or of the factors of a tensor."""
+# ruff: noqa: D102 (a method without a docstring does what its base class says)
+
+import itertools
+import math
+from typing import Any
+
+from keras import ops
+
+from gradbook.errors import InputError
+from gradbook.lowrank.arguments import positive, whole
+from gradbook.lowrank.convs.base import GAIN, Factor, fraction, register
+from gradbook.lowrank.convs.separable import Separable, pointwise
+
+
+@register
+class LowRank(Separable):
+    """Separable, with the second step a product of two matrices: k²·c_in + r(c_in + c_out) weights.
+
+    Tied, the two are one matrix [max(c_in, c_out), r] and its transpose, cut to size: k²·c_in + r·max(c_in, c_out).
+
+    Args:
+        rank: r as a fraction of max(c_in, c_out), rounded down to 1 at least; in (0, 1].
+        tied: whether the two matrices share their weights.
+    """
+
+    hyperparameters = ("rank", "tied")
+
+    def __init__(self, *arguments: Any, rank: float, tied: bool = False, **options: Any):
+        super().__init__(*arguments, **options)
+        self.rank = positive("rank", rank)
+        self.tied = tied
+
+    def channel_factors(self, channels: int) -> dict[str, Factor]:
+        large, small = max(channels, self.filters), min(channels, self.filters)
+        rank = fraction(self.rank, large)
+        if not self.tied:
+            contract, expand = math.sqrt(1 / channels), math.sqrt(GAIN / rank)
+            return {"contract": Factor((channels, rank), contract), "expand": Factor((rank, self.filters), expand)}
+        terms = rank * (channels + (rank + 1) * small / self.filters)  # the diagonal of U·Uᵀ is not centred
+        return {"tied": Factor((large, rank), (GAIN / terms) ** 0.25)}
+
+    def pair(self) -> tuple[Any, Any]:
+        """The two matrices."""
+        if not self.tied:
+            return self.factor["contract"], self.factor["expand"]
+        tied = ops.convert_to_tensor(self.factor["tied"])
+        return tied[: self.channels], ops.transpose(tied[: self.filters])
+
+    def matrix(self) -> Any:
+        return ops.matmul(*self.pair())
+
+    def mix(self, images: Any) -> Any:
+        contract, expand = self.pair()
+        return pointwise(pointwise(images, contract), expand)
+
+    def mix_mult_adds(self, channels: int) -> int:
+        return fraction(self.rank, max(channels, self.filters)) * (channels + self.filters)
+
+
+class Tensorised(Separable):
+    """Separable, with the second step's matrix read as a tensor of several dimensions and factorised.
+
+    The tensor is multiplied out before it is applied, so that only weights are saved, not multiplications.
+
+    Args:
+        rank: ranks as a fraction of the tensor's dimensions, rounded to 1 at least; in (0, `most`].
+        dimensions: of the tensor, ≥ 2.
+    """
+
+    hyperparameters = ("rank", "dimensions")
+    most = 1.0
+
+    def __init__(self, *arguments: Any, rank: float, dimensions: int = 3, **options: Any):
+        super().__init__(*arguments, **options)
+        self.rank = positive("rank", rank, self.most)
+        if whole("dimensions", dimensions) < 2:
+            raise InputError(f"dimensions must be 2 or more; received {dimensions}.")
+        self.dimensions = dimensions
+
+    def sizes(self, channels: int) -> list[int]:
+        """n_1 … n_d, the tensor's shape."""
+        if self.dimensions == 2:
+            return [channels, self.filters]
+        return tensor_shape(channels * self.filters, self.dimensions)
+
+    def ranks(self, channels: int) -> list[int]:
+        """The factorisation's ranks."""
+        raise NotImplementedError
+
+    def factor_shapes(self, channels: int) -> list[tuple[int, ...]]:
+        """The factors' shapes, in the order in which TensorLy gives them."""
+        raise NotImplementedError
+
+    def channel_factors(self, channels: int) -> dict[str, Factor]:
+        shapes = self.factor_shapes(channels)
+        terms = math.prod(self.ranks(channels))
+        stddev = (GAIN / channels / terms) ** (0.5 / len(shapes))
+        return {f"factor_{place}": Factor(shape, stddev) for place, shape in enumerate(shapes)}
+
+    def matrix(self) -> Any:
+        parts = [self.factor[name] for name in self.factor if name.startswith("factor_")]
+        return ops.reshape(self.multiply_out(parts), (self.channels, self.filters))
+
+    def multiply_out(self, factors: list[Any]) -> Any:
+        """The tensor's numbers in order, whatever their shape."""
+        raise NotImplementedError
+
+    def rounded(self, size: int) -> int:
+        """A rank for a dimension of this size."""
+        return max(1, round(self.rank * size))
+
+
+def tensor_shape(number: int, dimensions: int) -> list[int]:
+    """Whole numbers of about equal size whose product is the number: each the next divisor of what is left.
+
+    >>> tensor_shape(160 * 320, 3), tensor_shape(64 * 64, 4)
+    ([40, 40, 32], [8, 8, 8, 8])
+    """
+    side = round(number ** (1 / dimensions))
+    shape, left = [], number
+    for _ in range(dimensions - 1):
+        shape.append(next((size for size in range(side, left + 1) if left % size == 0), left))
+        left //= shape[-1]
+    return [*shape, left]
+
+
+@register
+class Tucker(Tensorised):
+    """A core [r_1, …, r_d] and a matrix [n_j, r_j] a dimension: k²·c_in + Π r_j + Σ n_j·r_j weights (Tucker 1966)."""
+
+    def ranks(self, channels: int) -> list[int]:
+        return [self.rounded(size) for size in self.sizes(channels)]
+
+    def factor_shapes(self, channels: int) -> list[tuple[int, ...]]:
+        ranks = self.ranks(channels)
+        return [tuple(ranks), *zip(self.sizes(channels), ranks, strict=True)]
+
+    def multiply_out(self, factors: list[Any]) -> Any:
+        tensor, *matrices = factors
+        for matrix in matrices:  # the first dimension is used up, a new last one appended
+            tensor = ops.matmul(ops.transpose(ops.reshape(tensor, (matrix.shape[1], -1))), ops.transpose(matrix))
+        return tensor
+
+
+@register
+class TensorTrain(Tensorised):
+    """Cores [r_{j-1}, n_j, r_j] with r_0 = r_d = 1: k²·c_in + Σ r_{j-1}·n_j·r_j weights (Oseledets 2011, eq. 1.2).
+
+    r_j is the fraction `rank` of the smaller of n_j and n_{j+1}, as in the research log.
+    """
+
+    def ranks(self, channels: int) -> list[int]:
+        sizes = self.sizes(channels)
+        return [self.rounded(min(pair)) for pair in itertools.pairwise(sizes)]
+
+    def factor_shapes(self, channels: int) -> list[tuple[int, ...]]:
+        ranks = [1, *self.ranks(channels), 1]
+        return list(zip(ranks, self.sizes(channels), ranks[1:], strict=False))
+
+    def multiply_out(self, factors: list[Any]) -> Any:
+        tensor = factors[0]
+        for core in factors[1:]:
+            tensor = ops.matmul(ops.reshape(tensor, (-1, core.shape[0])), ops.reshape(core, (core.shape[0], -1)))
+        return tensor
+
+
+@register
+class CanonicalPolyadic(Tensorised):
+    """A sum of r outer products, a matrix [n_j, r] a dimension: k²·c_in + r·Σ n_j weights (Hitchcock 1927).
+
+    r is the fraction `rank` of the smallest dimension; it may exceed it.
+    """
+
+    most = 64.0
+
+    def ranks(self, channels: int) -> list[int]:
+        return [self.rounded(min(self.sizes(channels)))]
+
+    def factor_shapes(self, channels: int) -> list[tuple[int, ...]]:
+        return [(size, *self.ranks(channels)) for size in self.sizes(channels)]
+
+    def multiply_out(self, factors: list[Any]) -> Any:
+        *first, last = factors
+        tensor = first[0]
+        for matrix in first[1:]:
+            tensor = ops.reshape(ops.expand_dims(tensor, 1) * matrix, (-1, last.shape[1]))
+        return ops.matmul(tensor, ops.transpose(last))

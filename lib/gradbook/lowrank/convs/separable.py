@@ -1,0 +1,65 @@
+"""The form that most families have: each channel is convolved on its own, then a matrix mixes them."""
+# ruff: noqa: D102 (a method without a docstring does what its base class says)
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from keras import ops
+
+from gradbook.lowrank.convs.base import GAIN, Convolution, Factor, register
+
+
+@register
+class Separable(Convolution):
+    """A k×k convolution within each channel, then a 1×1 convolution across: k²·c_in + c_in·c_out weights.
+
+    Other families replace the matrix [c_in, c_out] of the second step; where k = 1 the first step is left out.
+    """
+
+    def factors(self, channels: int) -> dict[str, Factor]:
+        return self.spatial_factors(channels) | self.channel_factors(channels)
+
+    def spatial_factors(self, channels: int) -> dict[str, Factor]:
+        """Weights of the first step."""
+        k = self.kernel_size
+        return {"depthwise": Factor((k, k, channels, 1), 1 / k, shared=False)} if k > 1 else {}
+
+    def channel_factors(self, channels: int) -> dict[str, Factor]:
+        """Weights of the second step."""
+        return {"pointwise": Factor((channels, self.filters), math.sqrt(GAIN / channels), shared=False)}
+
+    def matrix(self) -> Any:
+        """The matrix [c_in, c_out] of the second step."""
+        return ops.convert_to_tensor(self.factor["pointwise"])
+
+    def mix(self, images: Any) -> Any:
+        """The second step."""
+        return pointwise(images, self.matrix())
+
+    def mix_mult_adds(self, channels: int) -> int:
+        """Multiplications of the second step for one pixel."""
+        return channels * self.filters
+
+    def spread(self, images: Any) -> Any:
+        """The first step."""
+        if self.kernel_size > 1:
+            return self._slide(images, self.factor["depthwise"], ops.depthwise_conv)
+        return images[:, :: self.strides, :: self.strides]
+
+    def convolve(self, images: Any) -> Any:
+        return self.mix(self.spread(images))
+
+    def dense_kernel(self) -> Any:
+        matrix = self.matrix()[None, None]
+        return self.factor["depthwise"] * matrix if self.kernel_size > 1 else matrix
+
+    def mult_adds(self, input_shape: Sequence[int]) -> int:
+        channels = input_shape[-1]
+        first = sum(math.prod(one.shape) for one in self.spatial_factors(channels).values())
+        return (first + self.mix_mult_adds(channels)) * self.pixels(input_shape)
+
+
+def pointwise(images: Any, matrix: Any) -> Any:
+    """The 1×1 convolution with a matrix [c_in, c_out]."""
+    return ops.conv(images, ops.expand_dims(matrix, (0, 1)), 1, "valid")
