@@ -1,33 +1,48 @@
 """Fifty layers on MNIST: iterations of the library beside a graph session that is fed batch by batch from Python.
 
 The session builds one graph of fifty layers with a variable for every matrix, and is given each batch, the gate and the
-keep probability as Python values, as code was written in 2015. Both start from the same weights and see the same
-batches; before anything is timed, their weights after a few iterations without dropout are compared.
+keep probability as Python values, as code was written in 2015; beside it, idiomatic PyTorch. All start from the same
+weights and see the same batches; what is compared before anything is timed goes without dropout, half open.
 """
 
-import statistics
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache, partial
 from os import cpu_count
 
 import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from benchmarks._sides import Side, adam_step, agree, compare
 from gradbook.gradnets.mnist import Configuration, batches, initial, program, random_bits, tensors
 from gradbook.seeds import generator
 
 CONFIGURATION = Configuration(dataset="mnist")
-ITERATIONS, STEPS, CHECKED, ROUNDS, SEEDS = 22_000, 50, 3, 7, 10
+CHECKED = CONFIGURATION.model_copy(update={"gate": 0.5, "keep": 1.0})
+ITERATIONS, STEPS, ROUNDS, SEEDS = 22_000, 50, 7, 10
+
+
+@cache
+def start(configuration: Configuration) -> list[tf.Tensor]:
+    """The first weights of all loops."""
+    return initial(configuration, 784, generator(0, "weights"))
+
+
+@cache
+def order() -> np.ndarray:
+    """The images of each iteration of a round."""
+    return batches(CONFIGURATION, len(tensors("mnist")[1]), generator(0, "batches"))[:STEPS]
 
 
 class Session:
-    """The other loop."""
+    """A graph, fed."""
 
-    def __init__(self, start: list[tf.Tensor], configuration: Configuration) -> None:
+    def __init__(self, configuration: Configuration) -> None:
         self.configuration, v1 = configuration, tf.compat.v1
-        first, first_bias, hidden, hidden_biases, last, last_bias = (p.numpy() for p in start)
+        images, labels, *_ = tensors("mnist")
+        self.data = images.numpy(), np.eye(10, dtype=np.float32)[labels.numpy()]
+        first, first_bias, hidden, hidden_biases, last, last_bias = (p.numpy() for p in start(configuration))
         graph = tf.Graph()
         with graph.as_default():
             self.x, self.truth = v1.placeholder(tf.float32, [None, 784]), v1.placeholder(tf.float32, [None, 10])
@@ -47,72 +62,111 @@ class Session:
             self.session = v1.Session()
             self.session.run(v1.global_variables_initializer())
 
-    def advance(self, images: np.ndarray, labels: np.ndarray, order: np.ndarray) -> None:
-        """Some iterations."""
-        for step, batch in enumerate(order):
+    def __call__(self, number: int) -> None:
+        """A round of iterations."""
+        images, labels = self.data
+        for step, batch in enumerate(order()):
             feed = {self.x: images[batch], self.truth: labels[batch], self.keep: self.configuration.keep}
             self.session.run(self.train, {**feed, self.gate: self.configuration.schedule(step / ITERATIONS)})
 
+    def weights(self) -> list[np.ndarray]:
+        """All matrices, first to last."""
+        return self.session.run(self.matrices)
 
-class Library:
-    """Ours: the state of one seed, advanced by the compiled loop."""
 
-    def __init__(self, start: list[tf.Tensor], configuration: Configuration) -> None:
-        self.configuration, self.parameters = configuration, start
-        self.slots = ([tf.zeros_like(p) for p in start],) * 2
+class TorchLoop:
+    """PyTorch, a module a layer."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        import torch
+        from torch import nn
+
+        self.torch, self.configuration, self.steps = torch, configuration, 0
+        self.data = tuple(torch.from_numpy(part.numpy()) for part in tensors("mnist")[:2])
+        first, first_bias, hidden, hidden_biases, last, last_bias = (p.numpy() for p in start(configuration))
+        layers = [(first, first_bias), *zip(hidden, hidden_biases, strict=True), (last, last_bias)]
+        self.layers = nn.ModuleList(nn.Linear(*kernel.shape) for kernel, _ in layers)
+        with torch.no_grad():
+            for layer, (kernel, bias) in zip(self.layers, layers, strict=True):
+                layer.weight.copy_(torch.from_numpy(kernel.T))
+                layer.bias.copy_(torch.from_numpy(bias))
+        self.optimizer = torch.optim.Adam(self.layers.parameters())
+
+    def __call__(self, number: int) -> None:
+        """A round of iterations."""
+        for step, batch in enumerate(self.torch.from_numpy(order()).long()):
+            gate = float(self.configuration.schedule(step / ITERATIONS))
+            self.step(*(part[batch] for part in self.data), gate)
+
+    def step(self, x, labels, gate: float) -> None:
+        """One iteration."""
+        first, *hidden, last = self.layers
+        dropout = partial(self.torch.nn.functional.dropout, p=1 - self.configuration.keep)
+        y = dropout(first(x).relu())
+        for layer in hidden:
+            y = dropout(gate * layer(y).relu() + (1 - gate) * y)
+        likelihoods = last(y).softmax(1).gather(1, labels.long()[:, None])
+        penalty = self.torch.stack([layer.weight for layer in hidden]).abs().mean()
+        loss = 50 * penalty - (likelihoods + 1e-9).log().sum()
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.param_groups[0]["lr"] = self.configuration.rate(self.steps)
+        adam_step(self.optimizer, self.steps, 1e-8)
+        self.steps += 1
+
+    def weights(self) -> list[np.ndarray]:
+        """All matrices, first to last."""
+        return [layer.weight.detach().numpy().T for layer in self.layers]
+
+
+class Seed:
+    """Ours: one seed, advanced by the compiled loop."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self.configuration, self.parameters = configuration, start(configuration)
+        self.slots = ([tf.zeros_like(p) for p in self.parameters],) * 2
         self.loop, self.noise = program(configuration, ITERATIONS, 784), generator(0, "dropout").bit_generator
 
-    def advance(self, images: tf.Tensor, labels: tf.Tensor, order: np.ndarray) -> None:
-        """Some iterations, masks included."""
-        bits = random_bits(self.configuration, len(order), self.noise)
-        data = images, labels, order, bits, tf.constant(0)
+    def __call__(self, number: int) -> None:
+        """A round of iterations, masks included."""
+        images, labels, *_ = tensors("mnist")
+        bits = random_bits(self.configuration, STEPS, self.noise)
+        data = images, labels, order(), bits, tf.constant(0)
         self.parameters, self.slots = self.loop.advance(self.parameters, self.slots, *data)
         self.parameters[2].numpy()
 
+    def weights(self) -> list[np.ndarray]:
+        """All matrices, first to last."""
+        first, _, hidden, _, last, _ = (p.numpy() for p in self.parameters)
+        return [first, *hidden, last]
+
+
+@dataclass
+class Seeds:
+    """Ours, as a study runs them: a thread a processor, and on it one seed after the other."""
+
+    loops: list[Seed]
+
+    def __call__(self, number: int) -> None:
+        """A round of each."""
+        with ThreadPoolExecutor(cpu_count()) as pool:
+            list(pool.map(lambda loop: loop(number), self.loops))
+
+
+SIDES = {
+    "session": Side(partial(Session, CONFIGURATION), STEPS),
+    "PyTorch": Side(partial(TorchLoop, CONFIGURATION), STEPS, needs="torch"),
+    "gradbook": Side(partial(Seed, CONFIGURATION), STEPS),
+    f"gradbook, {SEEDS} seeds": Side(lambda: Seeds([Seed(CONFIGURATION) for _ in range(SEEDS)]), STEPS, SEEDS),
+}
+
 
 def measure() -> pd.DataFrame:
-    """Median and range of milliseconds an iteration and seed, alternating, and how many times faster ours is."""
-    images, labels, *_ = tensors("mnist")
-    arrays = images.numpy(), np.eye(10, dtype=np.float32)[labels.numpy()]
-    order = batches(CONFIGURATION, len(labels), generator(0, "batches"))[:STEPS]
-    start = initial(CONFIGURATION, 784, generator(0, "weights"))
-    _compare(start, images, labels, arrays, order[:CHECKED])
-
-    session, seeds = Session(start, CONFIGURATION), [Library(start, CONFIGURATION) for _ in range(SEEDS)]
-
-    def many() -> None:
-        with ThreadPoolExecutor(cpu_count()) as pool:
-            list(pool.map(lambda one: one.advance(images, labels, order), seeds))
-
-    loops: dict[str, tuple[Callable[[], None], int]] = {
-        "session": (lambda: session.advance(*arrays, order), 1),
-        "library, 1 seed": (lambda: seeds[0].advance(images, labels, order), 1),
-        f"library, {SEEDS} seeds": (many, SEEDS),
+    """A row a side, after all have moved the same weights alike."""
+    sides = {
+        "session": Side(partial(Session, CHECKED)),
+        "PyTorch": Side(partial(TorchLoop, CHECKED), needs="torch"),
+        "gradbook": Side(partial(Seed, CHECKED)),
     }
-    times = {name: [] for name in loops}
-    for round_ in range(ROUNDS + 1):  # the first compiles
-        for name, (loop, count) in loops.items():
-            begun = time.perf_counter()
-            loop()
-            if round_:
-                times[name].append((time.perf_counter() - begun) / STEPS / count * 1e3)
-    median = {name: statistics.median(values) for name, values in times.items()}
-    return pd.DataFrame(
-        {
-            "what": name,
-            "ms an iteration and seed": f"{median[name]:.2f}",
-            "range": f"{min(values):.2f}–{max(values):.2f}",
-            "times faster": f"{median['session'] / median[name]:.1f}",
-        }
-        for name, values in times.items()
-    )
-
-
-def _compare(start: list[tf.Tensor], images: tf.Tensor, labels: tf.Tensor, arrays: tuple, order: np.ndarray) -> None:
-    """Raise unless both loops move the hidden matrices alike, half open and without dropout."""
-    configuration = CONFIGURATION.model_copy(update={"gate": 0.5, "keep": 1.0})
-    session, library = Session(start, configuration), Library(start, configuration)
-    session.advance(*arrays, order)
-    library.advance(images, labels, order)
-    theirs = np.array(session.session.run(session.matrices[1:-1]))
-    np.testing.assert_allclose(library.parameters[2], theirs, atol=1e-4)
+    agree(sides, 1, 1e-3)
+    return compare(__name__, ROUNDS)

@@ -1,53 +1,66 @@
-"""IMDB, projection with a moving average: a step of the library beside an eager loop that carries weights to NumPy.
+"""IMDB, projection with a moving average: a step of the library beside loops that censor each variable in Python.
 
-The other loop is written as research code often is: a Keras model called eagerly, each variable censored in Python,
-norms fetched to decide, and the decay subtracted in NumPy from all weights, which go back into the model every step.
-Both start from the same weights and see the same batches, prepared beforehand; before anything is timed, their losses
-and weights are compared.
+The first loop is written as research code often is: a Keras model called eagerly, each variable censored in Python,
+norms fetched to decide, and the decay subtracted in NumPy from all weights, which go back into the model every step;
+the second is idiomatic PyTorch. All start from the same weights and see the same batches, prepared beforehand.
 """
+
+from functools import cache
 
 import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from benchmarks._turns import in_turns
-from gradbook.auxiliary.imdb import Configuration, Training, examples
-from gradbook.seeds import set_seed
+from benchmarks._sides import Side, adam_step, agree, compare
+from gradbook.auxiliary.imdb import Classifier, Configuration, Examples, Training, examples
 
 CONFIGURATION = Configuration(dataset="imdb", rule="projection", weight=100, alpha=0.01)
-BATCHES, CHECKED, ROUNDS = 6, 4, 10
+DECAY = CONFIGURATION.learning_rate * CONFIGURATION.weight
+BATCHES, CHECKED, ROUNDS = 6, 4, 60
+
+
+@cache
+def reviews() -> Examples:
+    """The reviews to train on."""
+    return examples(CONFIGURATION.dataset, CONFIGURATION.words)[0]
+
+
+def initial() -> list[np.ndarray]:
+    """The first weights of all loops: kernel and bias, layer by layer."""
+    classifier = Classifier(reviews().rows.shape[1], CONFIGURATION.hidden_units)
+    return [np.concatenate(parts) for parts in classifier.initial(0)]
+
+
+def dense() -> list[tuple[np.ndarray, np.ndarray]]:
+    """The batches with a number for every word, most of them 0."""
+    parts = np.split(np.arange(BATCHES * CONFIGURATION.batch_size), BATCHES)
+    return [(reviews().rows[part].toarray(), reviews().labels[part]) for part in parts]
 
 
 class EagerLoop:
-    """The same training, step by step in Python."""
+    """Step by step in Python."""
 
-    def __init__(self, words: int, weights: list[np.ndarray]) -> None:
-        layers = [
-            keras.layers.Dense(units, activation) for units, activation in ((512, "relu"), (512, "relu"), (1, None))
-        ]
-        self.model = keras.Sequential([keras.Input((words,)), *layers])
-        self.model.set_weights(weights)
+    def __init__(self) -> None:
+        hidden = [keras.layers.Dense(CONFIGURATION.hidden_units, "relu") for _ in range(2)]
+        self.model = keras.Sequential([keras.Input(reviews().rows.shape[1:]), *hidden, keras.layers.Dense(1)])
+        self.model.set_weights(initial())
         self.optimizer = keras.optimizers.Adam(CONFIGURATION.learning_rate)
-        self.averages = None
+        self.averages = [tf.zeros_like(variable) for variable in self.model.trainable_variables]
+        self.batches = [tuple(map(tf.constant, batch)) for batch in dense()]
 
-    def step(self, rows: tf.Tensor, labels: tf.Tensor) -> float:
-        """One step; returns the mean loss before it."""
-        alpha = CONFIGURATION.alpha
+    def __call__(self, number: int) -> None:
+        """One step."""
+        rows, labels = self.batches[number % BATCHES]
+        variables, alpha = self.model.trainable_variables, CONFIGURATION.alpha
         with tf.GradientTape() as tape:
-            logits = self.model(rows)
-            loss = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels[:, None], logits))
-        gradients = tape.gradient(loss, self.model.trainable_variables)
-        if self.averages is None:
-            self.averages = [alpha * gradient for gradient in gradients]
-        else:
-            self.averages = [alpha * g + (1 - alpha) * a for g, a in zip(gradients, self.averages, strict=True)]
-        decay = CONFIGURATION.learning_rate * CONFIGURATION.weight
-        variables = self.model.trainable_variables
-        changes = [decay * self.project(u.value, v) for u, v in zip(variables, self.averages, strict=True)]
+            losses = tf.nn.sigmoid_cross_entropy_with_logits(labels[:, None], self.model(rows))
+            loss = tf.reduce_mean(losses)
+        gradients = tape.gradient(loss, variables)
+        self.averages = [alpha * g + (1 - alpha) * a for g, a in zip(gradients, self.averages, strict=True)]
+        changes = [DECAY * self.project(u.value, v) for u, v in zip(variables, self.averages, strict=True)]
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         self.model.set_weights([w - c.numpy() for w, c in zip(self.model.get_weights(), changes, strict=True)])
-        return float(loss)
 
     @staticmethod
     def project(u: tf.Tensor, v: tf.Tensor) -> tf.Tensor:
@@ -57,34 +70,83 @@ class EagerLoop:
             return u
         return u - tf.minimum(product, 0) * v / length_v / length_v
 
+    def weights(self) -> list[np.ndarray]:
+        """Kernel and bias, layer by layer."""
+        return self.model.get_weights()
+
+
+class TorchLoop:
+    """Step by step in PyTorch, where nothing is fetched to decide."""
+
+    def __init__(self) -> None:
+        import torch
+        from torch import nn
+
+        first, *_ = start = initial()
+        words, units = first.shape
+        self.model = nn.Sequential(
+            nn.Linear(words, units), nn.ReLU(), nn.Linear(units, units), nn.ReLU(), nn.Linear(units, 1)
+        )
+        self.parameters = list(self.model.parameters())
+        with torch.no_grad():
+            for parameter, values in zip(self.parameters, start, strict=True):
+                parameter.copy_(torch.from_numpy(values.T))
+        self.optimizer = torch.optim.Adam(self.parameters, CONFIGURATION.learning_rate)
+        self.loss, self.no_grad = nn.BCEWithLogitsLoss(), torch.no_grad
+        self.averages = [torch.zeros_like(parameter) for parameter in self.parameters]
+        self.batches = [tuple(map(torch.from_numpy, batch)) for batch in dense()]
+
+    def __call__(self, number: int) -> None:
+        """One step."""
+        rows, labels = self.batches[number % BATCHES]
+        self.optimizer.zero_grad()
+        self.loss(self.model(rows)[:, 0], labels).backward()
+        with self.no_grad():
+            for average, parameter in zip(self.averages, self.parameters, strict=True):
+                average.lerp_(parameter.grad, CONFIGURATION.alpha)
+            changes = [self.project(u, v) for u, v in zip(self.parameters, self.averages, strict=True)]
+            adam_step(self.optimizer, number, 1e-7)
+            for parameter, change in zip(self.parameters, changes, strict=True):
+                parameter.sub_(change, alpha=DECAY)
+
+    @staticmethod
+    def project(u, v):
+        """What projection keeps of one variable."""
+        product, square = (u * v).sum().clamp(max=0), v.square().sum()
+        return u - product / square.clamp(min=1e-38) * v
+
+    def weights(self) -> list[np.ndarray]:
+        """Kernel and bias, layer by layer."""
+        return [parameter.detach().numpy().T for parameter in self.parameters]
+
+
+class Library:
+    """Ours."""
+
+    def __init__(self) -> None:
+        self.training = Training(CONFIGURATION, reviews().rows.shape[1])
+        self.training.start(0)
+        order = np.arange(BATCHES * CONFIGURATION.batch_size)
+        self.batches = list(reviews().batches(order, CONFIGURATION.batch_size))
+
+    def __call__(self, number: int) -> None:
+        """One step."""
+        loss, _ = self.training.step(*self.batches[number % BATCHES])
+        loss.numpy()
+
+    def weights(self) -> list[np.ndarray]:
+        """Kernel and bias, layer by layer."""
+        return [np.concatenate(parts) for parts in self.training.classifier.variables]
+
+
+SIDES = {
+    "eager, through NumPy": Side(EagerLoop),
+    "PyTorch": Side(TorchLoop, needs="torch"),
+    "gradbook": Side(Library),
+}
+
 
 def measure() -> pd.DataFrame:
-    """Median and range of the milliseconds a step of either loop, measured in turns, and their ratio."""
-    set_seed(0)
-    fit, *_ = examples(CONFIGURATION.dataset, CONFIGURATION.words)
-    order = np.arange(BATCHES * CONFIGURATION.batch_size)
-    training = Training(CONFIGURATION, fit.rows.shape[1])
-    training.start(0)
-    eager = EagerLoop(fit.rows.shape[1], [np.concatenate(parts) for parts in training.classifier.variables])
-    ours = list(fit.batches(order, CONFIGURATION.batch_size))
-    theirs = [
-        (tf.constant(fit.rows[part].toarray()), tf.constant(fit.labels[part])) for part in np.split(order, BATCHES)
-    ]
-    check(training, eager, ours, theirs)
-
-    loops = {
-        "eager, through NumPy": lambda number: eager.step(*theirs[number % BATCHES]),
-        "gradbook": lambda number: float(training.step(*ours[number % BATCHES])[0]),
-    }
-    return in_turns(loops, ROUNDS * BATCHES)
-
-
-def check(training: Training, eager: EagerLoop, ours: list, theirs: list) -> None:
-    """Losses and weights agree to what single precision allows, where Adam turns rounding near zero into full steps."""
-    size = CONFIGURATION.batch_size
-    for mine, other in zip(ours[:CHECKED], theirs[:CHECKED], strict=True):
-        np.testing.assert_allclose(training.step(*mine)[0] / size, eager.step(*other), rtol=1e-4)
-    flat = np.concatenate([np.ravel(part) for parts in training.classifier.variables for part in parts])
-    other = np.concatenate([np.ravel(weights) for weights in eager.model.get_weights()])
-    difference = np.linalg.norm(flat - other) / np.linalg.norm(other)
-    assert difference < 1e-4, f"weights differ by {difference:.1e} of their norm"
+    """A row a side, after all have moved the same weights alike."""
+    agree(SIDES, CHECKED, 1e-3)
+    return compare(__name__, ROUNDS)

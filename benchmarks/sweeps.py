@@ -1,5 +1,6 @@
-"""Sweeps: what scheduling and recording a run costs beyond the run itself."""
+"""Sweeps: what scheduling and recording a run costs beyond the run itself, and what a second worker brings."""
 
+import os
 import tempfile
 import time
 from collections.abc import Sequence
@@ -7,12 +8,15 @@ from pathlib import Path
 
 import pandas as pd
 
+from gradbook.auxiliary import imdb
 from gradbook.experiment import Configuration, Experiment, Record
 from gradbook.studies.store import Store
 from gradbook.studies.study import Study, grid
 from gradbook.studies.sweep import sweep
 
 RUNS = 10_000
+REVIEWS = grid(imdb.Configuration, dataset=["imdb"], patience=[1], weight=[1, 2, 3, 4, 5, 6, 7, 8])
+THREADS = "TF_NUM_INTRAOP_THREADS"
 
 
 def nothing(configuration: Configuration, seeds: Sequence[int]) -> list[Record]:
@@ -21,12 +25,27 @@ def nothing(configuration: Configuration, seeds: Sequence[int]) -> list[Record]:
 
 
 def measure() -> pd.DataFrame:
-    """Wall-clock milliseconds a run, cluster started and stopped included, beside their limit."""
-    study = Study("nothing", Experiment("nothing", 1, Configuration, nothing), grid(Configuration, seed=range(RUNS)))
+    """Wall-clock time a run, the cluster's start and end included, beside its limit."""
+    trivial = Study("nothing", Experiment("nothing", 1, Configuration, nothing), grid(Configuration, seed=range(RUNS)))
+    reviews = Study("reviews", imdb.EXPERIMENT, REVIEWS)
+    rows = [{"what": f"overhead, {RUNS} runs", "cost a run": f"{1e3 * _seconds(trivial):.1f} ms", "limit": "20 ms"}]
+    os.environ[THREADS] = "1"
+    one, two = (_seconds(reviews, workers) for workers in (1, 2))
+    del os.environ[THREADS]
+    rows += [
+        {"what": f"{len(REVIEWS)} short runs on reviews, one worker of one thread", "cost a run": f"{one:.1f} s"},
+        {
+            "what": "the same, two workers",
+            "cost a run": f"{two:.1f} s",
+            "times as fast": f"{one / two:.2f}",
+            "limit": "1.7 times",
+        },
+    ]
+    return pd.DataFrame(rows, columns=["what", "cost a run", "times as fast", "limit"]).fillna("")
+
+
+def _seconds(study: Study, workers: int | None = None) -> float:
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "store.sqlite") as store:
         start = time.perf_counter()
-        done = sweep(study, store, folder=Path(folder)).done
-        cost = (time.perf_counter() - start) / len(done)
-    return pd.DataFrame(
-        [{"what": f"overhead a run, {len(done)} runs", "cost": f"{cost * 1e3:.1f} ms", "limit": "20 ms"}]
-    )
+        done = sweep(study, store, workers=workers, folder=Path(folder)).done
+        return (time.perf_counter() - start) / len(done)

@@ -1,91 +1,105 @@
-"""Synthetic gradients: many runs in one compiled call, beside a graph session fed by Python with one run a block."""
+"""Synthetic gradients: many runs in compiled calls, beside a graph session fed by Python with one run a block.
 
-import os
-import statistics
-import time
+The network, 784-256-256-256-10, its predictors and its optimisers are the same on all sides, and every block updates at
+every step; beside the session, idiomatic PyTorch. What is compared before anything is timed descends plainly, without
+Adam, which turns the rounding of gradients that should be zero into steps of full length, and the session then runs all
+blocks together, on the weights at the step's start, as the others do.
+"""
+
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from itertools import pairwise
 
 import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from gradbook.synthetic.chain import Chain, State
+from benchmarks._sides import Side, adam_step, agree, compare
+from gradbook.seeds import generator
+from gradbook.synthetic.chain import Chain
 from gradbook.synthetic.images import images, network
 from gradbook.synthetic.optimizers import GradientDescent
 from gradbook.synthetic.policy import Policy
-from gradbook.synthetic.step import Choices, Form, step
+from gradbook.synthetic.step import Choices, Form
 from gradbook.synthetic.training import Data, advance_many, cores
 from gradbook.training import order
 
-BATCH, EQUAL_STEPS, ROUNDS, STEPS = 16, 20, 5, 100
+BATCH, ROUNDS, STEPS, SEEDS = 16, 5, 100, 10
 POLICY = Policy(learning_rate=1e-3)
 WIDTHS = (784, 256, 256, 256, 10)
 
 
-def measure() -> pd.DataFrame:
-    """Milliseconds a seed and step at batch 16, in turn, after both sides have computed the same weights.
-
-    The network, 784-256-256-256-10, its predictors and its optimisers are the same; every block updates at every step.
-    Compiling is timed apart, as is the load of the machine, for nothing here is worth much on a busy one.
-    """
-    data, _ = images("mnist", flat=True)
-    session = Session(_chain(), partial(tf.compat.v1.train.AdamOptimizer, epsilon=1e-7))
-    random = np.random.default_rng(0)
-    library = {seeds: Library(data, seeds) for seeds in (1, 10)}
-    rows = [{"what": f"difference of weights after {EQUAL_STEPS} steps", "median": f"{_difference(data):.0e}"}]
-    rows += [{"what": f"compiling, {n} seeds", "median": f"{side.compiling:.1f} s"} for n, side in library.items()]
-
-    timed: dict[str, list[float]] = {}
-    for _ in range(ROUNDS):
-        sides = {"session, one run a block, 1 seed": partial(session.run, _fed(data, random, STEPS))}
-        sides |= {f"library, {seeds} seeds at once": side.run for seeds, side in library.items()}
-        for (what, call), seeds in zip(sides.items(), (1, 1, 10), strict=True):
-            start = time.perf_counter()
-            call()
-            timed.setdefault(what, []).append((time.perf_counter() - start) / STEPS / seeds * 1e3)
-    slow = statistics.median(next(iter(timed.values())))
-    for what, values in timed.items():
-        middle, spread = statistics.median(values), f"{min(values):.2f}–{max(values):.2f}"
-        rows.append({"what": what, "median": f"{middle:.2f} ms", "range": spread, "times": f"{slow / middle:.1f}"})
-    rows.append({"what": "load", "median": f"{os.getloadavg()[0]:.1f}"})
-    return pd.DataFrame(rows).fillna("")
+@cache
+def data() -> Data:
+    """MNIST."""
+    return images("mnist", flat=True)[0]
 
 
-class Library:
-    """`train`'s inner loop on its own: ``STEPS`` steps a call, one run a core at a time."""
+@cache
+def rows() -> np.ndarray:
+    """The images of each step of a round."""
+    return order(len(data().x_train), (STEPS, BATCH), generator(0, "batches"))
 
-    def __init__(self, data: Data, seeds: int) -> None:
-        chains = [_chain() for _ in range(seeds)]
-        self.states = [chain.state() for chain in chains]
-        self.advance = tf.function(partial(advance_many, chains[0]), jit_compile=True, autograph=False)
-        self.data = Data(*(tf.constant(part) for part in data))
-        rows = order(len(data.x_train), (STEPS, BATCH), np.random.default_rng(0))
-        self.given = (tf.constant(rows), tf.ones([STEPS, len(WIDTHS) - 1]))
-        start = time.perf_counter()
-        self._one(self.states[0])
-        self.compiling = time.perf_counter() - start
 
-    def run(self) -> None:
-        """``STEPS`` steps of every seed."""
+def initial(*, plainly: bool) -> Chain:
+    """The network that all loops start from, with Adam or with plain descent."""
+    keras.utils.set_random_seed(0)
+    chain = network(WIDTHS[:1], WIDTHS[-1], depth=len(WIDTHS) - 2, width=WIDTHS[1])
+    return replace(chain, optimizer=GradientDescent()) if plainly else chain
+
+
+class Run:
+    """Ours: `train`'s inner loop on its own, ``STEPS`` steps a call."""
+
+    def __init__(self, *, plainly: bool = False) -> None:
+        chain = initial(plainly=plainly)
+        self.state, self.advance = chain.state(), compiled(plainly)
+        self.given = (tf.constant(rows()), tf.ones([STEPS, len(WIDTHS) - 1]))
+
+    def __call__(self, number: int) -> None:
+        """A round of steps."""
+        words = Choices.of(POLICY), Form.of(POLICY), tf.constant(0)
+        self.state, _ = self.advance(self.state, on_device(), *self.given, *words)
+
+    def weights(self) -> list[np.ndarray]:
+        """The blocks' weights."""
+        return [weight.numpy() for learner in self.state.blocks for weight in learner.weights]
+
+
+@cache
+def compiled(plainly: bool) -> Callable:
+    """The loop that all seeds share."""
+    return tf.function(partial(advance_many, initial(plainly=plainly)), jit_compile=True, autograph=False)
+
+
+@cache
+def on_device() -> Data:
+    """MNIST, as tensors."""
+    return Data(*map(tf.constant, data()))
+
+
+@dataclass
+class Runs:
+    """Ours, as a study runs them: a thread a processor, and on it one seed after the other."""
+
+    runs: list[Run]
+
+    def __call__(self, number: int) -> None:
+        """A round of each."""
         with ThreadPoolExecutor(cores()) as pool:
-            self.states = list(pool.map(self._one, self.states))
-
-    def _one(self, state: State) -> State:
-        return self.advance(state, self.data, *self.given, Choices.of(POLICY), Form.of(POLICY), tf.constant(0))[0]
+            list(pool.map(lambda run: run(number), self.runs))
 
 
 class Session:
-    """The seed's manner: placeholders, an Adam for each block and each predictor, a ``Session.run`` a block.
+    """A graph, fed: placeholders, an optimiser for each block and each predictor, a ``Session.run`` a block."""
 
-    Starts from the weights of a `Chain`, so that it can be compared with it.
-    """
-
-    def __init__(self, chain: Chain, optimizer: Callable) -> None:
-        v1, self.optimizer, state = tf.compat.v1, optimizer, chain.state()
+    def __init__(self, *, plainly: bool = False) -> None:
+        v1, self.plainly, state = tf.compat.v1, plainly, initial(plainly=plainly).state()
+        adam = partial(v1.train.AdamOptimizer, epsilon=1e-7)
+        self.optimizer = v1.train.GradientDescentOptimizer if plainly else adam
         blocks, predictors = (
             [[w.numpy() for w in one.weights] for one in part] for part in (state.blocks, state.gradients)
         )
@@ -121,14 +135,15 @@ class Session:
                 moves.append((self.optimizer(POLICY.learning_rate), taught, predictor))
             yield [one.apply_gradients(list(zip(gradients, own, strict=True))) for one, gradients, own in moves]
 
-    def run(self, batches: Iterator[tuple[np.ndarray, np.ndarray]], *, together: bool = False) -> None:
-        """A step on each batch: a run a block, first block first, each on a forward pass of its own; or one for all."""
-        for x, y in batches:
-            for update in [self.updates] if together else self.updates:
-                self.session.run(update, {self.x: x, self.y: y})
+    def __call__(self, number: int) -> None:
+        """A round of steps: a run a block, first block first, each on a forward pass of its own; or one for all."""
+        for batch in rows():
+            fed = {self.x: data().x_train[batch], self.y: data().y_train[batch]}
+            for update in [self.updates] if self.plainly else self.updates:
+                self.session.run(update, fed)
 
     def weights(self) -> list[np.ndarray]:
-        """The blocks' weights, in the order of a chain's."""
+        """The blocks' weights."""
         return self.session.run([variable for block in self.blocks for variable in block])
 
 
@@ -146,34 +161,78 @@ def _block(weights: list[tf.Variable], h: tf.Tensor, *, last: bool) -> tf.Tensor
     return tf.nn.relu(tf.nn.batch_normalization(z, mean, variance, weights[3], weights[2], 1e-3))
 
 
-def _fed(data: Data, random: np.random.Generator, steps: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Batches gathered by Python, one after the other."""
-    for _ in range(steps):
-        rows = random.integers(0, len(data.x_train), BATCH)
-        yield data.x_train[rows], data.y_train[rows]
+class TorchLoop:
+    """PyTorch: blocks that are detached from one another, each sent the gradient that its predictor says."""
+
+    def __init__(self, *, plainly: bool = False) -> None:
+        import torch
+        from torch import nn
+
+        self.torch, state, self.steps = torch, initial(plainly=plainly).state(), 0
+        hidden = [
+            nn.Sequential(nn.Linear(below, above), nn.BatchNorm1d(above, eps=1e-3), nn.ReLU())
+            for below, above in pairwise(WIDTHS[:-1])
+        ]
+        self.blocks = nn.ModuleList([*hidden, nn.Linear(*WIDTHS[-2:])])
+        self.predictors = nn.ModuleList(nn.Linear(width + WIDTHS[-1], width) for width in WIDTHS[1:-1])
+        with torch.no_grad():
+            for modules, learners in ((self.blocks, state.blocks), (self.predictors, state.gradients)):
+                weights = [weight for learner in learners for weight in learner.weights]
+                for parameter, values in zip(modules.parameters(), weights, strict=True):
+                    parameter.copy_(torch.from_numpy(values.numpy().T))
+        parameters = [*self.blocks.parameters(), *self.predictors.parameters()]
+        kind = torch.optim.SGD if plainly else torch.optim.Adam
+        self.optimizer, self.plainly = kind(parameters, lr=POLICY.learning_rate), plainly
+        self.data = tuple(map(torch.from_numpy, data()[:2]))
+
+    def __call__(self, number: int) -> None:
+        """A round of steps."""
+        for batch in self.torch.from_numpy(rows()).long():
+            self.step(*(part[batch] for part in self.data))
+
+    def step(self, x, y) -> None:
+        """A step of all blocks and predictors."""
+        functional = self.torch.nn.functional
+        inputs, outputs = [], []
+        for block in self.blocks:
+            inputs.append((outputs[-1] if outputs else x).detach().requires_grad_())
+            outputs.append(block(inputs[-1]))
+        *features, logits = outputs
+        loss = functional.cross_entropy(logits, y)
+        said = [
+            predictor(self.torch.cat([feature.detach(), y], 1))
+            for predictor, feature in zip(self.predictors, features, strict=True)
+        ]
+        self.optimizer.zero_grad()
+        loss.backward()
+        for feature, prediction in zip(features, said, strict=True):
+            feature.backward(prediction.detach())
+        for prediction, above in zip(said, inputs[1:], strict=True):
+            (functional.mse_loss(prediction, above.grad) / loss.detach()).backward()
+        if self.plainly:
+            self.optimizer.step()
+        else:
+            adam_step(self.optimizer, self.steps, 1e-7)
+        self.steps += 1
+
+    def weights(self) -> list[np.ndarray]:
+        """The blocks' weights."""
+        return [parameter.detach().numpy().T for parameter in self.blocks.parameters()]
 
 
-def _chain() -> Chain:
-    keras.utils.set_random_seed(0)
-    return network(WIDTHS[:1], WIDTHS[-1], depth=len(WIDTHS) - 2, width=WIDTHS[1])
+def sides(**choices: bool) -> dict[str, Side]:
+    """All loops that train one seed."""
+    return {
+        "session, one run a block": Side(partial(Session, **choices), STEPS),
+        "PyTorch": Side(partial(TorchLoop, **choices), STEPS, needs="torch"),
+        "gradbook": Side(partial(Run, **choices), STEPS),
+    }
 
 
-def _difference(data: Data) -> float:
-    """Largest difference between the weights of both sides after some steps of plain descent on the same batches.
+SIDES = sides() | {f"gradbook, {SEEDS} seeds": Side(lambda: Runs([Run() for _ in range(SEEDS)]), STEPS, SEEDS)}
 
-    The session runs all blocks together here, on the weights at the step's start, as the library does; Adam is left
-    out, which turns the rounding of gradients that should be zero into steps of full length.
-    """
-    chain, batches = (
-        replace(_chain(), optimizer=GradientDescent()),
-        list(_fed(data, np.random.default_rng(0), EQUAL_STEPS)),
-    )
-    session, state = Session(chain, tf.compat.v1.train.GradientDescentOptimizer), chain.state()
-    session.run(iter(batches), together=True)
-    drawn, time_ = tf.ones(len(chain.blocks)), tf.constant(0)
-    for x, y in batches:
-        state, *_ = step(
-            chain, state, tf.constant(x), tf.constant(y), drawn, Choices.of(POLICY), Form.of(POLICY), time_
-        )
-    ours = [w.numpy() for learner in state.blocks for w in learner.weights]
-    return max(np.abs(a - b).max() for a, b in zip(ours, session.weights(), strict=True))
+
+def measure() -> pd.DataFrame:
+    """A row a side, after all have moved the same weights alike."""
+    agree(sides(plainly=True), 1, 1e-3)
+    return compare(__name__, ROUNDS)

@@ -28,10 +28,11 @@ def describe(record: dict) -> list[nodes.Node]:
     """One benchmark's record, as ``python -m benchmarks`` writes it."""
     commit = record["commit"][:8] + (" with changes" if record["dirty"] else "")
     libraries = record["libraries"]
+    beside = f", PyTorch {libraries['torch']}" if "torch" in libraries else ""
     origin = (
         f"Measured {record['measured'][:10]} on {machine(record)}, {record['machine']['memory_gib']} GiB, "
         f"{record['machine']['system']}, at a load of {record['load']} before the start; Python {libraries['python']}, "
-        f"TensorFlow {libraries['tensorflow']}, commit {commit}."
+        f"TensorFlow {libraries['tensorflow']}{beside}, commit {commit}."
     )
     return [
         nodes.rubric("", record["title"]),
