@@ -85,6 +85,15 @@ def test_a_film_is_small_and_its_frames_are_whole():
     assert len(html) < 30_000
 
 
+def test_a_title_that_frames_set_is_not_cut_off():
+    figure, axes = plt.subplots(figsize=(2, 1), layout="constrained")
+    animation = FuncAnimation(figure, lambda frame: axes.set_title(f"step {frame}"), frames=2)
+    (first, _) = re.findall(r'"data:image/png;base64,([^"]+)"', notebook.player(animation, "title", alt="Steps.").data)
+    picture = np.array(Image.open(BytesIO(b64decode(first))).convert("L"))
+    assert picture[:2].min() > 250
+    assert picture[:20].min() < 100
+
+
 def test_a_film_can_be_used_by_keyboard_and_ear():
     html = film("line")
     assert 'alt="A line that &quot;rises&quot; &amp; rises."' in html

@@ -71,6 +71,7 @@ def player(animation: FuncAnimation, name: str, alt: str) -> HTML:
     if not re.fullmatch(r"\w+", name, re.ASCII):
         raise InputError(f"name must consist of letters, digits and underscores; got {name!r}.")
     figure = animation._fig
+    animation._init_draw()  # the first frame, so that the layout leaves room for its title
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # once for all frames, which must not jump and are drawn faster so
     figure.canvas.draw_idle = lambda: None  # frames are saved, not shown
