@@ -63,7 +63,7 @@ def test_every_format_shows_every_claim():
     assert {line.count("|") for line in lines} == {7}
     table = ledger.render(LEDGER, "table")
     assert "162,160" in table
-    assert table.endswith("4 claims: 2 reproduced, 1 at reduced scale: direction only, 1 not attempted")
+    assert table.endswith("4 claims: 2 reproduced; 1 at reduced scale: direction only; 1 not attempted")
 
 
 def run(*arguments):

@@ -82,7 +82,7 @@ def changed(committed: pd.DataFrame, now: pd.DataFrame) -> list[str]:
 
 
 def verdict(chapter: str, path: Path = LEDGER) -> str:
-    """A chapter's verdicts, counted: "7 claims: 5 reproduced, 2 not attempted".
+    """A chapter's verdicts, counted: "7 claims: 5 reproduced; 2 not attempted".
 
     Raises:
         InputError: the ledger has no claim of that chapter.
@@ -97,7 +97,7 @@ def verdict(chapter: str, path: Path = LEDGER) -> str:
 def summary(verdicts: pd.Series) -> str:
     """How many of each verdict, in the order of success."""
     counts = verdicts.value_counts()
-    return ", ".join(f"{counts[name]} {name}" for name in VERDICTS if name in counts)
+    return "; ".join(f"{counts[name]} {name}" for name in VERDICTS if name in counts)
 
 
 def render(ledger: pd.DataFrame, form: Format) -> str:
