@@ -9,6 +9,7 @@ import numpy as np
 from gradbook.errors import RunError
 
 if TYPE_CHECKING:
+    import keras
     import tensorflow as tf
 
 
@@ -68,3 +69,12 @@ def require_finite(value: float, name: str, when: str) -> float:
     if not math.isfinite(value):
         raise RunError(f"{name} became {value} in {when}; a smaller learning_rate may keep it finite.")
     return value
+
+
+def finite_loss() -> "keras.callbacks.Callback":
+    """A callback of Keras' ``fit`` under which the loss of every epoch is required to be finite."""
+    import keras
+
+    return keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: require_finite(logs["loss"], "train_loss", f"epoch {epoch + 1}")
+    )

@@ -23,6 +23,7 @@ from gradbook.gradnets.layers import (
 )
 from gradbook.gradnets.optimizers import GradualOptimizer
 from gradbook.seeds import set_seed
+from gradbook.training import finite_loss
 
 Relative = Literal["relu", "dropout", "batch_normalization", "depth", "pooling", "sampling", "optimizer"]
 
@@ -65,7 +66,11 @@ def hidden(relative: Relative, gate: Gate) -> list[keras.Layer]:
 
 
 def run(configuration: Configuration, seeds: Sequence[int]) -> list[Record]:
-    """Train once a seed."""
+    """Train once a seed.
+
+    Raises:
+        RunError: the loss became NaN or infinite.
+    """
     return [train(configuration, seed) for seed in seeds]
 
 
@@ -90,7 +95,7 @@ def train(configuration: Configuration, seed: int) -> Record:
             batch_size=50,
             epochs=configuration.epochs,
             validation_data=(images.x_test, images.y_test),
-            callbacks=[Progress()],
+            callbacks=[Progress(), finite_loss()],
             verbose=0,
         ).history
     curves = {"training_accuracy": history["accuracy"], "test_accuracy": history["val_accuracy"]}

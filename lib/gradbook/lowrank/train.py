@@ -14,7 +14,7 @@ from gradbook.errors import InputError
 from gradbook.files import whole
 from gradbook.lowrank.distill import Learner
 from gradbook.lowrank.protocol import Batches, DropPathRamp, Protocol
-from gradbook.training import require_finite
+from gradbook.training import finite_loss
 
 
 def train(
@@ -53,12 +53,7 @@ def train(
     xla = False if keras.backend.backend() == "tensorflow" else "auto"  # on CPUs it makes convolutions far slower
     learner.compile(protocol.optimizer(len(batches)), jit_compile=xla)
     learner.optimizer.build(learner.trainable_variables)  # or the first step is traced twice
-    own = [
-        keras.callbacks.LambdaCallback(
-            on_epoch_begin=lambda epoch, logs: batches.start(epoch),
-            on_epoch_end=lambda epoch, logs: require_finite(logs["loss"], "train_loss", f"epoch {epoch + 1}"),
-        )
-    ]
+    own = [keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.start(epoch)), finite_loss()]
     if protocol.drop_path:
         own.append(DropPathRamp(learner.network, protocol.drop_path, protocol.epochs))
     checkpoint = Checkpoint(learner, folder) if folder else None
