@@ -9,7 +9,7 @@ export LC_ALL := C.UTF-8
 # the longest first, so that no processor waits for another's last
 TESTS := $(wildcard notebooks/*.ipynb) tests/book tests/notebooks tests/press tests lib
 
-.PHONY: help book pdf test bench lint lock clean
+.PHONY: help book pdf test bench lint audit lock clean
 
 help:
 	@echo "make book    execute every chapter that changed, build the site in _build/html"
@@ -17,6 +17,7 @@ help:
 	@echo "make test    run every test"
 	@echo "make bench   measure the book's speeds, for the page How fast it is"
 	@echo "make lint    check style"
+	@echo "make audit   ask the package index for known weaknesses of what is installed"
 	@echo "make lock    pin the newest versions that pyproject.toml allows"
 	@echo "make clean   remove the environment and all that was built"
 
@@ -38,6 +39,9 @@ bench: .venv/ready
 lint: .venv/ready
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
+
+audit: .venv/ready
+	@$(BIN)/uvx pip-audit --requirement requirements.lock --no-deps --disable-pip
 
 lock: .venv/ready
 	@$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras --upgrade \
