@@ -36,7 +36,7 @@ def test_saving_what_was_loaded_changes_no_byte(path):
 
 
 def test_a_chapter_s_verdict_counts_its_claims(path):
-    assert ledger.verdict("10_concept", path) == "3 claims: 2 reproduced, 1 at reduced scale: direction only"
+    assert ledger.verdict("10_concept", path) == "3 claims: 2 reproduced; 1 at reduced scale: direction only"
     assert ledger.verdict("11_imdb", path) == "1 claim: 1 not attempted"
 
 
