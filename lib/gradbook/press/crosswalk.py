@@ -20,7 +20,7 @@ from sphinx.transforms import SphinxTransform
 from sphinx.util.docutils import SphinxDirective
 
 from gradbook.errors import unknown
-from gradbook.press.directives import grid
+from gradbook.press.directives import grid, listed, reference
 from gradbook.untrusted import read_yaml
 
 
@@ -131,22 +131,17 @@ class Notes(SphinxTransform):
         return nodes.paragraph("", "", *what, nodes.Text("; tested: "), *tests, classes=["crosswalk"])
 
 
-def listed(groups: Iterable[list[nodes.Node]]) -> list[nodes.Node]:
-    """All nodes, with commas between the groups."""
-    return [node for group in groups for node in (nodes.Text(", "), *group)][1:]
-
-
 def _equation(row: Row) -> list[nodes.Node]:
     """Its number, and the title of its page."""
-    number = _reference("math", "eq", row.label, nodes.inline("", row.label))
-    page = _reference("std", "doc", f"/{row.page}", nodes.inline("", row.page))
+    number = reference("math", "eq", row.label, nodes.inline("", row.label))
+    page = reference("std", "doc", f"/{row.page}", nodes.inline("", row.page))
     return [number, nodes.Text(" of "), page]
 
 
 def _kernels(row: Row) -> list[nodes.Node]:
     """Their names, which lead to the reference."""
     names = [nodes.literal("", name.removeprefix("gradbook.")) for name in row.kernels]
-    return listed([_reference("py", "obj", *pair)] for pair in zip(row.kernels, names, strict=True))
+    return listed([reference("py", "obj", *pair)] for pair in zip(row.kernels, names, strict=True))
 
 
 def linked(tests: Iterable[str], env: BuildEnvironment) -> list[nodes.Node]:
@@ -155,11 +150,6 @@ def linked(tests: Iterable[str], env: BuildEnvironment) -> list[nodes.Node]:
     address = f"{options['repository_url']}/blob/{options['repository_branch']}"
     words = [(test.partition("::test_")[2].replace("_", " "), place(test, Path(env.srcdir))) for test in tests]
     return listed([nodes.reference("", text, refuri=f"{address}/{lines}")] for text, lines in words)
-
-
-def _reference(domain: str, kind: str, target: str, shown: nodes.Node) -> addnodes.pending_xref:
-    options = {"refdomain": domain, "reftype": kind, "reftarget": target, "refexplicit": False}
-    return addnodes.pending_xref("", shown, **options)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

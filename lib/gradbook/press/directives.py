@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from docutils import nodes
+from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
@@ -47,14 +48,16 @@ class ChapterStatus(SphinxDirective):
         """The table."""
         root = Path(self.env.srcdir)
         rows = [_row(status_published(root, chapter)) for chapter in find_chapters(root)]
-        return [table([["chapter", "executed", "seconds", "memory", "machine", "twin"], *rows])]
+        headings = ["chapter", "executed", "seconds", "memory", "machine", "twin"]
+        return [grid(headings, rows, (8, 4, 3, 3, 6, 3), "colwidths-given")]
 
 
-def _row(status: Status) -> list[str]:
-    if not (record := status.record):
-        return [status.chapter.name, "", "", "", "", status.verdict]
-    executed, seconds = record["finished"][:10], f"{record['seconds']:.0f}"
-    return [status.chapter.name, executed, seconds, memory(record), machine(record), status.verdict]
+def _row(status: Status) -> list[list[nodes.Node]]:
+    name, measured = status.chapter.name, [""] * 4
+    if record := status.record:
+        measured = [record["finished"][:10], f"{record['seconds']:.0f}", memory(record), machine(record)]
+    title = reference("std", "doc", f"/notebooks/{name}", nodes.inline("", name))
+    return [[title], *([nodes.Text(text)] for text in [*measured, status.verdict])]
 
 
 def table(rows: list[list[str]]) -> nodes.table:
@@ -75,6 +78,17 @@ def grid(
     group += nodes.thead("", row([nodes.Text(heading)] for heading in headings))
     group += nodes.tbody("", *map(row, rows))
     return nodes.table("", group, classes=[kind])
+
+
+def reference(domain: str, kind: str, target: str, shown: nodes.Node) -> addnodes.pending_xref:
+    """A link that Sphinx resolves: to a page, an equation or a name of the library."""
+    options = {"refdomain": domain, "reftype": kind, "reftarget": target, "refexplicit": False}
+    return addnodes.pending_xref("", shown, **options)
+
+
+def listed(groups: Iterable[list[nodes.Node]]) -> list[nodes.Node]:
+    """All nodes, with commas between the groups."""
+    return [node for group in groups for node in (nodes.Text(", "), *group)][1:]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -12,11 +12,18 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 
 UNFOLD_AND_LINK = """() => {
     for (const folded of document.querySelectorAll("details")) folded.open = true;
-    for (const entry of document.querySelectorAll(".citation")) entry.id = `citation-${entry.id}`;
-    for (const link of document.querySelectorAll('a[href^="book/index.html#"]'))
-        link.href = `#citation-${link.hash.slice(1)}`;
+    const page = element => element.closest(".toctree-wrapper > section");
+    const elements = [...document.querySelectorAll("article [id]")];
+    const named = Map.groupBy(elements, element => element.id);
+    elements.forEach((element, number) => element.id = `place-${number}`);
+    for (const link of document.querySelectorAll('a[href*="#"]:not([href*="://"])')) {
+        const [file, name] = link.getAttribute("href").split("#"), places = named.get(decodeURIComponent(name)) ?? [];
+        const meant = places.find(place => file ? place.matches(".citation") : page(place) === page(link)) ?? places[0];
+        if (meant) link.href = `#${meant.id}`;
+    }
 }"""
-"""What is folded opens; citations lead to their entries, whose names other pages in the document use as well."""
+"""What is folded opens. Pages that were one file each share names in one document, so a link leads to its own page's;
+names with a file before them are of another page, where only those of citations are numbered alike."""
 
 FOOTER = '<p style="width: 100%; text-align: center; font-size: 8pt"><span class="pageNumber"></span></p>'
 PAPER = {

@@ -1,7 +1,0 @@
-// A formula wider than the page scrolls, so keys must reach it; the theme sees to code, outputs and tables itself.
-const watcher = new ResizeObserver(entries => {
-  for (const {target} of entries) target.tabIndex = target.scrollWidth > target.clientWidth ? 0 : -1;
-});
-addEventListener("load", () => window.MathJax?.startup?.promise.then(() => {
-  for (const formula of document.querySelectorAll('mjx-container[display="true"]')) watcher.observe(formula);
-}));
