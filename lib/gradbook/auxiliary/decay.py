@@ -5,7 +5,15 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from gradbook.auxiliary import Rule
-from gradbook.auxiliary.rules import Coefficient, Products, coefficients, mixture
+from gradbook.auxiliary.rules import (
+    Coefficient,
+    Products,
+    coefficients,
+    function_of,
+    mixture,
+    multitask,
+    single_task,
+)
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7  # Adam's, as in Keras
 
@@ -37,9 +45,9 @@ class CensoredDecay:
     def __init__(
         self, variables: Sequence[Parts], rule: Rule, *, weight: float, alpha: float, learning_rate: float
     ) -> None:
-        self.variables, self.rule = variables, rule
+        self.variables, self.rule = variables, function_of(rule)
         self.weight, self.alpha, self.learning_rate = weight, alpha, learning_rate
-        self.listens = rule not in ("single_task", "multitask")
+        self.listens = self.rule not in (single_task, multitask)
         self.steps = tf.Variable(0.0)
         self.means, self.squares = _zeros(variables), _zeros(variables)
         self.averages = _zeros(variables) if self.listens and alpha < 1 else []

@@ -114,6 +114,17 @@ _RULES: dict[str, RuleFunction] = {
 }  # fmt: skip
 
 
+def function_of(rule: Rule | RuleFunction) -> RuleFunction:
+    """The function of a rule's name; a function stays what it is.
+
+    Raises:
+        InputError: an unknown name, with the nearest.
+    """
+    if not callable(rule) and rule not in _RULES:
+        raise unknown("rule", rule, _RULES)
+    return rule if callable(rule) else _RULES[rule]
+
+
 def coefficients(
     u: tf.Tensor, v: tf.Tensor, over: Products, rule: Rule | RuleFunction, *, at_zero: AtZero = "keep"
 ) -> Mixture:
@@ -128,9 +139,9 @@ def coefficients(
         a, b: Python floats where they are the constants 0.0 and 1.0; scalars otherwise, or a tensor like u.
 
     Raises:
-        InputError: a rule of one's own that does not return a pair.
+        InputError: an unknown name, or a rule of one's own that does not return a pair.
     """
-    function = rule if callable(rule) else _RULES[rule]
+    function = function_of(rule)
     mixing = function(u, v, over)
     if not (isinstance(mixing, tuple) and len(mixing) == 2):
         raise InputError(f"rule must return the pair (a, b) of a u + b v; got {mixing!r}.")
@@ -175,8 +186,8 @@ def censor(
     >>> censor(tf.constant([1.0, -1.0]), tf.constant([0.0, 2.0]), "projection", scope="variable").numpy()
     array([1., 0.], dtype=float32)
     """
-    named = [("scope", scope, get_args(Scope)), ("at_zero", at_zero, get_args(AtZero))]
-    for kind, value, known in named if callable(rule) else [("rule", rule, _RULES), *named]:
+    function = function_of(rule)
+    for kind, value, known in (("scope", scope, get_args(Scope)), ("at_zero", at_zero, get_args(AtZero))):
         if value not in known:
             raise unknown(kind, value, known)
     if not isinstance(auxiliary, list | tuple):
@@ -189,9 +200,9 @@ def censor(
         if u is None:
             return None if v is None else tf.zeros_like(v)
         if v is None:
-            return tf.zeros_like(u) if rule in ("single_task", single_task) else u
+            return tf.zeros_like(u) if function is single_task else u
         over = whole if scope == "global" else Products([(u, v)])
-        return mixture(u, v, *coefficients(u, v, over, rule, at_zero=at_zero))
+        return mixture(u, v, *coefficients(u, v, over, function, at_zero=at_zero))
 
     return [keep(u, v) for u, v in pairs]
 
