@@ -20,10 +20,10 @@
 # Gate the helper by it, and training still ends at a minimum of the main loss.
 #
 # **Verdict.** On problems small enough to compute by hand the claim holds, but a gated descent can stall on its way.
-# On MNIST the gate changes the test loss by {glue:text}`gate_gain:+.4f` ± {glue:text}`gate_half:.4f` nats, nothing that
-# {glue:text}`full_seeds` seeds can tell from zero; projection, which cuts off the conflict alone, by
-# {glue:text}`projection_gain:+.4f` ± {glue:text}`projection_half:.4f` ({ref}`at full scale <concept-at-full-scale>`). Of the claims in
-# {doc}`the ledger <90_ledger>`: {verdict}`10_concept`.
+# On MNIST the gate changes the test loss by {glue:text}`gate_gain:+.4f` ± {glue:text}`gate_half:.4f` {term}`nats <nat>`,
+# nothing that {glue:text}`full_seeds` {term}`seeds <seed>` can tell from zero; projection, which cuts off the
+# {term}`conflict` alone, by {glue:text}`projection_gain:+.4f` ± {glue:text}`projection_half:.4f`
+# ({ref}`at full scale <concept-at-full-scale>`). {doc}`The ledger <90_ledger>` has {verdict}`10_concept`.
 #
 # **Cost of this page.** {cost}`10_concept`
 # :::
@@ -74,12 +74,12 @@ looks = plots.looks(RULES)
 # %% [markdown]
 # ## A helper on a line
 #
-# You want to minimise $\mathcal{L}_\text{main}(\theta) = (\theta - 10)^2$. A helper offers you the gradient of
+# You want to minimise $\mathcal{L}_\text{main}(\theta) = (\theta - 10)^2$. A {term}`helper` offers you the gradient of
 # $\mathcal{L}_\text{aux}(\theta) = \theta^2$ as well. From $\theta = -20$ both want to go right.
 # From $\theta = 5$ they want to go opposite ways.
 #
 # **Predict:** along the whole line, where do the two agree?
-# And what will the cosine of two gradients look like that are mere numbers?
+# And what will the {term}`cosine <cosine similarity>` of two gradients look like that are mere numbers?
 
 # %% mystnb={"figure": {"caption": "Left: the two losses. An arrow starts at a point of its curve and goes where gradient descent would, 0.4 times as far as the slope is steep. Right: the cosine of the two gradients.", "name": "fig-concept-line"}, "image": {"alt": "Left, two parabolas with minima at 0 and 10. From minus 20 both arrows point right, the main one farther. From 5, where the curves cross, the main arrow points right and the helper's left. Right, the cosine is 1 below 0, minus 1 between 0 and 10, and 1 above 10."}}
 theta = np.arange(-25, 30, 0.05)[:, None]
@@ -116,7 +116,8 @@ cosines(LINE, np.array([[-20.0], [0.0], [5.0], [10.0], [12.0]]))
 # \theta \leftarrow \theta - \eta \, (v + \lambda \tilde u)
 # $$ (concept-step)
 #
-# with learning rate $\eta$ and helper's weight $\lambda$, and all rules are of one form,
+# with learning rate $\eta$ and helper's weight $\lambda$ (all symbols of the book stand on the page of
+# {doc}`notation <../book/notation>`), and all rules are of one form,
 #
 # $$
 # \tilde u = a\,u + b\,v .
@@ -146,7 +147,7 @@ source(
 # %% [markdown]
 # Three questions that the formulas leave open have a name in the library's `censor`, or at least an answer:
 #
-# - *Which products?* `scope="variable"` compares the gradients of each tensor of weights on their own,
+# - *Which products?* Those over a {term}`scope`: `scope="variable"` compares the gradients of each tensor of weights on their own,
 #   `scope="global"` the whole vectors.
 # - *And if $v = 0$?* Then there is nothing to compare with. By default the helper's gradient is kept
 #   (`at_zero="keep"`, as in the code of {cite:t}`vivien2019learning`); `at_zero="zero"` drops it.
@@ -407,9 +408,6 @@ _ = axes[0].legend(loc="lower right")
 #
 # A likely reason for so much agreement, not tested here: once both tasks are answered correctly, both gradients
 # mostly ask the shared features to grow.
-#
-# *Study `concept`: {glue:text}`full_runs` runs, {glue:text}`full_hours:.1f` hours of single-threaded computing,
-# commit {glue:text}`full_commit`.*
 
 # %% tags=["remove-cell"]
 glue("full_runs", len(study))
@@ -423,10 +421,6 @@ for label in ("true", "zero"):
     glue(f"mnist_{label}_agreement", last["agreement"])
     glue(f"mnist_{label}_loudness", last["helper_length"] / last["main_length"])
 glue("published_agreement", float(log.iloc[-1]) / 100)
-origin = results.provenance("concept")
-glue("full_hours", origin["seconds"] / 3600)
-commits = sorted({group["commit"][:7] for group in origin["origins"].values()})
-glue("full_commit", ", ".join(commits))
 
 # %% [markdown]
 # ## What failed, and where we deviate
@@ -464,13 +458,13 @@ inside = {rule: descend(PLANE, rule, start=[-0.3, 0.3])[-1] for rule in RULES}
 pd.DataFrame(inside, ["x₁", "x₂"]).T.round(3)
 
 # %% [markdown]
-# 2. With `optimizer="adam"` most rules never come to rest. Projection and orthogonal do, exactly, if one policy is
-#    changed. Which?
+# 2. With `optimizer="adam"` most rules never come to rest. Projection and orthogonal do, exactly, if one of the library's
+#    answers to the three questions above is changed. Which?
 #
 # :::{dropdown} Solution
 # `at_zero="zero"`. Where a path lands on the circle to the last bit, $v = 0$, and by default all of $u$ is kept: a
 # sudden push, which Adam, whose steps are long however small the gradient, turns into a leap. What the gates and
-# parameterwise keep jumps whenever the path crosses the circle, policy or not.
+# parameterwise keep jumps whenever the path crosses the circle, either way.
 # The table has the range of $x_1$ over the last 500 steps.
 # :::
 

@@ -22,8 +22,8 @@
 # hindrance.
 #
 # **Verdict.** At one image a step the sign of the cosine is nearly a coin, and on digits the three modes cannot be told
-# apart; on photographs {glue:text}`full_runs` runs are in ([at full scale](#pairs-full-scale)). Of the claims in
-# {doc}`the ledger <90_ledger>`: {verdict}`12_imagenet_pairs`.
+# apart; on photographs {glue:text}`full_runs` runs are in ([at full scale](#pairs-full-scale)).
+# {doc}`The ledger <90_ledger>` has {verdict}`12_imagenet_pairs`.
 #
 # **Cost of this page.** {cost}`12_imagenet_pairs`
 # :::
@@ -79,9 +79,10 @@ facts = published.load("12_imagenet_pairs")
 # %% [markdown]
 # ## Alike is a matter of angle
 #
-# The smallest case has no network. The others scatter around the origin of a plane, class A around $\mu_A$, class B around
-# $\mu_B$, and each task is a logistic regression, $p = \sigma(w \cdot x)$, that tells its class from as many others. At
-# $w = 0$ every example's gradient is $(\frac12 - y)\, x$, so the gradient of the mean loss is
+# The smallest case has no network. Points $x$ of a plane are examples: those of class A scatter around $\mu_A$, those of
+# class B around $\mu_B$, and the others, of any other class, around the origin. Each task is a logistic regression,
+# $p = \sigma(w \cdot x)$, that tells its class ($y = 1$) from as many others ($y = 0$). At $w = 0$ every example's gradient
+# is $(\frac12 - y)\, x$, so the gradient of the mean loss is
 #
 # $$
 # \nabla_w \mathcal{L} = \tfrac{1}{4} \left( \bar x_\text{others} - \bar x_\text{class} \right) .
@@ -136,7 +137,7 @@ glue("single_at_sixty", of_single[sixty])
 # ## From the equation to the code
 #
 # A pair makes two tasks. The main task tells class A from as many images of other classes, the helper class B from as many
-# others; a trunk is shared, a head is not. Of every class a fifth is held out, for both tasks alike, so that nothing that the
+# others; the lower layers, the *trunk*, are shared, the upper ones, a *head* for each, are not. Of every class a fifth is held out, for both tasks alike, so that nothing that the
 # main task is tested on has been seen by the helper:
 
 # %%
@@ -176,7 +177,7 @@ table.round(4)
 #
 # ## A check: what normalising by one image does
 #
-# The published network is a ResNet of 18 layers with batch normalisation. Its code calls it in inference mode, where it
+# The published network is a ResNet of 18 layers with {term}`batch normalisation`. Its code calls it in inference mode, where it
 # normalises by averages that start at zero and one and are never updated. **Predict:** with one image a step, what would
 # training mode, which normalises by the batch, make of two different images?
 
@@ -321,7 +322,7 @@ if len(study):
 
 # %% [markdown]
 # Does a near pair's cosine exceed a far pair's? For the digits above and, as far as they have run, for the photographs: the
-# modes of one seed see the same images and count once, as their mean; $p$ is that of a two-sided permutation test. Three
+# modes of one seed see the same images and count once, as their mean; $p$ is that of a two-sided {term}`permutation test`. Three
 # seeds against three cannot bring it below 0.1.
 
 

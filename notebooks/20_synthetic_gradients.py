@@ -21,9 +21,10 @@
 #
 # **Verdict.** On linear networks, where theory promises it, the claim holds. On the small images of this page it holds at a
 # price: predictors that see the label come near backpropagation, blind ones do not, and rarer updates cost accuracy.
-# On MNIST backpropagation reaches {glue:text}`full_backpropagation:.1%`, cDNI {glue:text}`full_conditional:.1%` and DNI
-# {glue:text}`full_blind:.1%` ([at full scale](#at-full-scale); {glue:text}`finished` of {glue:text}`planned` runs).
-# Of the claims in {doc}`the ledger <90_ledger>`: {verdict}`20_synthetic_gradients`.
+# On MNIST backpropagation reaches {glue:text}`full_backpropagation:.1%`, predictors with the label ({term}`cDNI`)
+# {glue:text}`full_conditional:.1%` and blind ones ({term}`DNI`) {glue:text}`full_blind:.1%`
+# ([at full scale](#at-full-scale); {glue:text}`finished` of {glue:text}`planned` runs).
+# {doc}`The ledger <90_ledger>` has {verdict}`20_synthetic_gradients`.
 #
 # **Cost of this page.** {cost}`20_synthetic_gradients`
 # :::
@@ -85,7 +86,7 @@ seeds = range(seed, seed + n_seeds)
 # for the block below, whose output it needs; for the block above, whose gradient it needs; and with its next batch,
 # until its own update is done.
 #
-# A **synthetic gradient** ends the second wait. At the cut above a block stands a small model that looks at the block's
+# A {term}`synthetic gradient` ends the second wait. At the cut above a block stands a small model that looks at the block's
 # output and says at once which gradient it expects. The block updates with that and goes on. A **synthetic input**
 # ends the first wait in the same way.
 #
@@ -211,7 +212,7 @@ assert all(np.array_equal(a, b) for a, b in zip(up, down, strict=True))
 # ## Deep, linear, and proved
 #
 # For linear and deep linear networks {cite:t}`czarnecki2017understanding` prove that learning on predicted gradients
-# converges. The best loss is known here, from least squares; the bars of {numref}`fig-synthetic-linear` measure what is
+# converges. The best loss is known here, from least squares; the curves of {numref}`fig-synthetic-linear` show what is
 # left above it.
 
 # %%
@@ -240,14 +241,14 @@ _ = axes.legend()
 # %% [markdown]
 # ## Five ways to train one network
 #
-# Now a network with kinks: {glue:text}`depth` hidden layers with batch normalisation and ReLU, cut after each, on small
+# Now a network with kinks: {glue:text}`depth` hidden layers with {term}`batch normalisation` and ReLU, cut after each, on small
 # images of digits. Five policies, {glue:text}`n_seeds` seeds each:
 #
 # - *backpropagation*, $\lambda = 1$;
 # - *no backpropagation*: predictors never learn. Their kernels start at zero, so every block but the last hears
 #   nothing and stays as it was drawn;
-# - *DNI*: predictors see $h$ only;
-# - *cDNI*: predictors see $h$ and the label;
+# - *DNI*, decoupled neural interfaces: predictors see $h$ only;
+# - *cDNI*, conditioned ones: predictors see $h$ and the label;
 # - *cDNI unlocked*: each block updates with probability {glue:text}`unlocked_probability`, drawn by itself at every step.
 #
 # **Predict** their order, and how far the second falls behind.
@@ -409,8 +410,8 @@ for name, mode in {"backpropagation": "backpropagation", "conditional": "cDNI", 
 table.assign(seeds=table.seeds.astype(int)).round(4)
 
 # %% [markdown]
-# {numref}`fig-synthetic-mnist` and the table are the fixed experiment. It is shorter than the published runs and
-# takes larger steps, so that its numbers stand beside those, not against them.
+# {numref}`fig-synthetic-mnist` and the table show the experiment without the mistakes listed below. It is shorter than the
+# published runs and takes larger steps, so that its numbers stand beside those, not against them.
 #
 # ### Rarer updates, deeper networks
 #

@@ -23,7 +23,7 @@
 # (published: {glue:text}`published_final:.1%`). It depends on what they start from: a layer that starts as the identity
 # trains, a layer that starts linear did not from the published initialisation, but did from orthogonal matrices. And
 # {glue:text}`closed_accuracy:.1%` need no hidden layer at all ([at full scale](#at-full-scale)).
-# Of the claims in {doc}`the ledger <90_ledger>`: {verdict}`30_gradnets`.
+# {doc}`The ledger <90_ledger>` has {verdict}`30_gradnets`.
 #
 # **Cost of this page.** {cost}`30_gradnets`
 # :::
@@ -118,7 +118,7 @@ glue("initial_weight", np.abs(W).mean())
 # y = (1 - g)\, x + g \operatorname{relu}(x W + b) ,
 # $$ (gradnets-identity)
 #
-# with one number $g$, the *gate*, for all layers. At $g = 0$ the network is shallow: whatever enters the hidden layers
+# with one number $g$, the {term}`gate`, for all layers. At $g = 0$ the network is shallow: whatever enters the hidden layers
 # comes out. At $g = 1$ it is the deep one.
 
 # %%
@@ -294,7 +294,7 @@ player(FuncAnimation(figure, draw, frames=film, interval=300), "values", alt="Di
 # %% [markdown]
 # ## At full scale
 #
-# On MNIST with the published settings: dropout of 5 % after every layer, a penalty of 50 times the mean $|W|$, Adam with
+# On MNIST with the published settings: {term}`dropout` of 5 % after every layer, a penalty of 50 times the mean $|W|$, Adam with
 # a learning rate of 0.001 that decays to 0.8 of itself in 1,000 iterations, 20 epochs. The study `gradnets` has
 # {glue:text}`full_runs` runs. The numbers below are loaded from it, not computed on this page.
 

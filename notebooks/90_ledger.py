@@ -68,8 +68,8 @@ glue("verdict", f"{len(entries)} claims: {ledger.summary(entries.verdict)}.")
 # ## From a sentence to a verdict
 #
 # A log says that in the last epoch a gate was open at nearly all steps {cite}`szkocot2019adapting`. To test that one has to
-# say which number, of which runs, and how near is near enough. The book's claims stand in one file, `book/claims.yml`;
-# this is one of its entries:
+# say which number, of which runs, and how near is near enough. The book's {term}`claims <claim>` stand in one file,
+# `book/claims.yml`; this is one of its entries:
 
 # %%
 one = book["concept-gate-last"].model_dump(exclude_defaults=True)
@@ -150,7 +150,7 @@ _ = figure.legend(loc="outside right upper")
 #
 # ## The ledger
 #
-# Every claim, by chapter. The menus leave only the rows of a chapter, or of a verdict. Numbers are published and measured
+# Every claim, by chapter; chapters go by the names of their files. The menus leave only the rows of a chapter, or of a verdict. Numbers are published and measured
 # values in the unit of the claim, shares rather than percents; brackets hold a 95 % interval for the mean.
 
 # %%
@@ -263,8 +263,8 @@ sentences(undone, "Claims that were not attempted, by reason")
 #
 # - **Which claims are in it** we chose: numbers that the documents behind the chapters print, and what the papers say about
 #   them. A paper has more claims than a book can test, and an easy one counts here as much as a hard one.
-# - **Tolerances are judgements.** They carry their reasons, so that one can disagree with them. Those of chapter 10 were
-#   written down when its runs were in.
+# - **Tolerances are judgements.** They carry their reasons, so that one can disagree with them. Those of the first
+#   chapter were written down when its runs were in.
 # - **A published number is mostly one run.** What its own spread is nobody knows; ours stands in for it.
 # - **Many tests.** Of twenty directions that are not there, one passes a level of 5 %. Nothing is corrected for that.
 # - **A count that agrees** says that we count the same thing, not that the network is good for anything.
