@@ -202,6 +202,19 @@ def test_acdc_folded_is_the_chain(channels, filters):
     np.testing.assert_allclose(layer(images), layer.chain(images), atol=1e-5)
 
 
+@pytest.mark.parametrize("order", convs.ORDERS)
+def test_acdc_is_the_product_of_its_links(order):
+    layer = convs.ACDC(12, 1, layers=3, order=order, use_bias=False)
+    layer.build((None, 4, 4, 12))
+    product, dct = np.eye(12), cosines(12)
+    for link in range(3):
+        if link:
+            product = product[:, convs.ORDERS[order](12, link)]
+        a, d = (np.asarray(layer.factor[name])[link] for name in "ad")
+        product = product * a @ dct.T * d @ dct
+    np.testing.assert_allclose(layer.matrix(), product, atol=1e-5)
+
+
 def test_the_cosine_matrix_is_orthonormal():
     np.testing.assert_allclose(cosines(7) @ cosines(7).T, np.eye(7), atol=1e-12)
 

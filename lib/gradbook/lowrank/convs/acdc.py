@@ -49,17 +49,17 @@ class ACDC(Separable):
         return {"a": diagonals, "d": diagonals}
 
     def chain(self, inputs: Any) -> Any:
-        """The links, one after the other, applied to the last axis."""
+        """The links, one after the other, applied to the last axis; shuffles and sums are part of the transforms."""
         width = self.width(self.channels)
-        dct = ops.convert_to_tensor(cosines(width), self.compute_dtype)
-        outputs = ops.take(inputs, np.arange(width) % self.channels, axis=-1)
-        for link in range(self.layers):
-            if link:
-                outputs = ops.take(outputs, ORDERS[self.order](width, link), axis=-1)
-            outputs = ops.matmul(outputs * self.factor["a"][link], ops.transpose(dct))
-            outputs = ops.matmul(outputs * self.factor["d"][link], dct)
+        forward, inverse = cosines(width).T, cosines(width)
         collect = np.arange(width)[:, None] % self.filters == np.arange(self.filters)
-        return ops.matmul(outputs, ops.convert_to_tensor(collect, self.compute_dtype))
+        inverses = [inverse[:, ORDERS[self.order](width, link)] for link in range(1, self.layers)] + [inverse @ collect]
+        diagonals = (ops.unstack(ops.convert_to_tensor(self.factor[name]), self.layers) for name in "ad")
+        outputs = ops.take(inputs, np.arange(width) % self.channels, axis=-1)
+        for a, d, matrix in zip(*diagonals, inverses, strict=True):
+            outputs = ops.matmul(outputs * a, ops.convert_to_tensor(forward, self.compute_dtype))
+            outputs = ops.matmul(outputs * d, ops.convert_to_tensor(matrix, self.compute_dtype))
+        return outputs
 
     def matrix(self) -> Any:
         return self.chain(ops.eye(self.channels, dtype=self.compute_dtype))
