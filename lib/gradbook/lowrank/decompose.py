@@ -1,6 +1,7 @@
 """Starting weights for Tucker, tensor-train and CP layers from a dense kernel that was trained."""
 
 import numpy as np
+from keras import ops
 
 from gradbook.errors import InputError
 from gradbook.lowrank.convs import Tensorised, TensorTrain, Tucker
@@ -32,7 +33,8 @@ def start_from(layer: Tensorised, kernel: np.ndarray) -> float:
         matrix = kernel[0, 0]
     for place, factor in enumerate(factorise(layer, matrix)):
         layer.factor[f"factor_{place}"].assign(factor)
-    return float(np.linalg.norm(np.asarray(layer.dense_kernel()) - kernel) / np.linalg.norm(kernel))
+    reached = ops.convert_to_numpy(layer.dense_kernel())
+    return float(np.linalg.norm(reached - kernel) / np.linalg.norm(kernel))
 
 
 def separate(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
