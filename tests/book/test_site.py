@@ -19,7 +19,7 @@ from gradbook.press import site
 from gradbook.press.chapters import find_chapters
 from gradbook.press.crosswalk import crosswalk, place
 from gradbook.press.files import checkout
-from gradbook.press.pdf import chromium
+from gradbook.press.pdf import UNFOLD_AND_LINK, chromium
 from gradbook.press.repository import current
 from gradbook.studies import results
 
@@ -120,10 +120,54 @@ def anchors(page: Path) -> set[str]:
     return {element["id"] for element in read(page).find_all(id=True)}
 
 
-def test_every_chapter_is_in_the_table_of_contents_and_on_the_first_page(built):
+def linked(built: Path, name: str, place: str = "article") -> set[str]:
+    """Where the links in a part of a page lead, as written."""
+    return {link["href"] for link in read(built / f"{name}.html").select(f"{place} a[href]")}
+
+
+def test_the_first_page_shows_what_the_book_is_about_and_leads_to_every_chapter_and_the_index(built):
     assert set(CHAPTERS) <= set(site.pages(ROOT))
-    shown = {link["href"] for link in read(built / "book/index.html").find("article").find_all("a", href=True)}
-    assert {f"../{chapter}.html" for chapter in CHAPTERS} <= shown
+    assert {"../genindex.html", "#thread", *(f"../{chapter}.html" for chapter in CHAPTERS)} <= linked(
+        built, "book/index"
+    )
+    assert read(built / "book/index.html").select("figure#thread img[alt]")
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_a_chapter_numbers_all_that_is_referred_to_and_folds_what_answers_its_exercises(built, name):
+    article = read(built / f"{name}.html").find("article")
+    (chapter,) = re.findall(r"\d+", article.find("h1").find(class_="section-number").text)
+    for numbered in (".caption-number", ".eqno"):
+        numbers = [re.search(r"\d[\d.]*", number.text)[0] for number in article.select(numbered)]
+        assert numbers == [f"{chapter}.{place}" for place, _ in enumerate(numbers, start=1)] != []
+    exercises = article.find("section", id="exercises")
+    answers = [exercises.select(kind) for kind in ("details.sd-dropdown", "details.hide")]
+    assert [len(folded) for folded in answers] == 2 * [len(exercises.select("ol > li"))] > [1, 1]
+    assert not exercises.select("details[open]")
+
+
+def test_the_index_has_every_word_of_the_glossary_and_every_kernel(built):
+    words = {f"book/glossary.html#{word['id']}" for word in read(built / "book/glossary.html").select("dl.glossary dt")}
+    entries = linked(built, "genindex")
+    assert words and words <= entries
+    names = {entry.partition("#")[2] for entry in entries}
+    assert {kernel for row in crosswalk(ROOT) for kernel in row.kernels} <= names
+
+
+def test_words_that_chapters_do_not_explain_lead_to_the_glossary(built):
+    links = set().union(*(linked(built, chapter) for chapter in CHAPTERS))
+    assert any(link.startswith("../book/glossary.html#term-") for link in links)
+
+
+def test_the_bibliography_leads_back_to_the_chapters_that_cite(built):
+    citing = 0
+    for chapter in CHAPTERS:
+        for link in linked(built, chapter):
+            if link.startswith("../book/bibliography.html#"):
+                entry = link.partition("#")[2]
+                assert f"../{chapter}.html" in linked(built, "book/bibliography", f"#{entry}")
+                citing += 1
+    assert citing
 
 
 def visit(page: Page, address: str, name: str) -> None:
@@ -184,6 +228,20 @@ def test_every_internal_link_leads_somewhere(built, name):
     assert broken == []
 
 
+def test_a_link_in_the_printed_book_leads_to_the_place_that_its_page_means(browser):
+    with browser.new_page() as page:
+        page.set_content("""<article><div class="toctree-wrapper">
+            <section class="a"><p id="check"></p><a href="#check"></a><a href="book/index.html#id1"></a></section>
+            <section class="b"><p id="check"></p><p id="id1"></p><a href="#check"></a></section>
+            <section class="c"><details><div class="citation" id="id1"></div></details><a href="#id2"></a></section>
+        </div></article>""")
+        page.evaluate(UNFOLD_AND_LINK)
+        assert page.locator("a").evaluate_all(
+            "links => links.map(link => document.querySelector(link.hash)?.closest('section').className)"
+        ) == ["a", "c", "b", None]
+        assert page.locator("details[open]").count() == 1
+
+
 @pytest.mark.parametrize("name", site.pages(ROOT))
 def test_a_page_reads_well_without_eyes(built, name):
     article = read(built / f"{name}.html").find("article")
@@ -193,14 +251,17 @@ def test_a_page_reads_well_without_eyes(built, name):
     assert all(after <= before + 1 for before, after in pairwise(levels))
 
 
-def test_the_search_finds_a_term_and_leads_to_it(page, address):
-    page.goto(f"{address}search.html?q=censoring")
+@pytest.mark.parametrize(
+    ("words", "found"), [("censoring", "glossary"), ("attention transfer", "40_low_rank"), ("sign_flip_p", "studies")]
+)
+def test_the_search_finds_words_and_names_and_leads_to_them(page, address, words, found):
+    page.goto(f"{address}search.html?q={words}")
     results = page.locator("#search-results ul.search li a")
     results.first.wait_for()
-    assert any("glossary" in link.get_attribute("href") for link in results.all())
+    assert any(found in link.get_attribute("href") for link in results.all())
     results.first.click()
     page.locator("article").wait_for()
-    assert "censoring" in page.locator("article").inner_text().lower()
+    assert words.split()[0] in page.locator("article").inner_text().lower()
 
 
 def test_the_slider_of_every_player_moves_its_frame(page, address):
