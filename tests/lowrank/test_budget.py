@@ -90,7 +90,7 @@ SMALL = Sizes(small)
 
 @pytest.mark.parametrize("family", ["shuffle", "bottleneck", "acdc"])
 def test_whole_hyperparameters_are_searched_exactly(family):
-    found = fit(small, 50_000, family=family)
+    found = fit(SMALL, 50_000, family=family)
     others = [SMALL(substitute(family, value)) for value in (1, 2, 4, 8, 16)]
     assert all(abs(found.parameters - 50_000) <= abs(other - 50_000) for other in others)
 

@@ -23,7 +23,7 @@ def test_a_student_with_a_teacher_is_measured_and_repeatable(teachers):
     configuration = Configuration(family="low_rank", budget=20_000, beta=1000, epochs=2, images=256)
     (record,) = students.run(configuration, [0])
     (kept,) = teachers.glob("*/state.json")
-    (again,) = students.run(configuration, [0])
+    _, again = students.run(configuration, [1, 0])
     assert record.curves == again.curves
     assert all(len(curve) == 2 for curve in record.curves.values())
     timeless = [{**one.metrics, "milliseconds": 0} for one in (record, again)]
@@ -56,6 +56,8 @@ def test_held_out_images_are_not_trained_on():
     [
         ({"family": "low_rank", "value": 0.1, "budget": 20_000}, "give one of them"),
         ({"family": "low_ranks"}, "'low_rank'"),
+        ({"family": "low_rank"}, "family 'low_rank' takes a value or a budget; received None and None"),
+        ({"budget": 20_000}, "family 'plain' takes neither value nor budget; received None and 20000"),
         ({"family": "low_rank", "value": 0.1, "order": "none"}, "order is acdc's; family 'low_rank'"),
     ],
 )

@@ -120,6 +120,15 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(tiny, examples, tmp_
             np.testing.assert_array_equal(one, other)
 
 
+def test_a_learner_starts_anew_with_the_step_that_it_has(tiny, examples):
+    network, protocol = tiny(), replace(PLAIN, drop_path=0.0, epochs=2)
+    learner, start = Learner(network), network.get_weights()
+    first, step = train(learner, *examples, protocol), learner.train_function
+    network.set_weights(start)
+    assert train(learner, *examples, protocol) == first
+    assert learner.train_function is step
+
+
 def test_a_finished_training_is_not_repeated(tiny, examples, tmp_path):
     first, weights = learn(tiny, examples, tmp_path)
     again, loaded = learn(tiny, examples, tmp_path, [Interruption(1)])

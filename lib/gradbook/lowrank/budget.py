@@ -59,14 +59,14 @@ def _size(make: Make, channels: int, filters: int, kernel_size: int, use_bias: b
     return make(filters, kernel_size, **bias).n_parameters(channels)
 
 
-def fit(build: Callable[[Make], keras.Model], parameters: int, *, family: str | Family, **options: Any) -> Fit:
+def fit(build: Callable[[Make], keras.Model] | Sizes, parameters: int, *, family: str | Family, **options: Any) -> Fit:
     """The hyperparameter of a family that brings a network nearest to a budget.
 
     Fractions are found with ``scipy.optimize.brentq`` on the count, which never falls as they grow; the log minimised
     the distance instead, which is flat between steps and stops there. Whole hyperparameters are all tried.
 
     Args:
-        build: makes the network from a convolution.
+        build: makes the network from a convolution; or its sizes, which spares building it again.
         parameters: the budget, for the whole network.
         family: a name of the substitution table, or a row of one's own.
         options: arguments that the family's layers take besides.
@@ -82,7 +82,8 @@ def fit(build: Callable[[Make], keras.Model], parameters: int, *, family: str | 
     if not isinstance(family, Family) and family not in FAMILIES:
         raise unknown("convolution", family, FAMILIES)
     whole("parameters", parameters)
-    row, sizes = family if isinstance(family, Family) else FAMILIES[family], Sizes(build)
+    row = family if isinstance(family, Family) else FAMILIES[family]
+    sizes = build if isinstance(build, Sizes) else Sizes(build)
     if row.hyperparameter is None:
         raise InputError(f"convolution {row.name!r} has nothing to set; the network has {sizes(row()):,} parameters.")
     row(row.low, **options)  # refuses arguments of other families, which below would look like values out of reach

@@ -50,7 +50,7 @@ class Protocol:
         else:
             rates = [self.learning_rate * self.factor**drop for drop in range(len(self.drops) + 1)]
             rate = schedules.PiecewiseConstantDecay([round(drop * steps) for drop in self.drops], rates)
-        return keras.optimizers.SGD(rate, self.momentum)
+        return keras.optimizers.SGD(rate, self.momentum, name="sgd")  # not sgd_1 the next time
 
 
 PROTOCOLS = {

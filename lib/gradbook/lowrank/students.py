@@ -68,6 +68,10 @@ class Configuration(experiment.Configuration):
     def _consistent(self) -> "Configuration":
         if self.value is not None and self.budget is not None:
             raise ValueError("value and budget both set the student's size; give one of them")
+        fixed = self.family in ("plain", "separable")
+        if fixed != (self.value is None and self.budget is None):
+            wants = "neither value nor budget" if fixed else "a value or a budget"
+            raise ValueError(f"family {self.family!r} takes {wants}; received {self.value} and {self.budget}")
         if self.order is not None and self.family != "acdc":
             raise ValueError(f"order is acdc's; family {self.family!r} shuffles no channels in that way")
         return self
@@ -89,8 +93,8 @@ def run(configuration: Configuration, seeds: Sequence[int]) -> list[Record]:
     """
     data = Images(configuration)
     with Stopwatch() as watch:
-        made = _convolution(configuration, network(configuration, data))
-        measured = [_student(configuration, data, *made, seed) for seed in seeds]
+        student = Student(configuration, data)
+        measured = [student.trained(seed) for seed in seeds]
     seconds = watch.seconds / len(seeds)
     return [Record(*one, seconds, watch.peak_memory, data.identity) for one in measured]
 
@@ -141,45 +145,49 @@ def _convolution(
     from gradbook.lowrank.convs import substitute
 
     c, options = configuration, {} if configuration.order is None else {"order": configuration.order}
-
-    def built(convolution: "Callable") -> "keras.Model":
-        return build(convolution=convolution)
-
+    sizes = Sizes(lambda convolution: build(convolution=convolution))
     if c.budget is None:
         value, convolution = c.value, substitute(c.family, c.value, **options)
     else:
-        found = fit(built, c.budget, family=c.family, **options)
+        found = fit(sizes, c.budget, family=c.family, **options)
         value, convolution = found.value, found.convolution
-    sizes = Sizes(built)
     ratio = sizes(convolution) / sizes(substitute("plain")) if c.shared_decay == "compressed" else 1.0
     return convolution, value, ratio
 
 
-def _student(
-    configuration: Configuration, data: Images, convolution: "Callable", value: float | None, ratio: float, seed: int
-) -> tuple[dict[str, float], dict[str, list[float]]]:
-    from gradbook.lowrank import count
-    from gradbook.lowrank.distill import Distillation, Learner
-    from gradbook.lowrank.train import train
+class Student:
+    """A student and what it learns from, compiled once and started anew for every seed."""
 
-    c, how = configuration, protocol(configuration)
-    teacher, teacher_accuracy = _teacher(c, data) if c.beta else (None, None)
-    set_seed(seed)
-    student = network(c, data)(convolution=convolution)
-    learner = Learner(student, teacher, Distillation(beta=c.beta), how.weight_decay, ratio)
-    history = train(learner, *data.train, how, seed=seed)
-    metrics = {
-        "parameters": count.parameters(student),
-        "mult_adds": count.mult_adds(student),
-        "value": value or 0.0,
-        "milliseconds": _milliseconds(student, data.test[0][:100]),
-    }
-    for part in ("test", "held_out"):
-        metrics |= {f"{part}_{name}": number for name, number in _evaluate(learner, getattr(data, part)).items()}
-    if teacher:
-        metrics["teacher_accuracy"] = teacher_accuracy
-    require_finite(metrics["test_loss"], "test_loss", f"epoch {c.epochs}")
-    return metrics, {f"train_{name}": history[name] for name in ("loss", "accuracy")}
+    def __init__(self, configuration: Configuration, data: Images):
+        from gradbook.lowrank.distill import Distillation, Learner
+
+        c = self.configuration = configuration
+        self.data, self.protocol = data, protocol(c)
+        convolution, value, ratio = _convolution(c, network(c, data))
+        self.build = partial(network(c, data), convolution=convolution)
+        self.network = self.build()
+        teacher, self.known = _teacher(c, data) if c.beta else (None, {})
+        self.known["value"] = value or 0.0
+        self.learner = Learner(self.network, teacher, Distillation(beta=c.beta), self.protocol.weight_decay, ratio)
+
+    def trained(self, seed: int) -> tuple[dict[str, float], dict[str, list[float]]]:
+        """Metrics and curves of a record, from a network that starts as the seed has it."""
+        from gradbook.lowrank import count
+        from gradbook.lowrank.train import train
+
+        set_seed(seed)
+        self.network.set_weights(self.build().get_weights())
+        history = train(self.learner, *self.data.train, self.protocol, seed=seed)
+        metrics = self.known | {
+            "parameters": count.parameters(self.network),
+            "mult_adds": count.mult_adds(self.network),
+            "milliseconds": _milliseconds(self.network, self.data.test[0][:100]),
+        }
+        for part in ("test", "held_out"):
+            scores = _evaluate(self.learner, getattr(self.data, part))
+            metrics |= {f"{part}_{name}": number for name, number in scores.items()}
+        require_finite(metrics["test_loss"], "test_loss", f"epoch {self.configuration.epochs}")
+        return metrics, {f"train_{name}": history[name] for name in ("loss", "accuracy")}
 
 
 def _evaluate(learner: "Learner", examples: tuple[np.ndarray, np.ndarray]) -> dict[str, float]:
@@ -196,8 +204,8 @@ def _milliseconds(student: "keras.Model", images: np.ndarray) -> float:
     return 1000 * statistics.median(seconds)
 
 
-def _teacher(configuration: Configuration, data: Images) -> "tuple[keras.Model, float]":
-    """The dense network of seed 0 by the same protocol, and its test accuracy; it is trained once and kept.
+def _teacher(configuration: Configuration, data: Images) -> "tuple[keras.Model, dict[str, float]]":
+    """The dense network of seed 0 by the same protocol, and how good it is; it is trained once and kept.
 
     More threads round in another order, so that each number of them has a teacher of its own.
     """
@@ -213,7 +221,7 @@ def _teacher(configuration: Configuration, data: Images) -> "tuple[keras.Model, 
     learner = Learner(teacher, weight_decay=how.weight_decay)
     with alone_in(folder):
         train(learner, *data.train, how, folder=folder)
-    return teacher, _evaluate(learner, data.test)["accuracy"]
+    return teacher, {"teacher_accuracy": _evaluate(learner, data.test)["accuracy"]}
 
 
 EXPERIMENT = Experiment("lowrank", 1, Configuration, run)

@@ -14,7 +14,7 @@ from gradbook.errors import InputError
 from gradbook.files import whole
 from gradbook.lowrank.distill import Learner
 from gradbook.lowrank.protocol import Batches, DropPathRamp, Protocol
-from gradbook.training import finite_loss
+from gradbook.training import require_finite
 
 
 def train(
@@ -50,10 +50,13 @@ def train(
         RunError: the loss became NaN or infinite; the epoch before is kept.
     """
     batches = Batches(images, labels, protocol, seed)
-    xla = False if keras.backend.backend() == "tensorflow" else "auto"  # on CPUs it makes convolutions far slower
-    learner.compile(protocol.optimizer(len(batches)), jit_compile=xla)
-    learner.optimizer.build(learner.trainable_variables)  # or the first step is traced twice
-    own = [keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.start(epoch)), finite_loss()]
+    begin(learner, protocol.optimizer(len(batches)))
+    own = [
+        keras.callbacks.LambdaCallback(
+            on_epoch_begin=lambda epoch, logs: batches.start(epoch),
+            on_epoch_end=lambda epoch, logs: require_finite(logs["loss"], "train_loss", f"epoch {epoch + 1}"),
+        )
+    ]
     if protocol.drop_path:
         own.append(DropPathRamp(learner.network, protocol.drop_path, protocol.epochs))
     checkpoint = Checkpoint(learner, folder) if folder else None
@@ -69,6 +72,17 @@ def train(
         verbose=verbose,
     )
     return checkpoint.history if checkpoint else history.history
+
+
+def begin(learner: Learner, optimizer: keras.optimizers.Optimizer) -> None:
+    """Compile a learner; one that was compiled with such an optimiser keeps its step, and its optimiser starts anew."""
+    if learner.compiled and learner.optimizer.get_config() == optimizer.get_config():
+        for variable in learner.optimizer.variables:
+            variable.assign(keras.ops.zeros_like(variable))
+        return
+    xla = False if keras.backend.backend() == "tensorflow" else "auto"  # on CPUs it makes convolutions far slower
+    learner.compile(optimizer, jit_compile=xla)
+    learner.optimizer.build(learner.trainable_variables)  # or the first step is traced twice
 
 
 class Checkpoint(keras.callbacks.Callback):
