@@ -22,7 +22,7 @@
 # **Verdict.** The counts hold: of {glue:text}`counts_published` published students {glue:text}`counts_equal` have our number
 # of parameters to the last one, and the others are of one family, which we store differently. The errors are tested as far
 # as trainings on CIFAR-10 have finished, {glue:text}`finished` of {glue:text}`planned` ([at full scale](#at-full-scale)).
-# Of the claims in {doc}`the ledger <90_ledger>`: {verdict}`40_low_rank_convolutions`.
+# {doc}`The ledger <90_ledger>` has {verdict}`40_low_rank_convolutions`.
 #
 # **Cost of this page.** {cost}`40_low_rank_convolutions`
 # :::
@@ -340,8 +340,8 @@ glue("wrn_loaded", imagenet["WRN-50-2 model zoo loaded", "top-1 val error"])
 # %% [markdown]
 # ## A teacher, and a decay that counts
 #
-# A student sees a dense teacher at work. The teacher's attention, where its squared activations are large, is what it is
-# asked to share {cite:p}`zagoruyko2017paying`:
+# A {term}`student` sees a dense {term}`teacher` at work. The teacher's attention, where its squared activations are large,
+# is what it is asked to share {cite:p}`zagoruyko2017paying`:
 
 # %%
 source(distill.attention, distill.attention_transfer)

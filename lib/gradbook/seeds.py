@@ -6,7 +6,7 @@ import numpy as np
 
 
 def set_seed(seed: int) -> None:
-    """Seed Python, NumPy and TensorFlow, and let TensorFlow choose deterministic kernels.
+    """Seed Python, NumPy and Keras' backend, and let TensorFlow, where it is the backend, choose deterministic kernels.
 
     Call it before the first operation of a run. With one set of library versions and one number of threads,
     equal seeds then give equal bits on one machine; another processor may round differently.
@@ -15,10 +15,12 @@ def set_seed(seed: int) -> None:
         seed: 0 ≤ seed < 2³².
     """
     import keras
-    import tensorflow as tf
 
     keras.utils.set_random_seed(seed)
-    tf.config.experimental.enable_op_determinism()
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
 
 
 def generator(seed: int, *purpose: str) -> np.random.Generator:
