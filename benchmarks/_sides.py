@@ -2,17 +2,21 @@
 
 import importlib
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.util import find_spec
 from multiprocessing import get_context
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import pandas as pd
 
 from gradbook.experiment import Stopwatch
+from gradbook.synthetic.training import cores
+
+if TYPE_CHECKING:
+    import torch
 
 
 class Loop(Protocol):
@@ -23,6 +27,18 @@ class Loop(Protocol):
 
     def weights(self) -> list[np.ndarray]:
         """As they stand, in an order and in shapes that all sides have in common."""
+
+
+@dataclass(frozen=True)
+class Together:
+    """Loops of several seeds, as a study runs them: a thread a processor, and on it one seed after the other."""
+
+    loops: Sequence[Callable[[int], object]]
+
+    def __call__(self, number: int) -> None:
+        """A round of each."""
+        with ThreadPoolExecutor(cores()) as pool:
+            list(pool.map(lambda loop: loop(number), self.loops))
 
 
 @dataclass(frozen=True)
@@ -82,7 +98,7 @@ def compare(module: str, rounds: int) -> pd.DataFrame:
     )
 
 
-def adam_step(optimizer: "torch.optim.Adam", number: int, epsilon: float) -> None:  # noqa: F821
+def adam_step(optimizer: "torch.optim.Adam", number: int, epsilon: float) -> None:
     """PyTorch's Adam at its step number + 1, with ε beside the uncorrected root, where Keras has it."""
     for group in optimizer.param_groups:
         group["eps"] = epsilon / (1 - group["betas"][1] ** (number + 1)) ** 0.5

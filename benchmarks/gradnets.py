@@ -5,16 +5,13 @@ keep probability as Python values, as code was written in 2015; beside it, idiom
 weights and see the same batches; what is compared before anything is timed goes without dropout, half open.
 """
 
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import cache, partial
-from os import cpu_count
 
 import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from benchmarks._sides import Side, adam_step, agree, compare
+from benchmarks._sides import Side, Together, adam_step, agree, compare
 from gradbook.gradnets.mnist import Configuration, batches, initial, program, random_bits, tensors
 from gradbook.seeds import generator
 
@@ -141,23 +138,11 @@ class Seed:
         return [first, *hidden, last]
 
 
-@dataclass
-class Seeds:
-    """Ours, as a study runs them: a thread a processor, and on it one seed after the other."""
-
-    loops: list[Seed]
-
-    def __call__(self, number: int) -> None:
-        """A round of each."""
-        with ThreadPoolExecutor(cpu_count()) as pool:
-            list(pool.map(lambda loop: loop(number), self.loops))
-
-
 SIDES = {
     "session": Side(partial(Session, CONFIGURATION), STEPS),
     "PyTorch": Side(partial(TorchLoop, CONFIGURATION), STEPS, needs="torch"),
     "gradbook": Side(partial(Seed, CONFIGURATION), STEPS),
-    f"gradbook, {SEEDS} seeds": Side(lambda: Seeds([Seed(CONFIGURATION) for _ in range(SEEDS)]), STEPS, SEEDS),
+    f"gradbook, {SEEDS} seeds": Side(lambda: Together([Seed(CONFIGURATION) for _ in range(SEEDS)]), STEPS, SEEDS),
 }
 
 

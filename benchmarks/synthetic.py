@@ -7,8 +7,7 @@ blocks together, on the weights at the step's start, as the others do.
 """
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, partial
 from itertools import pairwise
 
@@ -17,14 +16,14 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from benchmarks._sides import Side, adam_step, agree, compare
+from benchmarks._sides import Side, Together, adam_step, agree, compare
 from gradbook.seeds import generator
 from gradbook.synthetic.chain import Chain
 from gradbook.synthetic.images import images, network
 from gradbook.synthetic.optimizers import GradientDescent
 from gradbook.synthetic.policy import Policy
 from gradbook.synthetic.step import Choices, Form
-from gradbook.synthetic.training import Data, advance_many, cores
+from gradbook.synthetic.training import Data, advance_many
 from gradbook.training import order
 
 BATCH, ROUNDS, STEPS, SEEDS = 16, 5, 100, 10
@@ -79,18 +78,6 @@ def compiled(plainly: bool) -> Callable:
 def on_device() -> Data:
     """MNIST, as tensors."""
     return Data(*map(tf.constant, data()))
-
-
-@dataclass
-class Runs:
-    """Ours, as a study runs them: a thread a processor, and on it one seed after the other."""
-
-    runs: list[Run]
-
-    def __call__(self, number: int) -> None:
-        """A round of each."""
-        with ThreadPoolExecutor(cores()) as pool:
-            list(pool.map(lambda run: run(number), self.runs))
 
 
 class Session:
@@ -229,7 +216,7 @@ def sides(**choices: bool) -> dict[str, Side]:
     }
 
 
-SIDES = sides() | {f"gradbook, {SEEDS} seeds": Side(lambda: Runs([Run() for _ in range(SEEDS)]), STEPS, SEEDS)}
+SIDES = sides() | {f"gradbook, {SEEDS} seeds": Side(lambda: Together([Run() for _ in range(SEEDS)]), STEPS, SEEDS)}
 
 
 def measure() -> pd.DataFrame:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks import _sides
-from benchmarks._sides import Side, agree, in_turns, present
+from benchmarks._sides import Side, Together, agree, in_turns, present
 
 
 class Walk:
@@ -42,6 +42,12 @@ def test_rounds_alternate_after_one_that_compiles():
     timed = in_turns({name: lambda number, name=name: seen.append((name, number)) for name in "ab"}, rounds=2)
     assert seen == [("a", 0), ("b", 0), ("a", 0), ("b", 0), ("a", 1), ("b", 1)]
     assert [len(values) for values in timed.values()] == [2, 2]
+
+
+def test_seeds_together_each_make_the_round():
+    loops = [Walk(float(stride)) for stride in range(1, 6)]
+    Together(loops)(0)
+    assert [loop.weight[0] for loop in loops] == [1, 2, 3, 4, 5]
 
 
 SIDES = {"slow": Side(lambda: Walk(1.0)), "fast": Side(lambda: Walk(1.0), steps=4, seeds=5)}
