@@ -18,12 +18,11 @@ from gradbook.errors import InputError
 from gradbook.lowrank.arguments import whole
 from gradbook.lowrank.convs import Convolution, substitute
 from gradbook.lowrank.convs.base import register
+from gradbook.lowrank.normalisation import BatchNormalization
 
 Make = Callable[..., Convolution]
 Tensor = Any
 
-# Keras's defaults average over a hundred batches and more; these are the log's.
-normalise = partial(layers.BatchNormalization, momentum=0.9, epsilon=1e-5)
 dense = partial(layers.Conv2D, padding="same", use_bias=False, kernel_initializer="he_normal")
 
 
@@ -56,14 +55,14 @@ def wide_resnet(
         for block in range((depth - 4) // 6):
             x = _wide_block(x, 2**stage * 16 * width, 2 if stage and not block else 1, make)
         x = layers.Identity(name=f"tap_{stage + 1}")(x)
-    x = layers.GlobalAveragePooling2D()(layers.ReLU()(normalise()(x)))
+    x = layers.GlobalAveragePooling2D()(layers.ReLU()(BatchNormalization()(x)))
     return keras.Model(images, logits(classes)(x), name=f"wide_resnet_{depth}_{width}")
 
 
 def _wide_block(x: Tensor, filters: int, strides: int, make: Make) -> Tensor:
-    active = layers.ReLU()(normalise()(x))
+    active = layers.ReLU()(BatchNormalization()(x))
     inner = make(filters, strides=strides)(active)
-    inner = make(filters)(layers.ReLU()(normalise()(inner)))
+    inner = make(filters)(layers.ReLU()(BatchNormalization()(inner)))
     shortcut = x if x.shape[-1] == filters else dense(filters, 1, strides=strides)(active)
     return layers.Add()([shortcut, inner])
 
@@ -87,7 +86,7 @@ def wrn_50_2(
     """
     make = convolution or substitute("plain")
     images = keras.Input(shape)
-    x = layers.ReLU()(normalise()(dense(64, 7, strides=2)(images)))
+    x = layers.ReLU()(BatchNormalization()(dense(64, 7, strides=2)(images)))
     x = layers.MaxPooling2D(3, 2, "same")(x)
     for stage, blocks in enumerate([3, 4, 6, 3]):
         for block in range(blocks):
@@ -97,11 +96,11 @@ def wrn_50_2(
 
 
 def _residual_block(x: Tensor, filters: int, strides: int, make: Make) -> Tensor:
-    inner = layers.ReLU()(normalise()(make(filters, 1)(x)))
-    inner = layers.ReLU()(normalise()(make(filters, 3, strides=strides, padding="same")(inner)))
-    inner = normalise()(make(2 * filters, 1)(inner))
+    inner = layers.ReLU()(BatchNormalization()(make(filters, 1)(x)))
+    inner = layers.ReLU()(BatchNormalization()(make(filters, 3, strides=strides, padding="same")(inner)))
+    inner = BatchNormalization()(make(2 * filters, 1)(inner))
     if strides > 1 or x.shape[-1] != 2 * filters:
-        x = normalise()(make(2 * filters, 1, strides=strides)(x))
+        x = BatchNormalization()(make(2 * filters, 1, strides=strides)(x))
     return layers.ReLU()(layers.Add()([x, inner]))
 
 
@@ -143,13 +142,13 @@ MOBILENET_V2 = (  # expansion, channels, blocks, strides of the first
 
 
 def _active(x: Tensor) -> Tensor:
-    return layers.ReLU(6.0)(normalise()(x))
+    return layers.ReLU(6.0)(BatchNormalization()(x))
 
 
 def _inverted_block(x: Tensor, expansion: int, filters: int, strides: int, make: Make) -> Tensor:
     inner = x if expansion == 1 else _active(make(expansion * x.shape[-1], 1)(x))
     spatial = layers.DepthwiseConv2D(3, strides, "same", use_bias=False, depthwise_initializer="he_normal")
-    inner = normalise()(make(filters, 1)(_active(spatial(inner))))
+    inner = BatchNormalization()(make(filters, 1)(_active(spatial(inner))))
     return layers.Add()([x, inner]) if strides == 1 and x.shape[-1] == filters else inner
 
 
@@ -206,7 +205,7 @@ def darts(
     """
     make = convolution or substitute("separable")
     images = keras.Input(shape)
-    before = last = normalise()(dense(3 * channels, 3)(images))
+    before = last = BatchNormalization()(dense(3 * channels, 3)(images))
     outputs, reduced = [], False
     for cell in range(cells):
         reduces = cell in (cells // 3, 2 * cells // 3)
@@ -254,7 +253,7 @@ def _edge(x: Tensor, edge: Edge, strides: int, make: Make) -> Tensor:
 
 
 def _relu_conv_norm(x: Tensor, convolution: Convolution) -> Tensor:
-    return normalise()(convolution(layers.ReLU()(x)))
+    return BatchNormalization()(convolution(layers.ReLU()(x)))
 
 
 def _halve(x: Tensor, channels: int, make: Make) -> Tensor:
@@ -262,13 +261,13 @@ def _halve(x: Tensor, channels: int, make: Make) -> Tensor:
     active = layers.ReLU()(x)
     shifted = layers.Cropping2D(((1, 0), (1, 0)))(active)
     halves = [make(channels // 2, 1, strides=2)(active), make(channels // 2, 1, strides=2)(shifted)]
-    return normalise()(layers.Concatenate()(halves))
+    return BatchNormalization()(layers.Concatenate()(halves))
 
 
 def _auxiliary_head(x: Tensor, classes: int) -> Tensor:
     x = layers.AveragePooling2D(5, 3)(layers.ReLU()(x))
-    x = layers.ReLU()(normalise()(dense(128, 1)(x)))
-    x = layers.ReLU()(normalise()(dense(768, 2, padding="valid")(x)))
+    x = layers.ReLU()(BatchNormalization()(dense(128, 1)(x)))
+    x = layers.ReLU()(BatchNormalization()(dense(768, 2, padding="valid")(x)))
     return logits(classes, name="auxiliary")(layers.Flatten()(x))
 
 

@@ -10,7 +10,7 @@ from keras import ops
 from gradbook.errors import InputError
 from gradbook.lowrank.arguments import positive, whole
 from gradbook.lowrank.convs.base import GAIN, Factor, fraction, register
-from gradbook.lowrank.convs.separable import Separable, pointwise
+from gradbook.lowrank.convs.separable import Separable
 
 
 @register
@@ -52,7 +52,7 @@ class LowRank(Separable):
 
     def mix(self, images: Any) -> Any:
         contract, expand = self.pair()
-        return pointwise(pointwise(images, contract), expand)
+        return ops.matmul(ops.matmul(images, contract), expand)
 
     def mix_mult_adds(self, channels: int) -> int:
         return fraction(self.rank, max(channels, self.filters)) * (channels + self.filters)

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-import keras
 from keras import ops
 
 from gradbook.errors import InputError
 from gradbook.lowrank.arguments import divides, whole
 from gradbook.lowrank.convs.base import GAIN, Convolution, Factor, register
 from gradbook.lowrank.convs.separable import Separable
+from gradbook.lowrank.normalisation import BatchNormalization
 
 
 @register
@@ -122,8 +122,7 @@ class Bottleneck(Convolution):
         self.inner = self.filters // reduction
         self.group_size = None if group_size is None else whole("group_size", group_size)
         divides("group_size", self.group_size or 1, self.inner)
-        normalise = partial(keras.layers.BatchNormalization, momentum=0.9, epsilon=1e-5, dtype=self.dtype_policy)
-        self.normalisations = [normalise(), normalise()]
+        self.normalisations = [BatchNormalization(dtype=self.dtype_policy) for _ in range(2)]
 
     def factors(self, channels: int) -> dict[str, Factor]:
         k, inner, size = self.kernel_size, self.inner, self.group_size or self.inner

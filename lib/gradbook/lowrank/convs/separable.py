@@ -35,7 +35,7 @@ class Separable(Convolution):
 
     def mix(self, images: Any) -> Any:
         """The second step."""
-        return pointwise(images, self.matrix())
+        return ops.matmul(images, self.matrix())
 
     def mix_mult_adds(self, channels: int) -> int:
         """Multiplications of the second step for one pixel."""
@@ -58,8 +58,3 @@ class Separable(Convolution):
         channels = input_shape[-1]
         first = sum(math.prod(one.shape) for one in self.spatial_factors(channels).values())
         return (first + self.mix_mult_adds(channels)) * self.pixels(input_shape)
-
-
-def pointwise(images: Any, matrix: Any) -> Any:
-    """The 1×1 convolution with a matrix [c_in, c_out]."""
-    return ops.conv(images, ops.expand_dims(matrix, (0, 1)), 1, "valid")

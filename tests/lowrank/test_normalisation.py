@@ -1,0 +1,59 @@
+"""The fused kernel normalises as Keras's layer does, in training and after it."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gradbook.lowrank.normalisation import BatchNormalization
+
+EPSILON = 1e-5
+
+
+def pair(dtype: str = "float32") -> list[keras.layers.BatchNormalization]:
+    """Ours and Keras's, with the same weights."""
+    kinds = BatchNormalization, keras.layers.BatchNormalization
+    made = [kind(momentum=0.9, epsilon=EPSILON, dtype=dtype) for kind in kinds]
+    random = np.random.default_rng(0)
+    weights = [random.uniform(0.5, 2, 5) for _ in range(4)]
+    for layer in made:
+        layer.build((None, None, None, 5))
+        layer.set_weights(weights)
+    return made
+
+
+def learn(layer: keras.layers.Layer, images: np.ndarray) -> list[np.ndarray]:
+    """Outputs in training, the gradients of a function of them, and all weights afterwards."""
+    images = tf.constant(images, layer.compute_dtype)
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        outputs = layer(images, training=True)
+        loss = tf.reduce_sum(tf.sin(outputs))
+    gradients = tape.gradient(loss, [images, *layer.trainable_weights])
+    return [np.asarray(one) for one in (outputs, *gradients, *layer.weights)]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(8, 3, 4, 5), (2, 1, 1, 5)])
+def test_training_is_that_of_keras(shape, dtype):
+    images = 1 + 2 * np.random.default_rng(1).standard_normal(shape)
+    ours, theirs = (learn(layer, images) for layer in pair(dtype))
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=2e-4 * np.abs(other).max())  # two orders of summation
+
+
+@pytest.mark.parametrize("trainable", [True, False])
+def test_afterwards_and_frozen_the_averages_normalise(trainable):
+    images = np.random.default_rng(1).standard_normal((8, 3, 4, 5)).astype(np.float32)
+    ours, theirs = pair()
+    ours.trainable = trainable
+    gamma, beta, mean, variance = (np.asarray(one) for one in (ours.gamma, ours.beta, *ours.weights[2:]))
+    expected = gamma * (images - mean) / np.sqrt(variance + EPSILON) + beta
+    for outputs in (ours(images, training=not trainable), theirs(images)):
+        np.testing.assert_allclose(outputs, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_constant_channels_come_out_as_the_shift():
+    layer, _ = pair()
+    outputs = layer(np.full((4, 2, 2, 5), 3.0, np.float32), training=True)
+    np.testing.assert_allclose(outputs, np.broadcast_to(layer.beta, outputs.shape), atol=1e-4)
