@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from gradbook.experiment import Stopwatch
-from gradbook.synthetic.training import cores
+from gradbook.training import cores
 
 if TYPE_CHECKING:
     import torch

@@ -34,8 +34,10 @@ def measure() -> pd.DataFrame:
             "step": name,
             "median ms": f"{median[name]:.1f}",
             "quartiles": quartiles(values),
-            "over one task": f"{median[name] / median[ONE] - 1:+.0%}",
-            "beyond the second gradient": f"{(median[name] - median[BOTH]) / median[ONE]:+.0%}",
+            "over one task": "" if name == ONE else f"{median[name] / median[ONE] - 1:+.0%}",
+            "beyond the second gradient": ""
+            if name in (ONE, BOTH)
+            else f"{(median[name] - median[BOTH]) / median[ONE]:+.0%}",
         }
         for name, values in timed.items()
     )

@@ -1,6 +1,9 @@
-"""What training loops share: the order in which examples come, what a model scores, and when a run is lost."""
+"""What training loops share: the order in which examples come, what a model scores, how many runs go on at once, and
+when a run is lost.
+"""
 
 import math
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -55,6 +58,13 @@ def evaluator(model: "Callable[[tf.Tensor], tf.Tensor]", batch_size: int = 500) 
         return loss / total, hits / total
 
     return evaluate
+
+
+def cores() -> int:
+    """How many runs to carry on at once: one on each core that TensorFlow may use."""
+    import tensorflow as tf
+
+    return tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count() or 1
 
 
 def require_finite(value: float, name: str, when: str) -> float:

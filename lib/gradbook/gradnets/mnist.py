@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from os import cpu_count
 from typing import Literal
 
 import numpy as np
@@ -18,7 +17,7 @@ from gradbook.gradnets import Layer
 from gradbook.gradnets.gates import Constant, Linear, Schedule
 from gradbook.gradnets.stack import dropout, hidden_layers
 from gradbook.seeds import generator
-from gradbook.training import require_finite
+from gradbook.training import cores, require_finite
 
 CALL = 50
 """At most so many iterations in one call of the compiled loop, so that their masks fit into a cache."""
@@ -101,12 +100,12 @@ class Moment:
 
 
 def run(configuration: Configuration, seeds: Sequence[int]) -> list[Record]:
-    """Train once a seed, on as many threads as there are processors; a seed's numbers do not depend on the others.
+    """Train once a seed, on as many threads as there are cores; a seed's numbers do not depend on the others.
 
     Raises:
         RunError: weights became NaN or infinite.
     """
-    with Stopwatch() as watch, ThreadPoolExecutor(cpu_count()) as pool:
+    with Stopwatch() as watch, ThreadPoolExecutor(cores()) as pool:
         histories = list(pool.map(lambda seed: [*map(_numbers, train(configuration, seed))], seeds))
     identity = data.load(configuration.dataset).identity
     return [_record(history, watch.seconds / len(seeds), watch.peak_memory, identity) for history in histories]

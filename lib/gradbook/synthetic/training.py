@@ -1,6 +1,5 @@
 """Training: many steps a call with the data on the device, and many runs at once."""
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from gradbook.seeds import generator
 from gradbook.synthetic.chain import Chain, State
 from gradbook.synthetic.policy import Policy
 from gradbook.synthetic.step import Choices, Form, Forward, Letters, step
-from gradbook.training import order
+from gradbook.training import cores, order
 
 
 class Data(NamedTuple):
@@ -183,11 +182,6 @@ def _test(chain: Chain, state: State, data: Data) -> dict[str, tf.Tensor]:
     outputs = chain.outputs(state, data.x_test)[-1]
     right = tf.argmax(outputs, -1) == tf.argmax(data.y_test, -1)
     return {"test_loss": chain.loss(data.y_test, outputs), "accuracy": tf.reduce_mean(tf.cast(right, tf.float32))}
-
-
-def cores() -> int:
-    """How many runs to carry on at once: one on each core that TensorFlow may use."""
-    return tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count() or 1
 
 
 def _check_context(chain: Chain, width: int) -> None:
