@@ -15,7 +15,7 @@ from gradbook.studies.study import Study, grid
 from gradbook.studies.sweep import sweep
 
 RUNS = 10_000
-REVIEWS = grid(imdb.Configuration, dataset=["imdb"], patience=[1], weight=[1, 2, 3, 4, 5, 6, 7, 8])
+REVIEWS = grid(imdb.Configuration, dataset=["imdb"], patience=[1], weight=[*range(1, 17)])
 THREADS = "TF_NUM_INTRAOP_THREADS"
 
 
