@@ -18,10 +18,11 @@ from sampling import SAMPLES, STACKS, Sample, executions, measured, recorded, sa
 
 from gradbook.cli import app
 from gradbook.errors import InputError, RunError
+from gradbook.experiment import Experiment, Record
 from gradbook.studies import catalogue, results
 from gradbook.studies.store import Store
 from gradbook.studies.study import Study, grid
-from gradbook.studies.sweep import DASK, sweep
+from gradbook.studies.sweep import DASK, execute, sweep
 
 HERE = Path(__file__).parent
 
@@ -109,6 +110,15 @@ def test_a_run_that_fails_is_recorded_with_its_error_and_tried_again_only_if_tol
     assert {study.runs[key].does for key in now.failed} == {"raise"}
     assert all("Traceback" in error for error in now.failed.values())
     assert "size=2.0,does=raise,seed=0: ValueError: no sample of size 2.0" in str(now)
+
+
+def test_metrics_that_an_export_would_refuse_fail_their_run_at_once():
+    def measure(configuration, seeds):
+        return [Record({"size": 1.0}) for _ in seeds]
+
+    (outcome,) = execute([Sample()], Experiment("careless", 1, Sample, measure))
+    assert outcome.record is None
+    assert "metrics named as other columns of the results: size." in outcome.error
 
 
 def test_seeds_run_in_stacks_and_a_seed_that_breaks_its_stack_is_found_by_a_retry(cluster, store, log, tmp_path):

@@ -83,7 +83,7 @@ def run(configuration: Configuration, seeds: Sequence[int]) -> list[Record]:
     Returns:
         A record a seed. Metrics: ``test_loss``, ``held_out_loss`` (nats), ``test_accuracy``, ``held_out_accuracy`` (in
         [0, 1]; of the test images those that are no lossy copies, of the held-out ones all), ``parameters`` and
-        ``mult_adds`` of the student, ``value`` of its hyperparameter (0 where it has none), ``milliseconds`` that it
+        ``mult_adds`` of the student, its ``hyperparameter`` (0 where it has none), ``milliseconds`` that it
         takes for a batch of 100 (the median of five), and ``teacher_accuracy`` on the test images.
         Curves, an entry an epoch: ``train_loss`` with all that is in it, ``train_accuracy``, on augmented images.
 
@@ -167,7 +167,7 @@ class Student:
         self.build = partial(network(c, data), convolution=convolution)
         self.network = self.build()
         teacher, self.known = _teacher(c, data) if c.beta else (None, {})
-        self.known["value"] = value or 0.0
+        self.known["hyperparameter"] = value or 0.0
         self.learner = Learner(self.network, teacher, Distillation(beta=c.beta), self.protocol.weight_decay, ratio)
 
     def trained(self, seed: int) -> tuple[dict[str, float], dict[str, list[float]]]:
