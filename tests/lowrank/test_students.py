@@ -1,5 +1,6 @@
 """The experiment, on digits."""
 
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -35,13 +36,15 @@ def test_a_student_with_a_teacher_is_measured_and_repeatable(teachers):
     assert list(teachers.glob("*/state.json")) == [kept]
 
 
-def test_what_one_thread_learns_from_was_trained_by_one_thread(teachers, monkeypatch):
+def test_a_teacher_is_of_one_number_of_threads_and_one_version(teachers, monkeypatch):
     monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
     configuration = Configuration(beta=1000, epochs=1, images=10)
     students.run(configuration, [0])
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "1")
     students.run(configuration, [0])
-    assert len(list(teachers.glob("*/state.json"))) == 2
+    monkeypatch.setattr(students, "EXPERIMENT", replace(students.EXPERIMENT, version=0))
+    students.run(configuration, [0])
+    assert len(list(teachers.glob("*/state.json"))) == 3
 
 
 def test_held_out_images_are_not_trained_on():

@@ -207,20 +207,21 @@ def _milliseconds(student: "keras.Model", images: np.ndarray) -> float:
 def _teacher(configuration: Configuration, data: Images) -> "tuple[keras.Model, dict[str, float]]":
     """The dense network of seed 0 by the same protocol, and how good it is; it is trained once and kept.
 
-    More threads round in another order, so that each number of them has a teacher of its own.
+    More threads round in another order, and another version of the experiment elsewhere: each has a teacher of its own.
     """
     from gradbook.lowrank.distill import Learner
     from gradbook.lowrank.train import train
 
     student_only = {"family", "value", "budget", "order", "beta", "shared_decay", "seed"}
     threads = os.environ.get("TF_NUM_INTRAOP_THREADS", "all")
-    what = f"{data.identity} {threads} threads {configuration.model_dump_json(exclude=student_only)}"
+    how = f"version {EXPERIMENT.version}, {threads} threads"
+    what = f"{data.identity} {how} {configuration.model_dump_json(exclude=student_only)}"
     folder = root() / "teachers" / hashlib.sha256(what.encode()).hexdigest()[:16]
     set_seed(0)
-    teacher, how = network(configuration, data)(), protocol(configuration)
-    learner = Learner(teacher, weight_decay=how.weight_decay)
+    teacher, plan = network(configuration, data)(), protocol(configuration)
+    learner = Learner(teacher, weight_decay=plan.weight_decay)
     with alone_in(folder):
-        train(learner, *data.train, how, folder=folder)
+        train(learner, *data.train, plan, folder=folder)
     return teacher, {"teacher_accuracy": _evaluate(learner, data.test)["accuracy"]}
 
 
