@@ -10,15 +10,14 @@ from gradbook.lowrank.normalisation import BatchNormalization
 EPSILON = 1e-5
 
 
-def pair(dtype: str = "float32") -> list[keras.layers.BatchNormalization]:
+def pair(**options) -> list[keras.layers.BatchNormalization]:
     """Ours and Keras's, with the same weights."""
     kinds = BatchNormalization, keras.layers.BatchNormalization
-    made = [kind(momentum=0.9, epsilon=EPSILON, dtype=dtype) for kind in kinds]
-    random = np.random.default_rng(0)
-    weights = [random.uniform(0.5, 2, 5) for _ in range(4)]
+    made = [kind(momentum=0.9, epsilon=EPSILON, **options) for kind in kinds]
     for layer in made:
-        layer.build((None, None, None, 5))
-        layer.set_weights(weights)
+        layer.build((None, 5, None, 5))
+        random = np.random.default_rng(0)
+        layer.set_weights([random.uniform(0.5, 2, weight.shape) for weight in layer.weights])
     return made
 
 
@@ -33,13 +32,22 @@ def learn(layer: keras.layers.Layer, images: np.ndarray) -> list[np.ndarray]:
     return [np.asarray(one) for one in (outputs, *gradients, *layer.weights)]
 
 
+def require_equal(images: np.ndarray, **options) -> None:
+    """Both layers learn the same from the images."""
+    ours, theirs = (learn(layer, images) for layer in pair(**options))
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=2e-4 * np.abs(other).max())  # two orders of summation
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("shape", [(8, 3, 4, 5), (2, 1, 1, 5)])
 def test_training_is_that_of_keras(shape, dtype):
-    images = 1 + 2 * np.random.default_rng(1).standard_normal(shape)
-    ours, theirs = (learn(layer, images) for layer in pair(dtype))
-    for one, other in zip(ours, theirs, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-4, atol=2e-4 * np.abs(other).max())  # two orders of summation
+    require_equal(1 + 2 * np.random.default_rng(1).standard_normal(shape), dtype=dtype)
+
+
+@pytest.mark.parametrize("options", [{"axis": 1}, {"center": False}, {"scale": False}, {"renorm": True}])
+def test_with_other_options_it_is_that_of_keras_too(options):
+    require_equal(1 + 2 * np.random.default_rng(1).standard_normal((8, 5, 4, 5)), **options)
 
 
 @pytest.mark.parametrize("trainable", [True, False])

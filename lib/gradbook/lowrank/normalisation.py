@@ -12,15 +12,18 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     Training, y = γ·(x − mean) / √(variance + ε) + β with both moments over batch, height and width (Ioffe and Szegedy
     2015, alg. 1). Keras writes this out operation by operation, which on TensorFlow takes four times as long as its
-    fused kernel. Everywhere else, and in any dtype but float32, this is Keras's own; the numbers are the same.
+    fused kernel. Everywhere else, in any dtype but float32, and with other options, this is Keras's own; the numbers
+    are the same.
     """
 
     def __init__(self, momentum: float = 0.9, epsilon: float = 1e-5, **options: Any):
         super().__init__(momentum=momentum, epsilon=epsilon, **options)
 
     def call(self, inputs: Any, training: bool = False, mask: Any = None) -> Any:
-        if keras.backend.backend() != "tensorflow" or self.compute_dtype != "float32":
-            return super().call(inputs, training=training)
+        usual = self.axis in (-1, 3) and len(inputs.shape) == 4 and self.center and self.scale and not self.renorm
+        fits = usual and mask is None and self.compute_dtype == "float32"
+        if keras.backend.backend() != "tensorflow" or not fits:
+            return super().call(inputs, training=training, mask=mask)
         import tensorflow as tf
 
         fused, averages = tf.compat.v1.nn.fused_batch_norm, (self.moving_mean, self.moving_variance)

@@ -214,14 +214,14 @@ def _teacher(configuration: Configuration, data: Images) -> "tuple[keras.Model, 
 
     student_only = {"family", "value", "budget", "order", "beta", "shared_decay", "seed"}
     threads = os.environ.get("TF_NUM_INTRAOP_THREADS", "all")
-    how = f"version {EXPERIMENT.version}, {threads} threads"
-    what = f"{data.identity} {how} {configuration.model_dump_json(exclude=student_only)}"
+    shared = configuration.model_dump_json(exclude=student_only)
+    what = f"{data.identity} version {EXPERIMENT.version} {threads} threads {shared}"
     folder = root() / "teachers" / hashlib.sha256(what.encode()).hexdigest()[:16]
     set_seed(0)
-    teacher, plan = network(configuration, data)(), protocol(configuration)
-    learner = Learner(teacher, weight_decay=plan.weight_decay)
+    teacher, how = network(configuration, data)(), protocol(configuration)
+    learner = Learner(teacher, weight_decay=how.weight_decay)
     with alone_in(folder):
-        train(learner, *data.train, plan, folder=folder)
+        train(learner, *data.train, how, folder=folder)
     return teacher, {"teacher_accuracy": _evaluate(learner, data.test)["accuracy"]}
 
 

@@ -12,7 +12,7 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -131,7 +131,8 @@ def export(study: Study, store: Store, folder: Path = FOLDER) -> Exported:
             where = {**origin, "data": record.data}
             name = "o" + hashlib.sha256(json.dumps(where, sort_keys=True).encode()).hexdigest()[:8]
             origins[name] = where
-            rows[key] = _row(record, {*fields}) | {"origin": name, "key": key}
+            require_own_names(record, fields)
+            rows[key] = _row(record) | {"origin": name, "key": key}
             with np.errstate(over="ignore"):
                 curves[key] = {curve: np.asarray(values, np.float32) for curve, values in record.curves.items()}
 
@@ -158,9 +159,17 @@ def _known(study: str, folder: Path) -> Path:
     return folder / study
 
 
-def _row(record: Record, fields: set[str]) -> Row:
-    if clash := record.metrics.keys() & (fields | {*COST}):
+def require_own_names(record: Record, fields: Iterable[str]) -> None:
+    """Refuse metrics that a table of results would have to keep beside a setting or a cost of the same name.
+
+    Raises:
+        InputError: a metric has the name of one of the configuration's fields or of another column.
+    """
+    if clash := record.metrics.keys() & {*fields, *COST}:
         raise InputError(f"metrics named as other columns of the results: {', '.join(sorted(clash))}.")
+
+
+def _row(record: Record) -> Row:
     return {**record.metrics, "seconds": round(record.seconds, 3), "peak_memory": record.peak_memory}
 
 

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from gradbook.errors import InputError, RunError
 from gradbook.experiment import Configuration, Experiment, Record
 from gradbook.provenance import origin
-from gradbook.studies.results import COST, FOLDER
+from gradbook.studies.results import FOLDER, require_own_names
 from gradbook.studies.standing import Standing, standing
 from gradbook.studies.store import Outcome, Store
 from gradbook.studies.study import Study, key, seedless
@@ -125,17 +125,17 @@ def execute(group: Sequence[Configuration], experiment: Experiment) -> list[Outc
     """On a worker: run the seeds of one cell as a stack; an exception becomes the error of each."""
     try:
         records = experiment.run(group[0], [configuration.seed for configuration in group])
+        for record in records:
+            require_own_names(record, experiment.configuration.model_fields)
         return [
-            Outcome(configuration, _plain(record, {*experiment.configuration.model_fields, *COST}), "", origin())
+            Outcome(configuration, _plain(record), "", origin())
             for configuration, record in zip(group, records, strict=True)
         ]
     except Exception:
         return _failures(group, traceback.format_exc(), origin())
 
 
-def _plain(record: Record, taken: set[str]) -> Record:
-    if clash := taken.intersection(record.metrics):  # or the export would refuse them when all has been run
-        raise InputError(f"metrics named as other columns of the results: {', '.join(sorted(clash))}.")
+def _plain(record: Record) -> Record:
     return Record(
         {name: float(value) for name, value in record.metrics.items()},
         {name: [float(value) for value in values] for name, values in record.curves.items()},
