@@ -49,7 +49,7 @@ class ACDC(Separable):
         return {"a": diagonals, "d": diagonals}
 
     def chain(self, inputs: Any) -> Any:
-        """The links, one after the other, applied to the last axis; shuffles and sums are part of the transforms."""
+        """The links, one after the other, of inputs [n, c_in]; shuffles and sums are part of the transforms."""
         width = self.width(self.channels)
         forward, inverse = cosines(width).T, cosines(width)
         collect = np.arange(width)[:, None] % self.filters == np.arange(self.filters)
@@ -66,7 +66,9 @@ class ACDC(Separable):
 
     def mix(self, images: Any) -> Any:
         batch, height, width, channels = images.shape
-        return super().mix(images) if (batch or 32) * height * width > channels else self.chain(images)
+        if (batch or 32) * height * width > channels:
+            return super().mix(images)
+        return ops.reshape(self.chain(ops.reshape(images, (-1, channels))), (-1, height, width, self.filters))
 
     def mix_mult_adds(self, channels: int) -> int:
         """The paper's count 4N + 5N·log₂N a link with fast transforms, or the folded matrix's, whichever is less."""
