@@ -596,9 +596,9 @@ held_out.pivot_table(**pivot).round(1).astype(object).fillna("")
 #
 # - **Trainings.** Of {glue:text}`planned` runs at full scale {glue:text}`finished` are in, at a size that two processor
 #   cores finish. Nothing was trained at the log's own size, and nothing on ImageNet.
-# - **Hashed students with a teacher** fail in our study from the first epoch on. A shared weight collects the gradients of all
-#   weights that it stands for, so that the protocol's learning rate may be too large for it once the transfer adds to them;
-#   we have not tried a smaller one.
+# - **A hashed student with a teacher** failed in our study from its first epoch on. A shared weight collects the gradients of
+#   all weights that it stands for, so that the protocol's learning rate may be too large for it once the transfer adds to
+#   them; we have not tried a smaller one.
 # - **The log's $\beta$ of 1,000** suits images of 32×32. On the small images of this page the one student that we tried with
 #   it, a low-rank one, stayed at guessing. The transfer is a mean over pixels: see exercise 3.
 # - **Tucker.** The published sizes are larger than ours at equal ranks: the log's library keeps the core as a tensor train
