@@ -384,7 +384,7 @@ live = {
     for name, (family, weight) in kinds.items()
 }
 
-# %% mystnb={"figure": {"caption": "Training accuracy of students on augmented digits. Faint lines: seeds; strong ones: their mean.", "name": "fig-lowrank-live"}, "image": {"alt": "Hashed students without a teacher lead from the first epoch, at about a third, to the last, at just below 0.9. Those with a teacher start level with the low-rank ones, at about a quarter, overtake them in the third epoch and end a little above them, both near 0.8; their two seeds differ by more than that at the end."}}
+# %% mystnb={"figure": {"caption": "Training accuracy of students on augmented digits. Faint lines: seeds; strong ones: their mean.", "name": "fig-lowrank-live"}, "image": {"alt": "Hashed students without a teacher lead from the first epoch, at about a third, to the last, at just below 0.9. Those with a teacher start level with the low-rank ones, at about a quarter, are ahead of them from the second epoch and end a little above them, both near 0.8."}}
 figure, axes = plt.subplots()
 for name, look in plots.looks(live).items():
     curves = np.array([record.curves["train_accuracy"] for record in live[name]])
@@ -475,7 +475,7 @@ glue("full_epochs", plan.epochs[0])
 # %% [markdown]
 # Parameters are what budgets are made of. A user pays in multiplications, or rather in the milliseconds that a batch of
 # 100 images takes, and neither need follow from the parameters ({numref}`fig-lowrank-errors`). Of runs of one network the
-# shortest time counts: what else the machine was doing can only have added to it.
+# shortest time counts: two runs shared the processor, which can only have added to it, by a factor of two or so.
 
 # %%
 names = [name for name in FAMILIES if name in {*plan.family}]
