@@ -575,9 +575,9 @@ table.astype({"runs": int}).astype(object).fillna("")
 
 # %% [markdown]
 # In the log a teacher is worth two points to separable hashed layers and costs one to hashed ones. Ours point the same way,
-# at {glue:text}`gain_separable_hashed:+.1f` and {glue:text}`gain_hashed:+.1f` points. In the log the decay decides whether
-# ACDC trains at all. Cutout and the kind of shuffle move it by less than two tenths of a point, which one run
-# each cannot tell from luck.
+# at {glue:text}`gain_separable_hashed:+.1f` and {glue:text}`gain_hashed:+.1f` points, from as many runs as the table says. In
+# the log the decay decides whether ACDC trains at all. Cutout and the kind of shuffle move the log's errors by less than two
+# tenths of a point, which one run each cannot tell from luck.
 #
 # The test images are few, since of the mirror's only some are lossless. On the held-out tenth of the training images
 # the errors (%) are, by family, budget and teacher:
