@@ -171,7 +171,7 @@ def lowrank() -> Study:
 
 
 def lowrank_times() -> Study:
-    """What a batch costs the students of ``lowrank``: hardly trained, and to be run one at a time on an idle machine."""
+    """What a batch costs the students of ``lowrank``: hardly trained, to be run one at a time on an idle machine."""
     from gradbook.lowrank.students import EXPERIMENT, Configuration
 
     untrained = _STUDENT_SIZE | {"images": [128], "epochs": [1], "seed": range(2)}
