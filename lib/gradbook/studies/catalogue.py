@@ -137,9 +137,13 @@ def synthetic() -> Study:
     return Study("synthetic", EXPERIMENT, runs)
 
 
-_STUDENT_SIZE = {"dataset": ["cifar10"], "depth": [16], "width": [2], "batch_size": [128]}
-_STUDENT_BUDGETS = {
-    "family": [
+def lowrank() -> Study:
+    """Students on CIFAR-10: families at two budgets, with and without a teacher; then decay, cutout and shuffling."""
+    from gradbook.lowrank.students import EXPERIMENT, Configuration
+
+    size = {"depth": [16], "width": [2], "images": [10_000], "epochs": [10], "batch_size": [128]}
+    cifar = {"dataset": ["cifar10"], "cutout": [16], "seed": range(2)} | size
+    families = [
         "low_rank",
         "shuffle",
         "separable_hashed",
@@ -149,20 +153,11 @@ _STUDENT_BUDGETS = {
         "hashed",
         "cp",
         "bottleneck",
-    ],
-    "budget": [36_000, 56_000],
-}
-
-
-def lowrank() -> Study:
-    """Students on CIFAR-10: families at two budgets, with and without a teacher; then decay, cutout and shuffling."""
-    from gradbook.lowrank.students import EXPERIMENT, Configuration
-
-    cifar = _STUDENT_SIZE | {"cutout": [16], "images": [10_000], "epochs": [10], "seed": range(2)}
+    ]
     small, taught = {"budget": [36_000]}, {"beta": [1000]}
     runs = (
         *grid(Configuration, **cifar, family=["plain", "separable"], beta=[0, 1000]),
-        *grid(Configuration, **cifar, **_STUDENT_BUDGETS, beta=[1000, 0]),
+        *grid(Configuration, **cifar, family=families, budget=[36_000, 56_000], beta=[1000, 0]),
         *grid(Configuration, **cifar | small | taught, family=["low_rank", "acdc"], shared_decay=["full"]),
         *grid(Configuration, **cifar | small | {"cutout": [0]}, family=["separable_hashed"], beta=[0, 1000]),
         *grid(Configuration, **cifar | small | taught, family=["acdc"], order=["random", "none"]),
@@ -171,15 +166,11 @@ def lowrank() -> Study:
 
 
 def lowrank_times() -> Study:
-    """What a batch costs the students of ``lowrank``: hardly trained, to be run one at a time on an idle machine."""
-    from gradbook.lowrank.students import EXPERIMENT, Configuration
+    """What a batch costs each family's student at the budgets of ``lowrank``; to be run alone, with ``--workers 1``."""
+    from gradbook.lowrank.times import EXPERIMENT, Configuration
 
-    untrained = _STUDENT_SIZE | {"images": [128], "epochs": [1], "seed": range(2)}
-    runs = (
-        *grid(Configuration, **untrained, family=["plain", "separable"]),
-        *grid(Configuration, **untrained, **_STUDENT_BUDGETS),
-    )
-    return Study("lowrank_times", EXPERIMENT, runs)
+    network = {"dataset": ["cifar10"], "depth": [16], "width": [2]}
+    return Study("lowrank_times", EXPERIMENT, grid(Configuration, **network, budget=[36_000, 56_000], seed=range(2)))
 
 
 STUDIES: dict[str, Callable[[], Study]] = {
