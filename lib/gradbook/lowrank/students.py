@@ -2,8 +2,6 @@
 
 import hashlib
 import os
-import statistics
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -83,8 +81,8 @@ def run(configuration: Configuration, seeds: Sequence[int]) -> list[Record]:
     Returns:
         A record a seed. Metrics: ``test_loss``, ``held_out_loss`` (nats), ``test_accuracy``, ``held_out_accuracy`` (in
         [0, 1]; of the test images those that are no lossy copies, of the held-out ones all), ``parameters`` and
-        ``mult_adds`` of the student, its ``hyperparameter`` (0 where it has none), ``milliseconds`` that it
-        takes for a batch of 100 (the median of five), and ``teacher_accuracy`` on the test images.
+        ``mult_adds`` of the student, its ``hyperparameter`` (0 where it has none), and ``teacher_accuracy`` on the
+        test images.
         Curves, an entry an epoch: ``train_loss`` with all that is in it, ``train_accuracy``, on augmented images.
 
     Raises:
@@ -181,7 +179,6 @@ class Student:
         metrics = self.known | {
             "parameters": count.parameters(self.network),
             "mult_adds": count.mult_adds(self.network),
-            "milliseconds": _milliseconds(self.network, self.data.test[0][:100]),
         }
         for part in ("test", "held_out"):
             scores = _evaluate(self.learner, getattr(self.data, part))
@@ -192,16 +189,6 @@ class Student:
 
 def _evaluate(learner: "Learner", examples: tuple[np.ndarray, np.ndarray]) -> dict[str, float]:
     return learner.evaluate(*examples, batch_size=500, verbose=0, return_dict=True)
-
-
-def _milliseconds(student: "keras.Model", images: np.ndarray) -> float:
-    student.predict_on_batch(images)
-    seconds = []
-    for _ in range(5):
-        start = time.perf_counter()
-        student.predict_on_batch(images)
-        seconds.append(time.perf_counter() - start)
-    return 1000 * statistics.median(seconds)
 
 
 def _teacher(configuration: Configuration, data: Images) -> "tuple[keras.Model, dict[str, float]]":
