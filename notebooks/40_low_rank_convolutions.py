@@ -465,7 +465,8 @@ tried.assign(mean=tried.mean(axis=1)).round(1)
 plan = pd.DataFrame([one.model_dump() for one in catalogue.study("lowrank").configurations])
 study = results.load("lowrank")
 study = study.assign(error=100 * (1 - study.test_accuracy), taught=study.beta > 0)
-main = study[(study.cutout == 16) & (study.shared_decay == "compressed") & study["order"].isna()]
+usual = pd.Series({"cutout": 16, "shared_decay": "compressed", "learning_rate": 0.1})
+main = study[study[usual.index].eq(usual).all(axis=1) & study["order"].isna()]
 glue("planned", len(plan))
 glue("finished", len(study))
 glue("full_images", plan.images[0])
@@ -563,7 +564,7 @@ glue("small_budget", int(small))
 
 def ours(**fields):
     """Mean error, its standard deviation and the number of runs of one cell of the study."""
-    default = {"budget": small, "beta": 1000, "cutout": 16, "shared_decay": "compressed", "order": None}
+    default = {"budget": small, "beta": 1000, "order": None, **usual}
     rows = study
     for name, value in (default | fields).items():
         rows = rows[rows[name].isna() if value is None else rows[name] == value]
@@ -576,6 +577,7 @@ hashed, separable, acdc = ({"family": name} for name in ("hashed", "separable_ha
 rows = {
     "hashed, no teacher": [errors["full HashedNet from scratch (3x too small)"], *ours(**hashed, beta=0)],
     "hashed, teacher": [errors["full HashedNet student"], *ours(**hashed)],
+    "hashed, teacher, a tenth of the rate": [np.nan, *ours(**hashed, learning_rate=0.01)],
     "separable hashed, neither": [errors["SepHashedDecimate scratch"], *ours(**separable, beta=0, cutout=0)],
     "separable hashed, teacher": [errors["SepHashedDecimate distilled, no cutout"], *ours(**separable, cutout=0)],
     "separable hashed, and cutout": [errors["SepHashedDecimate distilled, cutout"], *ours(**separable)],

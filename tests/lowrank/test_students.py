@@ -34,10 +34,11 @@ def test_a_student_with_a_teacher_is_measured_and_repeatable(teachers):
     assert list(teachers.glob("*/state.json")) == [kept]
 
 
-def test_a_teacher_is_of_one_number_of_threads_and_one_version(teachers, monkeypatch):
+def test_a_teacher_is_of_one_number_of_threads_and_one_version_at_any_rate_of_the_student(teachers, monkeypatch):
     monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
     configuration = Configuration(beta=1000, epochs=1, images=10)
     students.run(configuration, [0])
+    students.run(configuration.model_copy(update={"learning_rate": 0.01}), [0])
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "1")
     students.run(configuration, [0])
     monkeypatch.setattr(students, "EXPERIMENT", replace(students.EXPERIMENT, version=0))

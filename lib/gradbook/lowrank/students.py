@@ -44,7 +44,8 @@ class Configuration(experiment.Configuration):
         shared_decay: "compressed" lowers the weight decay on shared weights by the share of parameters kept, "full"
             does not.
         images: training images used at most.
-        epochs, batch_size, learning_rate, cutout: of the protocol, which is the research log's otherwise.
+        epochs, batch_size, learning_rate, cutout: of the protocol, which is the research log's otherwise; a teacher's
+            learning rate is always the log's.
     """
 
     dataset: str = "digits"
@@ -197,8 +198,10 @@ def _teacher(configuration: Configuration, data: Images) -> "tuple[keras.Model, 
     More threads round in another order, and another version of the experiment elsewhere: each has a teacher of its own.
     """
     from gradbook.lowrank.distill import Learner
+    from gradbook.lowrank.protocol import PROTOCOLS
     from gradbook.lowrank.train import train
 
+    configuration = configuration.model_copy(update={"learning_rate": PROTOCOLS["wide_resnet"].learning_rate})
     student_only = {"family", "value", "budget", "order", "beta", "shared_decay", "seed"}
     threads = os.environ.get("TF_NUM_INTRAOP_THREADS", "all")
     shared = configuration.model_dump_json(exclude=student_only)

@@ -138,7 +138,7 @@ def synthetic() -> Study:
 
 
 def lowrank() -> Study:
-    """Students on CIFAR-10: families at two budgets, with and without a teacher; then decay, cutout and shuffling."""
+    """Students on CIFAR-10: families at two budgets, with and without a teacher; then decay, cutout, shuffle, rate."""
     from gradbook.lowrank.students import EXPERIMENT, Configuration
 
     size = {"depth": [16], "width": [2], "images": [10_000], "epochs": [10], "batch_size": [128]}
@@ -161,6 +161,7 @@ def lowrank() -> Study:
         *grid(Configuration, **cifar | small | taught, family=["low_rank", "acdc"], shared_decay=["full"]),
         *grid(Configuration, **cifar | small | {"cutout": [0]}, family=["separable_hashed"], beta=[0, 1000]),
         *grid(Configuration, **cifar | small | taught, family=["acdc"], order=["random", "none"]),
+        *grid(Configuration, **cifar | small | taught, family=["hashed"], learning_rate=[0.01]),
     )
     return Study("lowrank", EXPERIMENT, runs)
 

@@ -102,6 +102,7 @@ VIEWS = {
             "shared_decay": "shared decay",
             "cutout": "cutout",
             "order": "shuffle",
+            "learning_rate": "learning rate",
         },
         words={
             "budget": {None: "its own"},
