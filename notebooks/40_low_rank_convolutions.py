@@ -492,8 +492,8 @@ pd.concat({"milliseconds": times.round(1), "of the dense network's": shares.roun
 
 # %% [markdown]
 # A hashed student takes {glue:text}`time_hashed:.2f` times as long as the dense network, although it has less than a tenth of
-# its parameters; a low-rank one takes {glue:text}`time_low_rank:.2f` times as long. {numref}`fig-lowrank-errors` shows what
-# errors these times buy.
+# its parameters; a low-rank one takes {glue:text}`time_low_rank:.2f` times as long. The smaller shuffle student is the slower
+# of the two: it has two groups where the larger one has one. {numref}`fig-lowrank-errors` shows what errors these times buy.
 
 # %%
 small = plan.budget.min()
