@@ -477,7 +477,7 @@ glue("full_epochs", plan.epochs[0])
 # follow from the parameters. The study `lowrank_times` sends {glue:text}`time_batch` images through a student of each family
 # at either budget, one network after the other, {glue:text}`time_rounds` times over, so that whatever else the machine does
 # meets all of them alike. These are the medians; shares are taken within a run, for the machine is faster in some runs than
-# in others ({provenance}`lowrank_times`).
+# in others. {provenance}`lowrank_times`
 
 # %%
 timed = results.load("lowrank_times")
