@@ -78,7 +78,7 @@ def begin(learner: Learner, optimizer: keras.optimizers.Optimizer) -> None:
     """Compile a learner; one that was compiled with such an optimiser keeps its step, and its optimiser starts anew."""
     if learner.compiled and learner.optimizer.get_config() == optimizer.get_config():
         for variable in learner.optimizer.variables:
-            variable.assign(keras.ops.zeros_like(variable))
+            variable.assign(keras.ops.zeros(variable.shape, variable.dtype))
         return
     xla = False if keras.backend.backend() == "tensorflow" else "auto"  # on CPUs it makes convolutions far slower
     learner.compile(optimizer, jit_compile=xla)
