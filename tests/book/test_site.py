@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from bs4 import BeautifulSoup
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from gradbook.errors import InputError
 from gradbook.press import site
@@ -260,8 +260,7 @@ def test_the_search_finds_words_and_names_and_leads_to_them(page, address, words
     results.first.wait_for()
     assert any(found in link.get_attribute("href") for link in results.all())
     results.first.click()
-    page.locator("article").wait_for()
-    assert words.split()[0] in page.locator("article").inner_text().lower()
+    expect(page.locator("article")).to_contain_text(words.split()[0], ignore_case=True)
 
 
 def test_the_slider_of_every_player_moves_its_frame(page, address):
