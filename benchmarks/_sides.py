@@ -1,7 +1,6 @@
 """Sides that do the same work: first their numbers, then their time in turns and their memory apart."""
 
 import importlib
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import pandas as pd
 
-from gradbook.experiment import Stopwatch
+from gradbook.timing import Stopwatch, in_turns
 from gradbook.training import cores
 
 if TYPE_CHECKING:
@@ -103,19 +102,6 @@ def adam_step(optimizer: "torch.optim.Adam", number: int, epsilon: float) -> Non
     for group in optimizer.param_groups:
         group["eps"] = epsilon / (1 - group["betas"][1] ** (number + 1)) ** 0.5
     optimizer.step()
-
-
-def in_turns(loops: Mapping[str, Callable[[int], object]], rounds: int) -> dict[str, list[float]]:
-    """Milliseconds a round, after a first one that compiles; in turns, so that what else runs meets all alike."""
-    for loop in loops.values():
-        loop(0)
-    timed: dict[str, list[float]] = {name: [] for name in loops}
-    for number in range(rounds):
-        for name, loop in loops.items():
-            start = time.perf_counter()
-            loop(number)
-            timed[name].append(1e3 * (time.perf_counter() - start))
-    return timed
 
 
 def quartiles(values: np.ndarray | list[float]) -> str:

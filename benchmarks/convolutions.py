@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from benchmarks._sides import Side, in_turns, memory, quartiles
+from benchmarks._sides import Side, memory, quartiles
 from gradbook.lowrank.convs import FAMILIES, substitute
 from gradbook.seeds import generator, set_seed
+from gradbook.timing import in_turns
 
 IMAGES, SIZE, CHANNELS, TAPS, ROUNDS = 32, 16, 128, 3, 30
 HYPERPARAMETERS = {

@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from benchmarks._sides import in_turns, quartiles
+from benchmarks._sides import quartiles
 from gradbook.auxiliary import Rule, Scope
 from gradbook.auxiliary.rules import censor
 from gradbook.auxiliary.two_headed import gradients
 from gradbook.seeds import generator, set_seed
+from gradbook.timing import in_turns
 
 WIDTHS, BATCH, RATE, ROUNDS = (2048, 1600, 1200), 256, 1e-3, 60
 ONE, BOTH = "one task", "both, added"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks import _sides
-from benchmarks._sides import Side, Together, agree, in_turns, present
+from benchmarks._sides import Side, Together, agree, present
 
 
 class Walk:
@@ -35,13 +35,6 @@ def test_sides_that_do_not_move_or_are_not_numbers_are_refused():
 def test_a_side_whose_package_is_missing_takes_no_part():
     sides = {"there": Side(Walk), "missing": Side(Walk, needs="no_such_package")}
     assert list(present(sides)) == ["there"]
-
-
-def test_rounds_alternate_after_one_that_compiles():
-    seen = []
-    timed = in_turns({name: lambda number, name=name: seen.append((name, number)) for name in "ab"}, rounds=2)
-    assert seen == [("a", 0), ("b", 0), ("a", 0), ("b", 0), ("a", 1), ("b", 1)]
-    assert [len(values) for values in timed.values()] == [2, 2]
 
 
 def test_seeds_together_each_make_the_round():

@@ -1,11 +1,7 @@
 """What every experiment of the book is: a frozen configuration, one function, and a record of plain data."""
 
-import resource
-import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -59,30 +55,3 @@ class Experiment:
     configuration: type[Configuration]
     run: Callable[[Any, Sequence[int]], list[Record]]
     stack: int = 1
-
-
-class Stopwatch:
-    """Measures a block: ``with Stopwatch() as watch: …``, then ``watch.seconds`` and ``watch.peak_memory``."""
-
-    def __enter__(self) -> "Stopwatch":
-        self._start = time.perf_counter()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.seconds = time.perf_counter() - self._start
-        self.peak_memory = peak_memory(resource.RUSAGE_SELF)
-
-
-def peak_memory(who: int) -> int:
-    """Highest resident memory so far, in bytes.
-
-    Args:
-        who: ``resource.RUSAGE_SELF`` for this process, ``resource.RUSAGE_CHILDREN`` for the largest that it started
-            and that has ended.
-    """
-    status = Path("/proc/self/status")
-    if who == resource.RUSAGE_SELF and status.exists():  # Linux counts to a process what its parent had when it began
-        (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
-        return int(line.split()[1]) * 1024
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(who).ru_maxrss * unit

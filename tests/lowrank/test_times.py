@@ -3,6 +3,7 @@
 from functools import partial
 from statistics import median
 
+import numpy as np
 import pytest
 
 from gradbook.errors import InputError
@@ -10,6 +11,7 @@ from gradbook.lowrank import count, times
 from gradbook.lowrank.convs import FAMILIES
 from gradbook.lowrank.networks import wide_resnet
 from gradbook.lowrank.times import Configuration
+from gradbook.seeds import generator
 from gradbook.studies.catalogue import study
 
 
@@ -32,23 +34,16 @@ def test_networks_have_the_budget_or_no_hyperparameter_to_meet_it_with():
             assert count.parameters(network) == pytest.approx(20_000, rel=0.02)
 
 
-def test_networks_take_turns_after_one_that_is_not_counted():
-    calls = []
-
-    class Network:
-        def __init__(self, name):
-            self.name = name
-
-        def predict_on_batch(self, images):
-            calls.append((self.name, images))
-
-    taken = times.in_turns({name: Network(name) for name in "ab"}, "images", rounds=2)
-    assert calls == [(name, "images") for name in "ababab"]
-    assert {name: len(values) for name, values in taken.items()} == {"a": 2, "b": 2}
+def test_a_pass_takes_the_images_through_its_own_network():
+    networks = {name: wide_resnet(10, 1, 10, shape=(8, 8, 1)) for name in "ab"}
+    images = generator(0, "images").random((5, 8, 8, 1), dtype=np.float32)
+    for name, one in times.passes(networks, images).items():
+        np.testing.assert_array_equal(one(0), networks[name].predict_on_batch(images))
+    assert not np.array_equal(*(network.predict_on_batch(images) for network in networks.values()))
 
 
 def test_texts_are_refused():
-    with pytest.raises(InputError, match="dataset must hold images; 'reviews-toy' holds none"):
+    with pytest.raises(InputError, match="'reviews-toy' holds no images"):
         times.run(Configuration(dataset="reviews-toy"), [0])
 
 

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from gradbook.errors import RunError
+from gradbook.errors import InputError, RunError
 from gradbook.published import load
 from gradbook.studies.catalogue import study
 from gradbook.synthetic import MODES
@@ -28,6 +28,11 @@ def test_a_run_measures_every_seed():
 def test_a_run_whose_loss_is_lost_is_named():
     with pytest.raises(RunError, match=r"loss became (nan|inf) in seed 0"):
         EXPERIMENT.run(Configuration(**SMALL, depth=1, learning_rate=1e30), [0])
+
+
+def test_reviews_are_refused():
+    with pytest.raises(InputError, match="'reviews-toy' holds no images"):
+        EXPERIMENT.run(Configuration(dataset="reviews-toy"), [0])
 
 
 def test_a_convolutional_network_runs_too():

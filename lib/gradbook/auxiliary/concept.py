@@ -13,8 +13,9 @@ from gradbook.auxiliary import Rule, Scope
 from gradbook.data import load
 from gradbook.data.dataset import Dataset
 from gradbook.errors import InputError
-from gradbook.experiment import Experiment, Record, Stopwatch
+from gradbook.experiment import Experiment, Record
 from gradbook.seeds import generator, set_seed
+from gradbook.timing import Stopwatch
 from gradbook.training import evaluator, order, require_finite
 
 if TYPE_CHECKING:
@@ -76,9 +77,8 @@ def pair(dataset: Dataset, classes: tuple[int, int], part: Literal["train", "tes
     Raises:
         InputError: a dataset without images, or a class that it does not have.
     """
+    dataset.require_images()
     images, labels = getattr(dataset, f"x_{part}"), getattr(dataset, f"y_{part}")
-    if not isinstance(images, np.ndarray):
-        raise InputError(f"dataset {dataset.name!r} holds no images; this experiment trains on images of two classes.")
     for name in classes:
         if name not in labels:
             raise InputError(f"class {name} does not occur in {dataset.name}; its classes are 0 to {labels.max()}.")

@@ -15,8 +15,9 @@ from gradbook.auxiliary import Rule
 from gradbook.data import load
 from gradbook.data.dataset import Reviews
 from gradbook.errors import InputError
-from gradbook.experiment import Experiment, Record, Stopwatch
+from gradbook.experiment import Experiment, Record
 from gradbook.seeds import generator, set_seed
+from gradbook.timing import Stopwatch
 from gradbook.training import require_finite
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from gradbook import experiment
 from gradbook.auxiliary import Rule, Scope, concept
 from gradbook.data import load
 from gradbook.errors import InputError, unknown
-from gradbook.experiment import Experiment, Record, Stopwatch
+from gradbook.experiment import Experiment, Record
 from gradbook.seeds import generator, set_seed
+from gradbook.timing import Stopwatch
 from gradbook.training import evaluator, order, require_finite
 
 if TYPE_CHECKING:
@@ -70,9 +71,7 @@ def images(dataset: str) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], str]:
     Raises:
         InputError: the dataset holds no images.
     """
-    data = load(dataset)
-    if not isinstance(data.x_train, np.ndarray):
-        raise InputError(f"dataset {dataset!r} holds no images; this experiment trains on images of classes.")
+    data = load(dataset).require_images()
     x, y = np.concatenate([data.x_train, data.x_test]), np.concatenate([data.y_train, data.y_test])
     return x, y, data.classes, data.identity
 

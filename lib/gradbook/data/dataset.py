@@ -123,6 +123,16 @@ class Dataset:
         """What a run's record says about its data: "name:sha256"."""
         return f"{self.name}:{self.checksum}"
 
+    def require_images(self) -> "Dataset":
+        """The dataset itself, if it is one of images.
+
+        Raises:
+            InputError: it holds reviews.
+        """
+        if not isinstance(self.x_train, np.ndarray):
+            raise InputError(f"dataset {self.name!r} holds no images; this experiment trains on images.")
+        return self
+
 
 def scaled(images: np.ndarray) -> np.ndarray:
     """Images from grey levels 0–255 (uint8) to float32 in [0, 1], with a last axis for channels where there is none."""

@@ -12,11 +12,12 @@ from pydantic import Field
 from scipy import stats
 
 from gradbook import data, experiment
-from gradbook.experiment import Experiment, Record, Stopwatch
+from gradbook.experiment import Experiment, Record
 from gradbook.gradnets import Layer
 from gradbook.gradnets.gates import Constant, Linear, Schedule
 from gradbook.gradnets.stack import dropout, hidden_layers
 from gradbook.seeds import generator
+from gradbook.timing import Stopwatch
 from gradbook.training import cores, require_finite
 
 CALL = 50

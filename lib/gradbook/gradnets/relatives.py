@@ -9,7 +9,7 @@ from keras.layers import Conv2D, Dense, Flatten, ReLU
 from pydantic import Field
 
 from gradbook import data, experiment
-from gradbook.experiment import Experiment, Record, Stopwatch
+from gradbook.experiment import Experiment, Record
 from gradbook.gradnets.gates import Linear
 from gradbook.gradnets.layers import (
     Gate,
@@ -23,6 +23,7 @@ from gradbook.gradnets.layers import (
 )
 from gradbook.gradnets.optimizers import GradualOptimizer
 from gradbook.seeds import set_seed
+from gradbook.timing import Stopwatch
 from gradbook.training import finite_loss
 
 Relative = Literal["relu", "dropout", "batch_normalization", "depth", "pooling", "sampling", "optimizer"]

@@ -13,10 +13,10 @@ from pydantic import Field, model_validator
 from gradbook import experiment
 from gradbook.data import load, root
 from gradbook.data.cache import alone_in
-from gradbook.errors import InputError
-from gradbook.experiment import Experiment, Record, Stopwatch
+from gradbook.experiment import Experiment, Record
 from gradbook.lowrank import FamilyName
 from gradbook.seeds import generator, set_seed
+from gradbook.timing import Stopwatch
 from gradbook.training import require_finite
 
 if TYPE_CHECKING:
@@ -102,9 +102,7 @@ class Images:
     """What the experiment trains and measures on, standardised channel by channel."""
 
     def __init__(self, configuration: Configuration):
-        dataset = load(configuration.dataset)
-        if not isinstance(dataset.x_train, np.ndarray):
-            raise InputError(f"dataset must hold images; {dataset.name!r} holds none.")
+        dataset = load(configuration.dataset).require_images()
         order = generator(0, "held out").permutation(len(dataset.y_train))
         held_out, kept = np.split(order, [round(HELD_OUT * len(order))])
         kept = kept[: configuration.images]

@@ -1,6 +1,5 @@
 """How long students take: a network of every family at one budget, timed in turns."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -13,8 +12,9 @@ from pydantic import Field
 from gradbook import experiment
 from gradbook.data import load
 from gradbook.errors import InputError
-from gradbook.experiment import Experiment, Record, Stopwatch
+from gradbook.experiment import Experiment, Record
 from gradbook.seeds import set_seed
+from gradbook.timing import Stopwatch, in_turns
 
 if TYPE_CHECKING:
     import keras
@@ -55,14 +55,12 @@ def run(configuration: Configuration, seeds: Sequence[int]) -> list[Record]:
 def _record(configuration: Configuration, seed: int) -> Record:
     from gradbook.lowrank.networks import wide_resnet
 
-    c, dataset = configuration, load(configuration.dataset)
-    if not isinstance(dataset.x_test, np.ndarray):
-        raise InputError(f"dataset must hold images; {dataset.name!r} holds none.")
+    c, dataset = configuration, load(configuration.dataset).require_images()
     images = dataset.x_test[: c.batch_size]
     with Stopwatch() as watch:
         set_seed(seed)
         build = partial(wide_resnet, c.depth, c.width, len(dataset.classes), shape=images.shape[1:])
-        taken = in_turns(networks(build, c.budget), images, c.rounds)
+        taken = in_turns(passes(networks(build, c.budget), images), c.rounds)
     curves = {f"{family}_milliseconds": values for family, values in taken.items()}
     metrics = {name: median(values) for name, values in curves.items()}
     return Record(metrics, curves, watch.seconds, watch.peak_memory, dataset.identity)
@@ -80,17 +78,11 @@ def networks(build: "Callable[..., keras.Model]", budget: int) -> "dict[str, ker
     return {name: build(convolution=convolution) for name, convolution in convolutions.items()}
 
 
-def in_turns(networks: "Mapping[str, keras.Model]", images: np.ndarray, rounds: int) -> dict[str, list[float]]:
-    """Milliseconds that the images take through each network, a number a round, after a first one that compiles."""
-    taken: dict[str, list[float]] = {name: [] for name in networks}
-    for network in networks.values():
-        network.predict_on_batch(images)
-    for _ in range(rounds):
-        for name, network in networks.items():
-            start = time.perf_counter()
-            network.predict_on_batch(images)
-            taken[name].append(1000 * (time.perf_counter() - start))
-    return taken
+def passes(networks: "Mapping[str, keras.Model]", images: np.ndarray) -> dict[str, Callable[[int], np.ndarray]]:
+    """What takes the images through each network, as one compiled batch."""
+    return {
+        name: lambda number, network=network: network.predict_on_batch(images) for name, network in networks.items()
+    }
 
 
 EXPERIMENT = Experiment("lowrank_times", 1, Configuration, run)

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from gradbook.errors import RunError
-from gradbook.experiment import peak_memory
 from gradbook.press import fingerprint
 from gradbook.press.chapters import QUICK, Chapter, profile_parameters, typed_parameters
 from gradbook.press.files import digest, write_json
 from gradbook.provenance import origin
+from gradbook.timing import peak_memory
 
 CELL_TIME_LIMIT = 900
 """Seconds after which a cell of a twin counts as hanging; a chapter's own limit is a minute for the whole page."""

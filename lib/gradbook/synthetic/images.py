@@ -8,9 +8,10 @@ import numpy as np
 from pydantic import Field
 
 from gradbook import data, experiment
-from gradbook.experiment import Experiment, Record, Stopwatch
+from gradbook.experiment import Experiment, Record
 from gradbook.synthetic import Target
 from gradbook.synthetic.policy import Policy, modes
+from gradbook.timing import Stopwatch
 from gradbook.training import require_finite
 
 if TYPE_CHECKING:
@@ -71,10 +72,14 @@ def at(study: "DataFrame", **fields: object) -> "DataFrame":
 
 
 def images(name: str, *, flat: bool) -> "tuple[Data, str]":
-    """A dataset with one-hot labels, its images as vectors or as maps, and its identity."""
+    """A dataset with one-hot labels, its images as vectors or as maps, and its identity.
+
+    Raises:
+        InputError: the dataset holds no images.
+    """
     from gradbook.synthetic.training import Data
 
-    source = data.load(name)
+    source = data.load(name).require_images()
     one_hot = np.eye(len(source.classes), dtype=np.float32)
     x_train, x_test = (x.reshape(len(x), -1) if flat else x for x in (source.x_train, source.x_test))
     return Data(x_train, one_hot[source.y_train], x_test, one_hot[source.y_test]), source.identity
