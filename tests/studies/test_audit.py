@@ -155,3 +155,8 @@ def test_the_committed_ledger_is_what_the_claims_and_the_results_give():
     committed, now = ledger.load(), compute()
     assert ledger.changed(committed, now) == [], "gradbook ledger --write renews the ledger"
     pd.testing.assert_frame_equal(committed, now, rtol=1e-5, atol=1e-9)
+
+
+def test_every_claim_that_is_tested_on_runs_is_planned_enough_of_them():
+    planned = compute().planned.dropna()
+    assert len(planned) > 40 and planned.min() >= audit.LEAST
