@@ -260,7 +260,8 @@ def test_the_search_finds_words_and_names_and_leads_to_them(page, address, words
     results.first.wait_for()
     assert any(found in link.get_attribute("href") for link in results.all())
     results.first.click()
-    expect(page.locator("article")).to_contain_text(words.split()[0], ignore_case=True, timeout=30_000)
+    article = expect(page.locator("article"))
+    article.to_contain_text(words.split()[0], ignore_case=True, use_inner_text=True, timeout=30_000)
 
 
 def test_the_slider_of_every_player_moves_its_frame(page, address):

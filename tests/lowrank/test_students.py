@@ -81,7 +81,9 @@ def test_texts_are_refused():
 
 def test_the_study_compares_every_family_at_equal_budgets():
     runs = study("lowrank").configurations
-    cells = {(one.family, one.budget, one.beta > 0, one.seed) for one in runs if one.cutout and one.order is None}
-    families = {family for family, budget, *_ in cells if budget}
+    runs = [one for one in runs if one.budget and one.cutout and one.order is None]
+    cells = {(one.family, one.budget, one.beta > 0, one.seed) for one in runs}
+    families = {family for family, *_ in cells}
     assert len(families) == 9
-    assert {*product(families, [36_000, 56_000], [False, True], range(2))} <= cells
+    third = {("acdc", 36_000, True, 2)}  # beside which other shuffles stand
+    assert cells == {*product(families, [36_000, 56_000], [False, True], range(2))} | third
