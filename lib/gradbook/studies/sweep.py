@@ -8,6 +8,7 @@ import traceback
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from operator import itemgetter
 from pathlib import Path
 
 import dask
@@ -27,13 +28,15 @@ DASHBOARD = "127.0.0.1:8787"
 PACE = 0.2  # seconds between two transactions: how much of the latest work a power cut may cost
 
 # One run at a time on a worker, so that a run that kills its worker takes no other with it; two attempts before a run
-# is suspected. A worker is restarted when it outgrows its share of the memory, never paused half-way.
+# is suspected. A worker is restarted when it outgrows its share of the memory, never paused half-way. Dask's profiler
+# would look at each worker a hundred times a second.
 DASK = {
     "distributed.scheduler.worker-saturation": 1.0,
     "distributed.scheduler.allowed-failures": 1,
     "distributed.worker.memory.target": False,
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.pause": False,
+    "distributed.worker.profile.enabled": False,
 }
 # Ctrl-C reaches a terminal's whole process group: workers leave it to the client, which then closes them. What
 # TensorFlow writes to the terminal from below Python, whatever it is told, goes to a file.
@@ -150,11 +153,13 @@ def _failures(group: Iterable[Configuration], error: str, where: dict) -> list[O
 
 
 def _stacks(study: Study, names: Iterable[str]) -> list[list[Configuration]]:
+    """Seeds that run together: first one stack of every cell, so that a sweep stopped half-way has all of them."""
     size, cells = study.experiment.stack, {}
     for name in names:
         configuration = study.runs[name]
         cells.setdefault(key(study.experiment, seedless(configuration)), []).append(configuration)
-    return [runs[start : start + size] for runs in cells.values() for start in range(0, len(runs), size)]
+    stacks = [(start, runs[start : start + size]) for runs in cells.values() for start in range(0, len(runs), size)]
+    return [stack for _, stack in sorted(stacks, key=itemgetter(0))]
 
 
 @contextmanager
