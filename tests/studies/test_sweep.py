@@ -131,6 +131,12 @@ def test_seeds_run_in_stacks_and_a_seed_that_breaks_its_stack_is_found_by_a_retr
     assert [study.runs[key].seed for key in now.failed] == [1, 1]
 
 
+def test_a_sweep_begins_with_a_seed_of_every_cell(cluster, store, log, tmp_path):
+    runs = grid(Sample, size=range(4), pause=[0.2], log=[str(log)], seed=range(2))
+    sweep(Study("samples", SAMPLES, runs), store, scheduler=cluster, folder=tmp_path)
+    assert {(one.size, one.seed) for one in executions(log)[:4]} == {(size, 0) for size in range(4)}
+
+
 def test_a_run_that_kills_every_worker_is_recorded_and_the_others_go_on(cluster, store, log, tmp_path):
     runs = grid(Sample, size=range(6), log=[str(log)]) + grid(Sample, size=[9], does=["die"], log=[str(log)])
     study = Study("samples", SAMPLES, runs[-1:] + runs[:-1])
