@@ -244,7 +244,7 @@ def test_a_clock_that_jumps_back_disturbs_nothing(client, store, log, tmp_path):
 
 
 def test_a_scheduler_that_dies_stops_the_sweep_and_keeps_what_was_recorded(store, log, tmp_path):
-    study, file = samples(200, log=log, pause=0.05), tmp_path / "scheduler.json"
+    study, file = samples(200, log=log, pause=0.5), tmp_path / "scheduler.json"
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": os.environ | {"PYTHONPATH": str(HERE)}}
     run = [sys.executable, "-m", "dask"]
     scheduler = subprocess.Popen([*run, "scheduler", "--host", "127.0.0.1:0", "--scheduler-file", file], **quiet)
