@@ -1,6 +1,7 @@
 """Experiments that cost nothing and misbehave on request, importable by the workers of a sweep."""
 
 import os
+import random
 import signal
 import time
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ class Sample(Configuration):
     """What a sample does: how it behaves, how long it takes, and the file in which it notes its executions."""
 
     size: float = 1.0
-    does: Literal["finish", "raise", "die", "break the stack"] = "finish"
+    does: Literal["finish", "raise", "die", "break the stack", "draw"] = "finish"
     pause: float = 0.0
     log: str = ""
 
@@ -38,11 +39,14 @@ def run(configuration: Sample, seeds: Sequence[int]) -> list[Record]:
             for seed in seeds:
                 log.write(f"{configuration.size} {seed} {os.getpid()} {len(seeds)} {time.time()}\n")
     os.write(2, b"a library below Python says something\n")
+    random.seed(0)
     time.sleep(configuration.pause)
     if configuration.does == "raise" or (configuration.does == "break the stack" and 1 in seeds):
         raise ValueError(f"no sample of size {configuration.size}")
     if configuration.does == "die":
         os.kill(os.getpid(), signal.SIGKILL)
+    if configuration.does == "draw":
+        return [Record({"drawn": random.random()}) for _ in seeds]
     return [measured(configuration.size, seed) for seed in seeds]
 
 

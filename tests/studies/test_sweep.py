@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -99,6 +100,13 @@ def test_every_run_is_executed_once_and_recorded_exactly(cluster, store, log, tm
     for key, seed, record, origin in store.records(SAMPLES):
         assert record == measured(study.runs[key].size, seed)
         assert set(origin) == {"commit", "dirty", "libraries", "machine"}
+
+
+def test_nobody_else_draws_from_the_random_numbers_that_a_run_has_seeded(cluster, store, tmp_path):
+    study = Study("samples", SAMPLES, grid(Sample, size=range(4), does=["draw"], pause=[3]))
+    sweep(study, store, scheduler=cluster, folder=tmp_path)
+    drawn = {record.metrics["drawn"] for _, _, record, _ in store.records(SAMPLES)}
+    assert drawn == {random.Random(0).random()}
 
 
 def test_a_run_that_fails_is_recorded_with_its_error_and_tried_again_only_if_told(cluster, store, log, tmp_path):

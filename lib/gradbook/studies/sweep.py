@@ -2,6 +2,7 @@
 
 import logging
 import os
+import random
 import sys
 import time
 import traceback
@@ -12,6 +13,7 @@ from operator import itemgetter
 from pathlib import Path
 
 import dask
+import dask.sizeof
 from dask.system import CPU_COUNT
 from distributed import CancelledError, Client, KilledWorker, LocalCluster, as_completed
 from tqdm import tqdm
@@ -126,6 +128,7 @@ def _outcomes(
 
 def execute(group: Sequence[Configuration], experiment: Experiment) -> list[Outcome]:
     """On a worker: run the seeds of one cell as a stack; an exception becomes the error of each."""
+    dask.sizeof.random = random.Random()  # or Dask, in another thread, draws from the numbers that a run has seeded
     try:
         records = experiment.run(group[0], [configuration.seed for configuration in group])
         for record in records:
