@@ -458,10 +458,9 @@ tried.assign(mean=tried.mean(axis=1)).round(1)
 #
 # The counts above are at full scale: they cost nothing. Trainings are not. The study `lowrank` trains a WRN-16-2 and its
 # students on {glue:text}`full_images:,` images of CIFAR-10 for {glue:text}`full_epochs` epochs, every family at two
-# budgets, with and without a teacher: {glue:text}`planned` runs, of which {glue:text}`finished` are in. Processors round
-# differently, so that each machine that took part trained a teacher of its own; they know between
-# {glue:text}`teacher_least:.1f` and {glue:text}`teacher_most:.1f` % of the test images. Published students are of a WRN-28-10
-# and saw all images 200 times; they stand beside ours, not against them.
+# budgets, with and without a teacher: {glue:text}`planned` runs, of which {glue:text}`finished` are in. Each machine that took
+# part trained a teacher of its own; they know between {glue:text}`teacher_least:.1f` and {glue:text}`teacher_most:.1f` % of the
+# test images. Published students are of a WRN-28-10 and saw all images 200 times; they stand beside ours, not against them.
 
 # %%
 plan = pd.DataFrame([one.model_dump() for one in catalogue.study("lowrank").configurations])
@@ -651,6 +650,8 @@ held_out.pivot_table(**pivot).round(1).astype(object).fillna("")
 #
 # - **Trainings.** Of {glue:text}`planned` runs at full scale {glue:text}`finished` are in, at a size that two processor
 #   cores finish. Nothing was trained at the log's own size, and nothing on ImageNet.
+# - **Equal seeds** are equal orders of the images, and equal initial weights only in runs that were made after
+#   {doc}`a fault of our sweeps was found </book/trust>`. The others are independent draws all the same.
 # - **A hashed student with a teacher** failed in our study from its first epoch on, with either seed: it errs on
 #   {glue:text}`hashed_failed:.0f` % of the images. The rate is part of it: a tenth of the protocol's leaves
 #   {glue:text}`hashed_slow:.0f` %. Without a teacher, at the full rate, it is {glue:text}`hashed_untaught:.0f` %, so that a

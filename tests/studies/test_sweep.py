@@ -103,7 +103,7 @@ def test_every_run_is_executed_once_and_recorded_exactly(cluster, store, log, tm
 
 
 def test_nobody_else_draws_from_the_random_numbers_that_a_run_has_seeded(cluster, store, tmp_path):
-    study = Study("samples", SAMPLES, grid(Sample, size=range(4), does=["draw"], pause=[3]))
+    study = Study("samples", SAMPLES, grid(Sample, size=range(2), does=["draw"], pause=[2]))
     sweep(study, store, scheduler=cluster, folder=tmp_path)
     drawn = {record.metrics["drawn"] for _, _, record, _ in store.records(SAMPLES)}
     assert drawn == {random.Random(0).random()}
