@@ -72,7 +72,7 @@ class Batches(keras.utils.PyDataset):
     """
 
     def __init__(self, images: np.ndarray, labels: np.ndarray, protocol: Protocol, seed: int):
-        super().__init__()
+        super().__init__(workers=2)  # with one, tf.data tunes itself in a thread whose end an epoch may wait for
         self.images, self.labels, self.protocol, self.seed = images, labels, protocol, seed
         self.black = images.min(axis=(0, 1, 2))
         self.start(0)
