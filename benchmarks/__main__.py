@@ -16,8 +16,8 @@ import pandas as pd
 
 import benchmarks
 from gradbook.errors import unknown
-from gradbook.press.files import checkout, write_json
-from gradbook.press.speeds import FOLDER
+from gradbook.press.checkout import checkout, write_json
+from gradbook.press.sphinx.speeds import FOLDER
 from gradbook.provenance import origin
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 import tensorflow as tf
 
 from benchmarks._sides import Side, Together, adam_step, agree, compare
-from gradbook.gradnets.mnist import Configuration, batches, initial, program, random_bits, tensors
+from gradbook.experiments.gradnets import Configuration, batches, initial, program, random_bits, tensors
 from gradbook.seeds import generator
 
 CONFIGURATION = Configuration(dataset="mnist")

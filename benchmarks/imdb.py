@@ -13,7 +13,7 @@ import pandas as pd
 import tensorflow as tf
 
 from benchmarks._sides import Side, adam_step, agree, compare
-from gradbook.auxiliary.imdb import Classifier, Configuration, Examples, Training, examples
+from gradbook.experiments.imdb import Classifier, Configuration, Examples, Training, examples
 
 CONFIGURATION = Configuration(dataset="imdb", rule="projection", weight=100, alpha=0.01)
 DECAY = CONFIGURATION.learning_rate * CONFIGURATION.weight

@@ -14,9 +14,9 @@ import tensorflow as tf
 
 from benchmarks._sides import Side, agree, compare
 from gradbook.auxiliary import two_headed
-from gradbook.auxiliary.pairs import network
 from gradbook.auxiliary.resnet import ToOnePixel
 from gradbook.auxiliary.two_headed import TwoHeaded
+from gradbook.experiments.pairs import network
 from gradbook.seeds import generator, set_seed
 
 SHAPE, LEARNING_RATE, IMAGES, CHECKED, ROUNDS = (64, 64, 3), 5e-6, 5, 3, 40

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from gradbook.press.chapters import find_chapters
-from gradbook.press.files import checkout
+from gradbook.press.checkout import checkout
 
 COMMAND = Path(sys.executable).parent / "gradbook"
 

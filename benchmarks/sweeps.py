@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from gradbook.auxiliary import imdb
-from gradbook.experiment import Configuration, Experiment, Record
+from gradbook.experiments import imdb
+from gradbook.studies.experiment import Configuration, Experiment, Record
 from gradbook.studies.store import Store
 from gradbook.studies.study import Study, grid
 from gradbook.studies.sweep import sweep

@@ -17,11 +17,11 @@ import pandas as pd
 import tensorflow as tf
 
 from benchmarks._sides import Side, Together, adam_step, agree, compare
+from gradbook.experiments.synthetic import images, network
 from gradbook.seeds import generator
 from gradbook.synthetic.chain import Chain
-from gradbook.synthetic.images import images, network
 from gradbook.synthetic.optimizers import GradientDescent
-from gradbook.synthetic.policy import Policy
+from gradbook.synthetic.settings import Policy
 from gradbook.synthetic.step import Choices, Form
 from gradbook.synthetic.training import Data, advance_many
 from gradbook.training import order

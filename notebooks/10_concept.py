@@ -62,8 +62,9 @@ from matplotlib.animation import FuncAnimation
 from scipy import stats
 
 from gradbook import plots, published
-from gradbook.auxiliary import RULES, censor, concept, cosine, rules, two_headed
+from gradbook.auxiliary import RULES, censor, cosine, rules, two_headed
 from gradbook.auxiliary.toy import LINE, PLANE, cosines, descend
+from gradbook.experiments import concept
 from gradbook.notebook import glue, player, source
 from gradbook.seeds import generator
 from gradbook.studies import results

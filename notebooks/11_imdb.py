@@ -61,9 +61,10 @@ import tensorflow as tf
 from scipy.stats import permutation_test
 
 from gradbook import plots, published
-from gradbook.auxiliary import RULES, imdb
+from gradbook.auxiliary import RULES
 from gradbook.auxiliary.decay import CensoredDecay
 from gradbook.auxiliary.toy import Loss, Problem, bowl, descend
+from gradbook.experiments import imdb
 from gradbook.notebook import glue, source
 from gradbook.studies import results
 

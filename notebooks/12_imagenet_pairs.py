@@ -69,7 +69,8 @@ import pandas as pd
 from scipy.stats import permutation_test
 
 from gradbook import plots, published
-from gradbook.auxiliary import pairs, two_headed
+from gradbook.auxiliary import two_headed
+from gradbook.experiments import pairs
 from gradbook.notebook import glue, source
 from gradbook.seeds import generator, set_seed
 from gradbook.studies import results

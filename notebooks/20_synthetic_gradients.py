@@ -67,11 +67,12 @@ import pandas as pd
 import tensorflow as tf
 
 from gradbook import plots, published
+from gradbook.experiments import catalogue
+from gradbook.experiments import synthetic as experiment
 from gradbook.notebook import glue, source
 from gradbook.seeds import generator
-from gradbook.studies import catalogue, results
+from gradbook.studies import results
 from gradbook.synthetic import MODES, Data, Policy, linear, locking, messages, modes, recurrent, similarity, train
-from gradbook.synthetic import images as experiment
 from gradbook.synthetic import step as one_step
 
 plots.use_style()

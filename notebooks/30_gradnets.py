@@ -66,7 +66,8 @@ import tensorflow as tf
 from matplotlib.animation import FuncAnimation
 
 from gradbook import plots, published
-from gradbook.gradnets import Constant, Cosine, GradualReLU, Linear, Step, gradual_mlp, hidden_layers, mnist, stack
+from gradbook.experiments import gradnets as mnist
+from gradbook.gradnets import Constant, Cosine, GradualReLU, Linear, Step, gradual_mlp, hidden_layers, stack
 from gradbook.notebook import glue, player, source
 from gradbook.seeds import generator
 from gradbook.studies import results

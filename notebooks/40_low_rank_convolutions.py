@@ -69,14 +69,16 @@ from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 
 from gradbook import plots, published
 from gradbook.data import load
+from gradbook.experiments import catalogue
+from gradbook.experiments import lowrank as students
 from gradbook.lowrank import budget as budgets
-from gradbook.lowrank import convs, count, distill, students
+from gradbook.lowrank import convs, count, distill
 from gradbook.lowrank.convs import FAMILIES, ORDERS, substitute
 from gradbook.lowrank.networks import darts, mobilenet_v2, wide_resnet, wrn_50_2
 from gradbook.lowrank.protocol import PROTOCOLS, Protocol
 from gradbook.lowrank.train import train
 from gradbook.notebook import glue, source
-from gradbook.studies import catalogue, results
+from gradbook.studies import results
 
 plots.use_style()
 facts = published.load("40_low_rank_convolutions")

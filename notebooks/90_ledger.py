@@ -53,9 +53,11 @@ import numpy as np
 import pandas as pd
 
 from gradbook import plots
+from gradbook.claims import claim as claims
+from gradbook.claims import ledger
+from gradbook.claims import statistics as verdicts
 from gradbook.notebook import glue, source
 from gradbook.seeds import generator
-from gradbook.studies import claims, ledger, verdicts
 from gradbook.tables import narrowing, sentences
 
 plots.use_style()

@@ -33,7 +33,7 @@ chapter_names = click.argument("chapters", nargs=-1, metavar="[CHAPTER]...")
 def list_chapters() -> None:
     """Chapters: parameters with defaults, last execution here, whether the twin is current."""
     from gradbook.press.chapters import find_chapters
-    from gradbook.press.files import checkout
+    from gradbook.press.checkout import checkout
     from gradbook.press.status import cost, status_here
 
     root = checkout()
@@ -76,7 +76,7 @@ def execute(
 
     from gradbook.press import execute as press
     from gradbook.press.chapters import find_chapters
-    from gradbook.press.files import checkout, read_json
+    from gradbook.press.checkout import checkout, read_json
     from gradbook.press.status import cost, published_record
 
     root = checkout()
@@ -100,7 +100,7 @@ def execute(
 @click.option("--pdf", is_flag=True, help="Print the whole book in _build/book.pdf instead; needs Chromium.")
 def build(force: bool, pdf: bool) -> None:
     """Build the site in _build/html from the twins; any warning is an error."""
-    from gradbook.press.files import checkout
+    from gradbook.press.checkout import checkout
     from gradbook.press.pdf import print_book
     from gradbook.press.site import build
 
@@ -118,7 +118,7 @@ def serve(port: int, browser: bool) -> None:
     import webbrowser
 
     from gradbook.press import site
-    from gradbook.press.files import checkout
+    from gradbook.press.checkout import checkout
 
     with site.server(checkout(), port) as running:
         address = f"http://127.0.0.1:{running.server_port}/"
@@ -133,8 +133,8 @@ def serve(port: int, browser: bool) -> None:
 def compare(chapters: tuple[str, ...]) -> None:
     """Say how many twins are exactly as committed, and which outputs of the others differ."""
     from gradbook.press.chapters import find_chapters
+    from gradbook.press.checkout import checkout
     from gradbook.press.compare import report
-    from gradbook.press.files import checkout
 
     click.echo(report(find_chapters(checkout(), chapters)))
 
@@ -181,7 +181,7 @@ def repository(address: str) -> None:
     Example:
       gradbook repository https://github.com/ada/gradients
     """
-    from gradbook.press.files import checkout
+    from gradbook.press.checkout import checkout
     from gradbook.press.repository import move
 
     root = checkout()
@@ -282,8 +282,8 @@ def sweep(
       gradbook sweep concept --status
       gradbook sweep concept --retry-failed
     """
-    from gradbook.studies import catalogue
-    from gradbook.studies.standing import standing
+    from gradbook.experiments import catalogue
+    from gradbook.studies.status import standing
     from gradbook.studies.store import Store
 
     study = catalogue.study(name)
@@ -324,7 +324,8 @@ def results_group() -> None:
 @store_path
 def results_export(name: str, store_path: Path | None) -> None:
     """Add a study's finished runs to its files in book/results."""
-    from gradbook.studies import catalogue, results
+    from gradbook.experiments import catalogue
+    from gradbook.studies import results
     from gradbook.studies.store import Store
 
     with Store(store_path) as store:
@@ -348,8 +349,8 @@ def ledger(check: bool, write: bool, form: str) -> None:
       gradbook ledger --write          after results were exported or a claim was added
     """
     with _no_greetings():
-        from gradbook.studies import audit
-        from gradbook.studies import ledger as committed
+        from gradbook.claims import audit
+        from gradbook.claims import ledger as committed
 
         now = audit.compute()
     if check:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gradbook.press.chapters import find_chapters
-from gradbook.press.files import checkout
+from gradbook.press.checkout import checkout
 
 ROOT = checkout(Path(__file__))
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gradbook.press.files import checkout
+from gradbook.press.checkout import checkout
 
 PAGES = [page for page in sorted(checkout(Path(__file__)).glob("book/own_*.md")) if page.stem != "own_chapter"]
 

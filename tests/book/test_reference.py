@@ -8,8 +8,8 @@ from pkgutil import resolve_name
 import pytest
 
 from gradbook.errors import InputError
-from gradbook.press.crosswalk import crosswalk, labelled, place
-from gradbook.press.files import checkout
+from gradbook.press.checkout import checkout
+from gradbook.press.sphinx.crosswalk import crosswalk, labelled, place
 
 ROOT = checkout(Path(__file__))
 PAGES = "".join(page.read_text(encoding="utf-8") for page in ROOT.glob("book/reference/*.md"))

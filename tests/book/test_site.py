@@ -17,10 +17,10 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, 
 from gradbook.errors import InputError
 from gradbook.press import site
 from gradbook.press.chapters import find_chapters
-from gradbook.press.crosswalk import crosswalk, place
-from gradbook.press.files import checkout
+from gradbook.press.checkout import checkout
 from gradbook.press.pdf import UNFOLD_AND_LINK, chromium
 from gradbook.press.repository import current
+from gradbook.press.sphinx.crosswalk import crosswalk, place
 from gradbook.studies import results
 
 ROOT = checkout(Path(__file__))

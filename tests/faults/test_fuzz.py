@@ -8,10 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from gradbook.claims import audit
+from gradbook.claims import claim as claims
 from gradbook.errors import InputError
+from gradbook.experiments import catalogue
 from gradbook.press.chapters import find_chapters, profile_parameters, typed_parameters
-from gradbook.press.files import checkout
-from gradbook.studies import audit, catalogue, claims
+from gradbook.press.checkout import checkout
 from gradbook.untrusted import LARGEST, read_yaml
 
 few = settings(max_examples=20)

@@ -14,7 +14,7 @@ import gradbook.data as data
 from gradbook.files import whole
 from gradbook.lowrank.distill import Learner
 from gradbook.lowrank.train import Checkpoint
-from gradbook.press.files import read_json, write_json
+from gradbook.press.checkout import read_json, write_json
 from gradbook.studies import results
 from gradbook.studies.store import Outcome, Store
 from gradbook.studies.study import Study, grid

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from gradbook.errors import InputError
-from gradbook.press.crosswalk import place
-from gradbook.press.faults import faults
-from gradbook.press.files import checkout
+from gradbook.press.checkout import checkout
+from gradbook.press.sphinx.crosswalk import place
+from gradbook.press.sphinx.faults import faults
 
 ROOT = checkout(Path(__file__))
 

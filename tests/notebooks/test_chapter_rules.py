@@ -11,7 +11,7 @@ import pytest
 from nbformat import NotebookNode
 
 from gradbook.press.chapters import Chapter, find_chapters
-from gradbook.press.files import checkout
+from gradbook.press.checkout import checkout
 from gradbook.press.repository import current
 
 ROOT = checkout(Path(__file__))

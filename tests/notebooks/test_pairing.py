@@ -6,7 +6,7 @@ import nbformat
 import pytest
 
 from gradbook.press.chapters import find_chapters
-from gradbook.press.files import checkout
+from gradbook.press.checkout import checkout
 from gradbook.press.twin import from_source
 
 ROOT = checkout(Path(__file__))

@@ -12,7 +12,7 @@ import nbformat
 import pytest
 
 from gradbook.press.chapters import find_chapters
-from gradbook.press.files import checkout
+from gradbook.press.checkout import checkout
 from gradbook.press.repository import current
 
 SITE_PACKAGES = Path(importlib.util.find_spec("numpy").origin).parents[1]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from gradbook.experiment import Configuration, Experiment, Record
+from gradbook.studies.experiment import Configuration, Experiment, Record
 from gradbook.studies.store import Store
 from gradbook.studies.study import Study, grid, key
 

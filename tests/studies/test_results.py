@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from sampling import SAMPLES, Sample, measured
 
 from gradbook.errors import InputError
-from gradbook.experiment import Record
-from gradbook.studies import catalogue, results
+from gradbook.experiments import catalogue
+from gradbook.studies import results
+from gradbook.studies.experiment import Record
 from gradbook.studies.store import Outcome, Store
 from gradbook.studies.study import Study, grid, key
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sampling import SAMPLES, Sample
 
 from gradbook.errors import InputError, RunError
-from gradbook.experiment import Record
+from gradbook.studies.experiment import Record
 from gradbook.studies.store import Outcome, Store
 from gradbook.studies.study import key
 

@@ -19,8 +19,9 @@ from sampling import SAMPLES, STACKS, Sample, executions, measured, recorded, sa
 
 from gradbook.cli import app
 from gradbook.errors import InputError, RunError
-from gradbook.experiment import Experiment, Record
-from gradbook.studies import catalogue, results
+from gradbook.experiments import catalogue
+from gradbook.studies import results
+from gradbook.studies.experiment import Experiment, Record
 from gradbook.studies.store import Store
 from gradbook.studies.study import Study, grid
 from gradbook.studies.sweep import DASK, execute, sweep

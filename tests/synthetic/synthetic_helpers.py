@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from gradbook.synthetic.chain import Chain, cross_entropy, cut
-from gradbook.synthetic.policy import Policy
+from gradbook.synthetic.settings import Policy
 from gradbook.synthetic.step import Choices, Form, step
 
 CLASSES = 3

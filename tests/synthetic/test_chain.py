@@ -8,8 +8,8 @@ from synthetic_helpers import chain, network, steps
 
 from gradbook.errors import InputError
 from gradbook.synthetic.chain import Interface, cross_entropy, cut
-from gradbook.synthetic.policy import Policy
 from gradbook.synthetic.predictors import Critic, SyntheticGradient, SyntheticInput
+from gradbook.synthetic.settings import Policy
 
 
 def convolutional() -> keras.Model:

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradbook.synthetic.linear import deep_linear, exact_critic, exact_predictor, least_squares, teacher
-from gradbook.synthetic.policy import Policy
 from gradbook.synthetic.predictors import Critic
+from gradbook.synthetic.settings import Policy
 from gradbook.synthetic.step import Choices, Form, step
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from gradbook.errors import InputError
-from gradbook.synthetic.policy import Policy
 from gradbook.synthetic.recurrent import copy_task, train_copy
+from gradbook.synthetic.settings import Policy
 
 SMALL = {"seeds": [0], "length": 2, "units": 5, "batch_size": 4, "steps": 6, "every": 2}
 

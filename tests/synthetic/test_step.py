@@ -12,8 +12,8 @@ from gradbook.errors import InputError
 from gradbook.synthetic.chain import Interface, cross_entropy, cut, squared_error, variables
 from gradbook.synthetic.linear import exact_predictor
 from gradbook.synthetic.optimizers import GradientDescent
-from gradbook.synthetic.policy import Policy, modes
 from gradbook.synthetic.predictors import SyntheticGradient
+from gradbook.synthetic.settings import Policy, modes
 from gradbook.synthetic.step import Choices, Form, forward, letters, step, update
 
 NEVER = Policy(predictor_learning_rate=0.0)

@@ -15,7 +15,7 @@ from gradbook.data import cache, own
 from gradbook.data.cifar10 import CIFAR10
 from gradbook.data.dataset import Dataset, Reviews
 from gradbook.data.digits import DIGITS
-from gradbook.data.files import find, root
+from gradbook.data.folder import find, root
 from gradbook.data.imdb import IMDB
 from gradbook.data.mnist import MNIST
 from gradbook.data.reviews_toy import REVIEWS_TOY

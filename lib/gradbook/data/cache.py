@@ -9,7 +9,7 @@ from typing import Any
 
 from gradbook.data.dataset import Dataset, check, checksum
 from gradbook.data.download import download, is_intact
-from gradbook.data.files import root, stamp
+from gradbook.data.folder import root, stamp
 from gradbook.data.source import Source
 from gradbook.errors import InputError, RunError
 from gradbook.files import whole

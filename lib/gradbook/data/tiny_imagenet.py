@@ -9,7 +9,7 @@ import numpy as np
 
 from gradbook.data.archive import members
 from gradbook.data.dataset import scaled
-from gradbook.data.files import stamp
+from gradbook.data.folder import stamp
 from gradbook.data.images import read_folder
 from gradbook.data.source import Download, Source
 from gradbook.files import whole

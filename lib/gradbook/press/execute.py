@@ -20,7 +20,7 @@ from typing import Any
 from gradbook.errors import RunError
 from gradbook.press import fingerprint
 from gradbook.press.chapters import QUICK, Chapter, profile_parameters, typed_parameters
-from gradbook.press.files import digest, write_json
+from gradbook.press.checkout import digest, write_json
 from gradbook.provenance import origin
 from gradbook.timing import peak_memory
 

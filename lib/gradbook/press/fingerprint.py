@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gradbook.press.chapters import Chapter
-from gradbook.press.files import digest
+from gradbook.press.checkout import digest
 
 PACKAGE = Path(__file__).resolve().parents[1]
 

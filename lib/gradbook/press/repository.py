@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 
 from gradbook.errors import InputError
-from gradbook.press.files import write_whole
+from gradbook.press.checkout import write_whole
 
 ADDRESS = re.compile(r"https://(?P<host>[\w.-]+)/(?P<owner>[\w.-]+)/(?P<name>[\w.-]+?)(?:\.git)?/?")
 

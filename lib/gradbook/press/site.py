@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 from gradbook.errors import InputError, RunError
-from gradbook.press.files import digest, digest_of_files, write_whole
+from gradbook.press.checkout import digest, digest_of_files, write_whole
 from gradbook.press.fingerprint import environment
 
 INPUTS = (

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from gradbook.press.chapters import QUICK, Chapter
+from gradbook.press.checkout import read_json
 from gradbook.press.execute import Job
-from gradbook.press.files import read_json
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import jupytext
 import nbformat
 from nbformat import NotebookNode
 
-from gradbook.press.files import digest, write_whole
+from gradbook.press.checkout import digest, write_whole
 
 ADDRESS = re.compile(r"(?<= at )0x[0-9a-f]+")
 

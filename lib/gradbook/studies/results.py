@@ -22,8 +22,8 @@ import numpy as np
 import pandas as pd
 
 from gradbook.errors import InputError, unknown
-from gradbook.experiment import Record
 from gradbook.files import whole
+from gradbook.studies.experiment import Record
 from gradbook.studies.store import Store
 from gradbook.studies.study import Study, literal
 

@@ -14,7 +14,7 @@ from typing import IO, Any
 import platformdirs
 
 from gradbook.errors import InputError, RunError
-from gradbook.experiment import Configuration, Experiment, Record
+from gradbook.studies.experiment import Configuration, Experiment, Record
 from gradbook.studies.study import key
 
 FORMAT = 1

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import TypeAdapter, ValidationError
 
 from gradbook.errors import InputError, unknown
-from gradbook.experiment import Configuration, Experiment
+from gradbook.studies.experiment import Configuration, Experiment
 
 
 def key(experiment: Experiment, configuration: Configuration) -> str:

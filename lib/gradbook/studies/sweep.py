@@ -19,10 +19,10 @@ from distributed import CancelledError, Client, KilledWorker, LocalCluster, as_c
 from tqdm import tqdm
 
 from gradbook.errors import InputError, RunError
-from gradbook.experiment import Configuration, Experiment, Record
 from gradbook.provenance import origin
+from gradbook.studies.experiment import Configuration, Experiment, Record
 from gradbook.studies.results import FOLDER, require_own_names
-from gradbook.studies.standing import Standing, standing
+from gradbook.studies.status import Standing, standing
 from gradbook.studies.store import Outcome, Store
 from gradbook.studies.study import Study, key, seedless
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from gradbook.experiment import Record
+from gradbook.studies.experiment import Record
 from gradbook.studies.store import Store
 from gradbook.studies.study import Study
 

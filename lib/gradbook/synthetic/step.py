@@ -9,8 +9,8 @@ import tensorflow as tf
 from gradbook.errors import InputError
 from gradbook.synthetic import Reduction, Target
 from gradbook.synthetic.chain import Chain, Learner, State
-from gradbook.synthetic.policy import Policy
-from gradbook.synthetic.rules import messages, predictor_loss
+from gradbook.synthetic.messages import messages, predictor_loss
+from gradbook.synthetic.settings import Policy
 
 
 class Choices(NamedTuple):

@@ -13,7 +13,7 @@ import tensorflow as tf
 from gradbook.errors import InputError
 from gradbook.seeds import generator
 from gradbook.synthetic.chain import Chain, State
-from gradbook.synthetic.policy import Policy
+from gradbook.synthetic.settings import Policy
 from gradbook.synthetic.step import Choices, Form, Forward, Letters, step
 from gradbook.training import cores, order
 

@@ -1,0 +1,151 @@
+"""Numbers that claims compare exactly, by name: what the library gives without training anything."""
+
+import math
+from collections.abc import Callable, Iterable
+from functools import cache
+from inspect import signature
+from typing import TYPE_CHECKING, Any
+
+from gradbook.errors import InputError, unknown
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from gradbook.lowrank.budget import Sizes
+
+# Chapters' modules bring TensorFlow, so each function imports its own.
+
+
+def main_loss_at_the_end(rule: str) -> float:
+    """Main loss where a rule's descent on chapter 10's plane ends, from (0, 2); to nine decimals."""
+    from gradbook.auxiliary.toy import PLANE
+
+    return round(float(PLANE.main.value(_end(rule))), 9)
+
+
+def distance_at_the_end(rule: str) -> float:
+    """How far that end is from (1, 0), of all minima of the main loss the one that the helper likes best."""
+    return round(math.dist(_end(rule), (1.0, 0.0)), 9)
+
+
+def reviews_classifier() -> int:
+    """Parameters of chapter 11's network, 10,000-512-512-1."""
+    from gradbook.experiments.imdb import Classifier
+
+    return _numbers(part for parts in Classifier(10_000, 512).variables for part in parts)
+
+
+def resnet_18() -> int:
+    """Numbers in chapter 12's network for images of 64×64×3 and two logits, moving averages included."""
+    from gradbook.auxiliary import resnet
+    from gradbook.lowrank.count import weightless
+
+    return weightless(lambda: resnet.resnet_18((64, 64, 3))).count_params() + (512 + 1) * 2
+
+
+def blocks() -> int:
+    """Trainable parameters of chapter 20's network, 784-256-256-256-10 with batch normalisation."""
+    from gradbook.experiments.synthetic import network
+
+    chain = network([784], 10, depth=3, width=256)
+    return _numbers(weight for block in chain.blocks for weight in block.trainable_variables)
+
+
+def predictors(count: int) -> int:
+    """Parameters of so many linear predictors of 256 gradients from 256 features and ten labels."""
+    from gradbook.synthetic import SyntheticGradient
+
+    predictor = SyntheticGradient()
+    predictor.build((None, 256), (None, 10))
+    return count * predictor.count_params()
+
+
+def fifty_layers() -> int:
+    """Trainable parameters of chapter 30's network."""
+    from gradbook.gradnets import gradual_mlp
+    from gradbook.lowrank import count
+
+    return count.parameters(count.weightless(gradual_mlp))
+
+
+def learning_rate(iteration: int) -> float:
+    """Chapter 30's, when so many iterations are done."""
+    from gradbook.experiments.gradnets import Configuration
+
+    return Configuration().rate(iteration)
+
+
+def parameters(network: str, family: str, value: float | None = None, **options: int) -> int:
+    """Trainable parameters of a network of Part IV with convolutions of one family."""
+    from gradbook.lowrank.convs import substitute
+
+    return _sizes(network)(substitute(family, value, **options))
+
+
+def mult_adds(network: str, family: str, value: float | None = None, convention: str = "log", **options: int) -> int:
+    """Its multiplications, by a convention of `gradbook.lowrank.count`."""
+    from gradbook.lowrank import count
+    from gradbook.lowrank.convs import substitute
+    from gradbook.lowrank.networks import NETWORKS
+
+    make = substitute(family, value, **options)
+    return count.mult_adds(count.weightless(lambda: NETWORKS[network](convolution=make)), convention=convention)
+
+
+def darts_mult_adds_as_logged() -> int:
+    """Those of DARTS with the log's oversight, that a dilated kernel reaches further and leaves fewer outputs."""
+    from gradbook.lowrank import count
+    from gradbook.lowrank.convs import Separable
+    from gradbook.lowrank.networks import darts
+
+    def overlooks_dilation(layer: Separable, before: tuple[int, ...], after: tuple[int, ...], convention: str) -> int:
+        height, width, channels = before
+        grown = (height + 2) * (width + 2) - height * width if layer.dilation_rate > 1 else 0
+        return layer.mult_adds(before) + layer.kernel_size**2 * channels * grown
+
+    return count.mult_adds(count.weightless(darts), convention="log", handlers={Separable: overlooks_dilation})
+
+
+def _end(rule: str) -> "np.ndarray":
+    from gradbook.auxiliary.toy import PLANE, descend
+
+    return descend(PLANE, rule, start=[0.0, 2.0])[-1]
+
+
+def _numbers(weights: Iterable[Any]) -> int:
+    return sum(math.prod(weight.shape) for weight in weights)
+
+
+@cache
+def _sizes(network: str) -> "Sizes":
+    from gradbook.lowrank.budget import Sizes
+    from gradbook.lowrank.networks import NETWORKS
+
+    return Sizes(lambda make: NETWORKS[network](convolution=make))
+
+
+FUNCTIONS: dict[str, Callable[..., float]] = {
+    function.__name__: function
+    for function in (
+        *(main_loss_at_the_end, distance_at_the_end, reviews_classifier, resnet_18, blocks, predictors),
+        *(fifty_layers, learning_rate, parameters, mult_adds, darts_mult_adds_as_logged),
+    )
+}
+
+
+def number(function: str, **arguments: Any) -> float:
+    """What a function of this module gives.
+
+    Raises:
+        InputError: there is no such function, or it does not take these arguments.
+
+    >>> number("predictors", count=1)
+    68352
+    """
+    if function not in FUNCTIONS:
+        raise unknown("exact number", function, FUNCTIONS)
+    try:
+        signature(FUNCTIONS[function]).bind(**arguments)
+    except TypeError as error:
+        raise InputError(f"arguments of {function}: {error}.") from None
+    return FUNCTIONS[function](**arguments)

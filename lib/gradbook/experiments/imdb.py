@@ -1,0 +1,271 @@
+"""Weight decay as a helper, on reviews of films: does censoring it help a network that overfits?"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import Field
+
+from gradbook.auxiliary import Rule
+from gradbook.data import load
+from gradbook.data.dataset import Reviews
+from gradbook.errors import InputError
+from gradbook.seeds import generator, set_seed
+from gradbook.studies import experiment
+from gradbook.studies.experiment import Experiment, Record
+from gradbook.timing import Stopwatch
+from gradbook.training import require_finite
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+    from scipy.sparse import csr_matrix
+
+    from gradbook.auxiliary.bag_of_words import Bag
+
+
+class Configuration(experiment.Configuration):
+    """One way to train the classifier of reviews.
+
+    Attributes:
+        dataset: what `gradbook.data.load` takes; two classes of reviews.
+        words: size of the vocabulary, its four reserved numbers included; fewer where the training set has fewer.
+        hidden_units: of each of the two hidden layers.
+        rule: as in `gradbook.auxiliary.censor`; it compares each variable on its own.
+        weight: λ, the helper's weight.
+        alpha: α, how fast the average of the main gradient that the rule looks at follows it; 1 is the gradient itself.
+        learning_rate: η of Adam.
+        batch_size: reviews a step; the last step of an epoch takes what is left.
+        shuffle_buffer: each review is drawn from the next so many of the training set, as by ``tf.data``'s ``shuffle``;
+            as many as there are, or more, shuffle the whole.
+        patience: training ends after so many epochs without a better validation loss.
+    """
+
+    dataset: str = "reviews-toy"
+    words: int = Field(10_000, ge=4)
+    hidden_units: int = Field(512, ge=1)
+    rule: Rule = "projection"
+    weight: float = Field(100.0, ge=0)
+    alpha: float = Field(0.01, gt=0, le=1)
+    learning_rate: float = Field(1e-3, gt=0)
+    batch_size: int = Field(512, ge=1)
+    shuffle_buffer: int = Field(1000, ge=1)
+    patience: int = Field(5, ge=1)
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Multi-hot rows [n, words] and labels float32 [n], 0 or 1."""
+
+    rows: "csr_matrix"
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def batches(self, order: np.ndarray, size: int) -> "Iterator[tuple[Bag, tf.Tensor]]":
+        """The examples in that order, `size` at a time; the last batch holds what is left."""
+        import tensorflow as tf
+
+        from gradbook.auxiliary.bag_of_words import bag
+
+        for start in range(0, len(order), size):
+            chosen = order[start : start + size]
+            yield bag(self.rows[chosen]), tf.constant(self.labels[chosen])
+
+
+@cache
+def examples(dataset: str, words: int) -> tuple[Examples, Examples, Examples, str]:
+    """The training, validation and test set, and the identity of the dataset they come from.
+
+    A fifth of the published training set validates, as scikit-learn's ``train_test_split(random_state=0)`` takes it.
+
+    Raises:
+        InputError: the dataset does not hold reviews of two classes.
+    """
+    from sklearn.model_selection import train_test_split
+
+    data = load(dataset)
+    if not isinstance(data.x_train, Reviews) or len(data.classes) != 2:
+        raise InputError(f"dataset {dataset!r} does not hold reviews of two classes; 'imdb' and 'reviews-toy' do.")
+    words = min(words, int(data.x_train.tokens.max()) + 1)
+    train, test = (
+        Examples(x.multi_hot(words), y.astype(np.float32))
+        for x, y in ((data.x_train, data.y_train), (data.x_test, data.y_test))
+    )
+    parts = train_test_split(np.arange(len(train)), test_size=0.2, random_state=0)
+    fit, validation = (Examples(train.rows[part], train.labels[part]) for part in parts)
+    return fit, validation, test, data.identity
+
+
+def shuffled(count: int, buffer: int, random: np.random.Generator) -> np.ndarray:
+    """An order of `count` examples, each drawn at random from a buffer that the next example then refills.
+
+    >>> shuffled(5, 1, np.random.default_rng(0)).tolist()
+    [0, 1, 2, 3, 4]
+    """
+    order, places = list(range(count)), np.arange(count)
+    for place, drawn in enumerate(random.integers(places, np.minimum(places + buffer, count))):
+        order[place], order[drawn] = order[drawn], order[place]
+    return np.array(order)
+
+
+class Classifier:
+    """words → hidden → hidden → one logit, with ReLU in between; on IMDB 10,000-512-512-1, 5,383,681 parameters.
+
+    Attributes:
+        variables: kernel and bias of each layer, as a sequence of the parts it is held in; only the first kernel has
+            two (see `gradbook.auxiliary.bag_of_words`).
+    """
+
+    def __init__(self, words: int, hidden_units: int) -> None:
+        import tensorflow as tf
+
+        from gradbook.auxiliary.bag_of_words import FREQUENT
+
+        self._sizes = (words, hidden_units, hidden_units, 1)
+        self._frequent = min(words, FREQUENT)
+        self.variables = [[tf.Variable(part) for part in parts] for parts in self.initial(0)]
+
+    def initial(self, seed: int) -> list[list[np.ndarray]]:
+        """The seed's initial weights: kernels uniform in the bounds of Glorot and Bengio (2010), biases zero."""
+        random, weights = generator(seed, "weights"), []
+        for inputs, units in pairwise(self._sizes):
+            bound = np.sqrt(6 / (inputs + units))
+            kernel = random.uniform(-bound, bound, (inputs, units)).astype(np.float32)
+            weights += [[kernel], [np.zeros(units, np.float32)]]
+        (first,), *others = weights
+        return [np.split(first, [self._frequent]), *others]
+
+    def weights(self) -> "list[list[tf.Tensor]]":
+        """The weights as they stand."""
+        import tensorflow as tf
+
+        return tf.nest.map_structure(tf.identity, self.variables)
+
+    def assign(self, weights: Sequence[Sequence]) -> None:
+        """Take over weights of the same structure."""
+        for parts, values in zip(self.variables, weights, strict=True):
+            for part, value in zip(parts, values, strict=True):
+                part.assign(value)
+
+    def logits(self, bag: "Bag") -> "tf.Tensor":
+        """float32 [n], one a row of the bag; a positive one says class 1."""
+        import tensorflow as tf
+
+        from gradbook.auxiliary.bag_of_words import product
+
+        kernel, (bias_1,), (kernel_2,), (bias_2,), (kernel_3,), (bias_3,) = self.variables
+        hidden = tf.nn.relu(product(bag, *map(tf.convert_to_tensor, kernel)) + bias_1)
+        hidden = tf.nn.relu(hidden @ kernel_2 + bias_2)
+        return tf.squeeze(hidden @ kernel_3 + bias_3, -1)
+
+    def loss(self, bag: "Bag", labels: "tf.Tensor") -> "tf.Tensor":
+        """Cross-entropy in nats, summed over the examples."""
+        import tensorflow as tf
+
+        return tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(labels, self.logits(bag)))
+
+
+class Training:
+    """A classifier and the compiled step that trains it; seeds follow one another through the same compiled code."""
+
+    def __init__(self, configuration: Configuration, words: int) -> None:
+        import tensorflow as tf
+
+        from gradbook.auxiliary.bag_of_words import SIGNATURE
+        from gradbook.auxiliary.decay import CensoredDecay
+
+        c = configuration
+        self.classifier = classifier = Classifier(words, c.hidden_units)
+        self.decay = decay = CensoredDecay(
+            classifier.variables, c.rule, weight=c.weight, alpha=c.alpha, learning_rate=c.learning_rate
+        )
+        signature = [SIGNATURE, tf.TensorSpec([None], tf.float32)]
+
+        @tf.function(input_signature=signature)
+        def step(bag: "Bag", labels: "tf.Tensor") -> "tuple[tf.Tensor, tf.Tensor]":
+            with tf.GradientTape() as tape:
+                total = classifier.loss(bag, labels)
+                mean = total / tf.cast(tf.size(labels), tf.float32)
+            return total, decay.step(tape.gradient(mean, classifier.variables))
+
+        self.step = step
+        self.loss = tf.function(classifier.loss, input_signature=signature)
+
+    def start(self, seed: int) -> None:
+        """Start anew, from the seed's initial weights."""
+        self.classifier.assign(self.classifier.initial(seed))
+        self.decay.reset()
+
+    def epoch(self, examples: Examples, order: np.ndarray, batch_size: int) -> tuple[float, np.ndarray]:
+        """One pass; the mean loss before each step, and the cosines [steps, variables] that `CensoredDecay` saw."""
+        steps = [self.step(*batch) for batch in examples.batches(order, batch_size)]
+        losses, cosines = zip(*steps, strict=True)
+        return float(np.sum(losses)) / len(examples), np.array(cosines)
+
+    def norms(self) -> list[float]:
+        """The Euclidean norms of the three kernels."""
+        return [float(np.linalg.norm(np.concatenate(parts))) for parts in self.classifier.variables[::2]]
+
+    def evaluate(self, examples: Examples) -> float:
+        """Mean cross-entropy in nats over all examples."""
+        batches = examples.batches(np.arange(len(examples)), 1000)
+        return float(np.sum([self.loss(*batch) for batch in batches])) / len(examples)
+
+
+def run(configuration: Configuration, seeds: Sequence[int]) -> list[Record]:
+    """Train one classifier a seed until early stopping, and test it at its best validation loss.
+
+    Initial weights and the order of the reviews depend on the seed alone, so that rules compare in pairs.
+
+    Returns:
+        A record a seed. Metrics: ``test_loss``, ``validation_loss`` and ``train_loss`` (nats) at the best epoch, the
+        last as measured while the epoch went on; ``best_epoch`` and ``epochs``, counted from 1. Curves, an entry an
+        epoch: ``validation_loss`` and ``train_loss``; ``norm_1`` to ``norm_3``, of the kernel of that layer after the
+        epoch; and for rules that look at the main gradient ``cosine_1`` to ``cosine_3``, the mean cosine of u and v
+        there, and ``conflicts_1`` to ``conflicts_3``, the share of steps at which it was negative.
+
+    Raises:
+        InputError: the dataset does not hold reviews of two classes.
+        RunError: the loss became NaN or infinite.
+    """
+    c = configuration
+    set_seed(c.seed)
+    fit, validation, test, identity = examples(c.dataset, c.words)
+    training = Training(c, fit.rows.shape[1])
+
+    def train(seed: int) -> Record:
+        training.start(seed)
+        shuffles, curves, best = generator(seed, "batches"), defaultdict(list), 0
+        while (epochs := len(curves["validation_loss"])) - best < c.patience:
+            train_loss, cosines = training.epoch(fit, shuffled(len(fit), c.shuffle_buffer, shuffles), c.batch_size)
+            validation_loss = require_finite(training.evaluate(validation), "validation_loss", f"epoch {epochs + 1}")
+            if validation_loss < min(curves["validation_loss"], default=np.inf):
+                best, weights = epochs + 1, training.classifier.weights()
+            curves["train_loss"].append(train_loss)
+            curves["validation_loss"].append(validation_loss)
+            measured = {"norm": training.norms()}
+            if training.decay.listens:
+                kernels = cosines[:, ::2]
+                measured |= {"conflicts": np.mean(kernels < 0, axis=0), "cosine": np.mean(kernels, axis=0)}
+            for name, values in measured.items():
+                for layer, value in enumerate(values, start=1):
+                    curves[f"{name}_{layer}"].append(float(value))
+        training.classifier.assign(weights)
+        metrics = {name: curves[name][best - 1] for name in ("train_loss", "validation_loss")}
+        metrics |= {"test_loss": training.evaluate(test), "best_epoch": best, "epochs": epochs}
+        return Record(metrics, dict(curves), data=identity)
+
+    records = []
+    for seed in seeds:
+        with Stopwatch() as watch:
+            record = train(seed)
+        records.append(replace(record, seconds=watch.seconds, peak_memory=watch.peak_memory))
+    return records
+
+
+EXPERIMENT = Experiment("imdb", version=1, configuration=Configuration, run=run, stack=5)

@@ -1,0 +1,100 @@
+"""Sphinx roles of the book: cost and verdict of a chapter, provenance of a study; and the table of executions."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective, SphinxRole
+
+from gradbook.claims.ledger import verdict
+from gradbook.press.chapters import find_chapters
+from gradbook.press.status import Status, cost, machine, memory, status_published
+from gradbook.studies.results import provenance_in_words
+
+
+class Cost(SphinxRole):
+    """``{cost}`10_concept```: what executing the page took, from its record."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """The cost as text."""
+        root = Path(self.env.srcdir)
+        (chapter,) = find_chapters(root, [self.text])
+        return [nodes.Text(cost(status_published(root, chapter).record))], []
+
+
+class Verdict(SphinxRole):
+    """``{verdict}`10_concept```: how many of the chapter's claims were reproduced, from the ledger."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """The counts as text."""
+        return [nodes.Text(verdict(self.text, Path(self.env.srcdir) / "book/ledger.csv"))], []
+
+
+class Provenance(SphinxRole):
+    """``{provenance}`concept```: the runs, data, commits and machines behind a study's results."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """The line as text."""
+        line = provenance_in_words(self.text, Path(self.env.srcdir) / "book/results")
+        return [nodes.inline("", f"Study {self.text}: {line}.", classes=["provenance"])], []
+
+
+class ChapterStatus(SphinxDirective):
+    """A table of the chapters: when the committed twin was executed, how long it took, how much memory, on what."""
+
+    def run(self) -> list[nodes.Node]:
+        """The table."""
+        root = Path(self.env.srcdir)
+        rows = [_row(status_published(root, chapter)) for chapter in find_chapters(root)]
+        headings = ["chapter", "executed", "seconds", "memory", "machine", "twin"]
+        return [grid(headings, rows, (8, 4, 3, 3, 6, 3), "colwidths-given")]
+
+
+def _row(status: Status) -> list[list[nodes.Node]]:
+    name, measured = status.chapter.name, [""] * 4
+    if record := status.record:
+        measured = [record["finished"][:10], f"{record['seconds']:.0f}", memory(record), machine(record)]
+    title = reference("std", "doc", f"/notebooks/{name}", nodes.inline("", name))
+    return [[title], *([nodes.Text(text)] for text in [*measured, status.verdict])]
+
+
+def table(rows: list[list[str]]) -> nodes.table:
+    """A table of text below its headings, the first row; in print, columns share the page by what they hold."""
+    widths = [max(map(len, column)) + 2 for column in zip(*rows, strict=True)]
+    return grid(rows[0], ([[nodes.Text(cell)] for cell in row] for row in rows[1:]), widths, "colwidths-given")
+
+
+def grid(
+    headings: Sequence[str], rows: Iterable[Iterable[list[nodes.Node]]], widths: Sequence[int], kind: str
+) -> nodes.table:
+    """A table whose cells hold what a paragraph may: the relative widths of its columns, and a class for its style."""
+
+    def row(cells: Iterable[list[nodes.Node]]) -> nodes.row:
+        return nodes.row("", *(nodes.entry("", nodes.paragraph("", "", *cell)) for cell in cells))
+
+    group = nodes.tgroup("", *(nodes.colspec(colwidth=width) for width in widths), cols=len(widths))
+    group += nodes.thead("", row([nodes.Text(heading)] for heading in headings))
+    group += nodes.tbody("", *map(row, rows))
+    return nodes.table("", group, classes=[kind])
+
+
+def reference(domain: str, kind: str, target: str, shown: nodes.Node) -> addnodes.pending_xref:
+    """A link that Sphinx resolves: to a page, an equation or a name of the library."""
+    options = {"refdomain": domain, "reftype": kind, "reftarget": target, "refexplicit": False}
+    return addnodes.pending_xref("", shown, **options)
+
+
+def listed(groups: Iterable[list[nodes.Node]]) -> list[nodes.Node]:
+    """All nodes, with commas between the groups."""
+    return [node for group in groups for node in (nodes.Text(", "), *group)][1:]
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register all with Sphinx."""
+    app.add_role("cost", Cost())
+    app.add_role("verdict", Verdict())
+    app.add_role("provenance", Provenance())
+    app.add_directive("chapter-status", ChapterStatus)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,47 @@
+"""A Sphinx directive: what ``make bench`` measured last, a table a benchmark, each with its day and machine."""
+
+from pathlib import Path
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from gradbook.press.checkout import read_json
+from gradbook.press.sphinx.directives import table
+from gradbook.press.status import machine
+
+FOLDER = Path("benchmarks/results")
+"""Where in a checkout the results lie, a JSON file a benchmark."""
+
+
+class Speeds(SphinxDirective):
+    """```` ```{speeds} ````: every benchmark that has results; where none has, a sentence that says so."""
+
+    def run(self) -> list[nodes.Node]:
+        """Title, table and origin of each benchmark."""
+        files = sorted((Path(self.env.srcdir) / FOLDER).glob("*.json"))
+        shown = [node for file in files for node in describe(read_json(file))]
+        return shown or [nodes.paragraph("", "No benchmark has been run yet, so there is nothing to show.")]
+
+
+def describe(record: dict) -> list[nodes.Node]:
+    """One benchmark's record, as ``python -m benchmarks`` writes it."""
+    commit = record["commit"][:8] + (" with changes" if record["dirty"] else "")
+    libraries = record["libraries"]
+    beside = f", PyTorch {libraries['torch']}" if "torch" in libraries else ""
+    origin = (
+        f"Measured {record['measured'][:10]} on {machine(record)}, {record['machine']['memory_gib']} GiB, "
+        f"{record['machine']['system']}, at a load of {record['load']} before the start; Python {libraries['python']}, "
+        f"TensorFlow {libraries['tensorflow']}{beside}, commit {commit}."
+    )
+    return [
+        nodes.rubric("", record["title"]),
+        table([record["headings"], *record["rows"]]),
+        nodes.paragraph("", "", nodes.inline("", origin, classes=["provenance"])),
+    ]
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register with Sphinx."""
+    app.add_directive("speeds", Speeds)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,120 @@
+"""Claims: what the book's own file holds, and that a malformed one is refused in one clear sentence."""
+
+import re
+from collections import Counter
+
+import pytest
+import yaml
+
+from gradbook.claims import claim as claims
+from gradbook.errors import InputError
+
+VALID = {
+    "id": "gate-last",
+    "chapter": "10_concept",
+    "citation": "szkocot2019adapting",
+    "place": "printed log",
+    "claim": "In the last epoch the gate is open at nearly all steps.",
+    "published": {"quantity": "combined_updates", "setting": "epoch 10"},
+    "test": {"statistic": "mean", "study": "concept", "where": {"helper_labels": "zero"}, "metric": "agreement"},
+    "tolerance": 0.03,
+    "because": "two standard errors",
+}
+DIFFERENCE = VALID["test"] | {"statistic": "difference", "against": {"rule": "projection"}}
+NUMBER = {"statistic": "exact", "function": "fifty_layers"}
+
+
+def read(folder, *entries):
+    path = folder / "claims.yml"
+    path.write_text(yaml.safe_dump(list(entries)))
+    return claims.load(path)
+
+
+def changed(**fields):
+    """The valid entry with other fields; None takes one away."""
+    return {name: value for name, value in (VALID | fields).items() if value is not None}
+
+
+def test_the_book_s_claims_cover_its_chapters_and_cite_its_bibliography():
+    book = claims.load()
+    counts = Counter(claim.chapter[:2] for claim in book)
+    assert len(book) >= 40
+    assert set(counts) == {"10", "11", "12", "20", "30", "40"}
+    assert {claim.citation for claim in book} <= set(claims.sources())
+
+
+def test_every_study_of_the_book_serves_a_claim():
+    from gradbook.experiments import catalogue
+
+    named = {claim.test.study for claim in claims.load() if isinstance(claim.test, claims.Mean)}
+    assert named <= set(catalogue.STUDIES)
+    assert {"concept", "imdb", "gradnets", "synthetic", "lowrank"} <= named
+
+
+def test_a_valid_claim_is_read_and_knows_its_number(tmp_path):
+    (claim,) = read(tmp_path, VALID)
+    assert claim.target == 0.97  # published as percents
+    assert claim.origin is None
+
+
+def test_a_difference_counts_from_zero_and_may_be_one_of_two_rows(tmp_path):
+    rows = {"quantity": "combined_updates", "setting": "epoch 10", "minus": "epoch 1"}
+    (claim,) = read(tmp_path, changed(test=DIFFERENCE, published=rows))
+    assert claim.target == pytest.approx(0.26)
+    assert claim.origin == 0
+
+
+@pytest.mark.parametrize(
+    ("entry", "sentence"),
+    [
+        (changed(tolerence=0.1), "tolerence: extra inputs are not permitted"),
+        (changed(place=None), "place: field required"),
+        (changed(tolerance=-1), "tolerance: input should be greater than or equal to 0; received -1"),
+        (changed(published="more"), "received 'more'"),
+        (changed(test=VALID["test"] | {"statistic": "median"}), "'median'"),
+        (changed(test=None), "exactly one of test and not_attempted"),
+        (changed(not_attempted="too long"), "exactly one of test and not_attempted"),
+        (changed(because=None), "because must say why"),
+        (changed(tolerance=None), "a number needs a tolerance or a level"),
+        (changed(published="greater"), "a direction needs a difference or a baseline"),
+        (changed(published="greater", test=DIFFERENCE), "a direction has no tolerance"),
+        (changed(published="greater", test=DIFFERENCE, tolerance=None), "a direction of runs needs a level"),
+        (changed(level=0.05), "a level needs runs, and a baseline for their mean"),
+        (changed(test=NUMBER, level=0.05, baseline=0), "a level needs runs"),
+        (changed(test=DIFFERENCE, baseline=0.5), "a baseline goes with a mean or an exact number only"),
+        ("gate-last", "should be a valid dictionary"),
+    ],
+)
+def test_a_malformed_claim_is_refused_in_one_sentence(tmp_path, entry, sentence):
+    with pytest.raises(InputError, match=re.escape(sentence)) as refused:
+        read(tmp_path, entry)
+    assert str(refused.value).startswith("claims.yml, entry 1")
+    assert len(str(refused.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [("a: b: c", "claims.yml is not YAML"), ("{}", "claims.yml: Input should be a valid list")],
+)
+def test_a_file_that_is_no_list_is_refused(tmp_path, text, sentence):
+    (tmp_path / "claims.yml").write_text(text)
+    with pytest.raises(InputError, match=sentence):
+        claims.load(tmp_path / "claims.yml")
+
+
+def test_an_id_is_taken_once(tmp_path):
+    with pytest.raises(InputError, match="entry 2: the id 'gate-last' is taken"):
+        read(tmp_path, VALID, VALID)
+
+
+@pytest.mark.parametrize(
+    ("row", "sentence"),
+    [
+        ({"quantity": "combined_update"}, "have 0 rows for 'combined_update', ''"),
+        ({"quantity": "learning_rate", "setting": "epoch 1"}, "have 0 rows"),
+    ],
+)
+def test_a_row_that_does_not_exist_is_named(tmp_path, row, sentence):
+    (claim,) = read(tmp_path, changed(published=row))
+    with pytest.raises(InputError, match=sentence):
+        _ = claim.target

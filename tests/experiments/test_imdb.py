@@ -1,0 +1,239 @@
+"""The step against a plain NumPy reference, the sparse first layer against a dense one, and training as a whole."""
+
+from collections import Counter
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from scipy.sparse import csr_matrix
+
+from gradbook.auxiliary import RULES
+from gradbook.auxiliary.bag_of_words import bag, product
+from gradbook.auxiliary.decay import CensoredDecay
+from gradbook.errors import InputError, RunError
+from gradbook.experiments.imdb import Classifier, Configuration, Examples, Training, examples, run, shuffled
+from gradbook.seeds import generator
+
+WORDS = 300  # so that some words are frequent and some are not
+
+
+@pytest.fixture
+def rows():
+    """64 multi-hot rows, one of them empty."""
+    dense = np.random.default_rng(0).random((64, WORDS)) < 0.1
+    dense[5] = False
+    return csr_matrix(dense.astype(np.float32))
+
+
+def small(rule, **choices) -> Configuration:
+    return Configuration(words=WORDS, hidden_units=4, rule=rule, **choices)
+
+
+def whole(parts):
+    return np.concatenate([np.asarray(part, np.float64) for part in parts])
+
+
+def gradients(weights, x, y):
+    """Of the mean cross-entropy, in float64, from dense rows."""
+    w1, b1, w2, b2, w3, b3 = weights
+    h1 = np.maximum(x @ w1 + b1, 0)
+    h2 = np.maximum(h1 @ w2 + b2, 0)
+    d3 = (1 / (1 + np.exp(-(h2 @ w3 + b3))) - y[:, None]) / len(y)
+    d2 = (d3 @ w3.T) * (h2 > 0)
+    d1 = (d2 @ w2.T) * (h1 > 0)
+    return [x.T @ d1, d1.sum(0), h1.T @ d2, d2.sum(0), h2.T @ d3, d3.sum(0)]
+
+
+def kept(u, v, rule):
+    """The rules as the paper's code states them, for one variable."""
+    uv, uu, vv = (u * v).sum(), (u * u).sum(), (v * v).sum()
+    if rule == "single_task":
+        return 0 * u
+    if rule == "multitask" or uu == 0 or vv == 0:
+        return u
+    return {
+        "unweighted_cosine": u if uv > 0 else 0 * u,
+        "weighted_cosine": max(uv, 0) * u / np.sqrt(uu * vv),
+        "projection": u - min(uv, 0) * v / vv,
+        "orthogonal": u - uv * v / vv,
+        "parameterwise": u * (np.sign(u * v) + 1) / 2,
+    }[rule]
+
+
+def reference(weights, batches, c):
+    """Adam, then the decoupled step with kept(θ before, v), as NumPy writes it."""
+    weights = [w.copy() for w in weights]
+    mean, square, average = ([np.zeros_like(w) for w in weights] for _ in range(3))
+    for t, (x, y) in enumerate(batches, start=1):
+        before = [w.copy() for w in weights]
+        for i, g in enumerate(gradients(weights, x, y)):
+            mean[i] = 0.9 * mean[i] + 0.1 * g
+            square[i] = 0.999 * square[i] + 0.001 * g**2
+            average[i] = c.alpha * g + (1 - c.alpha) * average[i]
+            unbiased = np.sqrt(1 - 0.999**t) / (1 - 0.9**t)
+            adam = before[i] - c.learning_rate * unbiased * mean[i] / (np.sqrt(square[i]) + 1e-7)
+            weights[i] = adam - c.learning_rate * c.weight * kept(before[i], average[i], c.rule)
+    return weights
+
+
+@pytest.mark.parametrize("alpha", [1.0, 0.3])
+@pytest.mark.parametrize("rule", RULES)
+def test_steps_are_those_of_the_reference(rule, alpha, rows):
+    c = small(rule, alpha=alpha, weight=30, learning_rate=0.01)
+    training = Training(c, WORDS)
+    training.start(3)
+    start = [whole(parts) for parts in training.classifier.variables]
+    labels = (np.arange(64) % 3 == 0).astype(np.float32)
+    batches = [(rows[i : i + 25], labels[i : i + 25]) for i in (0, 25, 50, 0)]
+    for x, y in batches:
+        training.step(bag(x), tf.constant(y))
+    expected = reference(start, [(x.toarray().astype(float), y) for x, y in batches], c)
+    for parts, array in zip(training.classifier.variables, expected, strict=True):
+        np.testing.assert_allclose(whole(parts), array, rtol=2e-4, atol=2e-6)
+
+
+def test_single_task_is_keras_adam_and_multitask_its_decoupled_decay():
+    random = np.random.default_rng(1)
+    start, steps = random.normal(size=(5, 3)).astype(np.float32), random.normal(size=(6, 5, 3)).astype(np.float32)
+    peers = {
+        "single_task": keras.optimizers.Adam(0.02),
+        "multitask": keras.optimizers.AdamW(0.02, weight_decay=3.0),
+    }
+    for rule, peer in peers.items():
+        ours, theirs = tf.Variable(start), keras.Variable(start)
+        decay = CensoredDecay([[ours]], rule, weight=3.0, alpha=1.0, learning_rate=0.02)
+        apply = tf.function(decay.step)
+        for gradient in steps:
+            apply([[tf.constant(gradient)]])
+            peer.apply([gradient], [theirs])
+        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=1e-7)
+
+
+def test_a_variable_in_parts_is_compared_as_a_whole():
+    random = np.random.default_rng(2)
+    start, gradient = random.normal(size=(2, 7, 3)).astype(np.float32)
+    one, *two = tf.Variable(start), tf.Variable(start[:2]), tf.Variable(start[2:])
+    for parts, slices in ([one], [gradient]), (two, [gradient[:2], gradient[2:]]):
+        decay = CensoredDecay([parts], "orthogonal", weight=2.0, alpha=0.5, learning_rate=0.1)
+        tf.function(decay.step)([[tf.constant(g) for g in slices]])
+    np.testing.assert_allclose(whole(two), one.numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_gathered_words_give_the_loss_and_gradients_of_dense_rows(rows):
+    classifier = Classifier(WORDS, 4)
+    labels = tf.constant((np.arange(64) % 2).astype(np.float32))
+    kernel = tf.Variable(tf.concat(classifier.variables[0], 0))
+    _, (b1,), (w2,), (b2,), (w3,), (b3,) = classifier.variables
+    with tf.GradientTape() as sparse:
+        loss = classifier.loss(bag(rows), labels)
+    with tf.GradientTape() as dense:
+        hidden = tf.nn.relu(tf.nn.relu(rows.toarray() @ kernel + b1) @ w2 + b2)
+        logits = tf.squeeze(hidden @ w3 + b3, -1)
+        dense_loss = tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(labels, logits))
+    np.testing.assert_allclose(loss, dense_loss, rtol=1e-6)
+    np.testing.assert_allclose(
+        whole(sparse.gradient(loss, classifier.variables)[0]), dense.gradient(dense_loss, kernel), rtol=1e-4, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("count", [1, 255, 256, 257])
+def test_any_number_of_words_will_do(count):
+    rows = csr_matrix(np.eye(4, count, dtype=np.float32))
+    kernel = [tf.random.stateless_normal((n, 3), [0, 1]) for n in (min(count, 256), max(count - 256, 0))]
+    np.testing.assert_allclose(product(bag(rows), *kernel), rows @ whole(kernel), rtol=1e-6, atol=1e-7)
+
+
+def test_a_step_tells_the_cosines():
+    u = [[tf.Variable([1.0, 0.0])], [tf.Variable([1.0, 0.0])], [tf.Variable([0.0, 0.0])]]
+    g = [[tf.constant([-1.0, 1.0])], [tf.constant([0.0, 1.0])], [tf.constant([1.0, 1.0])]]
+    decay = CensoredDecay(u, "projection", weight=1.0, alpha=1.0, learning_rate=0.1)
+    np.testing.assert_allclose(tf.function(decay.step)(g), [-(0.5**0.5), 0, 0], rtol=1e-6)
+
+
+def test_a_zero_main_gradient_keeps_all_of_the_decay():
+    for rule in set(RULES) - {"single_task"}:
+        variable = tf.Variable([2.0, -4.0])
+        decay = CensoredDecay([[variable]], rule, weight=5.0, alpha=0.5, learning_rate=0.1)
+        tf.function(decay.step)([[tf.zeros(2)]])
+        np.testing.assert_allclose(variable.numpy(), [1.0, -2.0], rtol=1e-6)
+
+
+def test_the_published_network_has_5_383_681_parameters():
+    assert sum(part.shape.num_elements() for parts in Classifier(10_000, 512).variables for part in parts) == 5_383_681
+
+
+TOY = {"words": 400, "hidden_units": 16, "weight": 30, "learning_rate": 0.01, "batch_size": 500, "patience": 2}
+
+
+def test_training_stops_early_and_tests_the_best_weights():
+    c = Configuration(**TOY)
+    (record,) = run(c, [4])
+    validation, best = record.curves["validation_loss"], int(record.metrics["best_epoch"])
+    assert best == np.argmin(validation) + 1 == record.metrics["epochs"] - c.patience
+    assert record.metrics["validation_loss"] == min(validation)
+    assert {len(curve) for curve in record.curves.values()} == {best + c.patience}
+
+    fit, _, test, identity = examples("reviews-toy", c.words)
+    training, shuffles = Training(c, c.words), generator(4, "batches")
+    training.start(4)
+    for _ in range(best):
+        training.epoch(fit, shuffled(len(fit), c.shuffle_buffer, shuffles), c.batch_size)
+    assert record.metrics["test_loss"] == training.evaluate(test)
+    assert record.metrics["test_loss"] < np.log(2)
+    assert record.data == identity
+
+
+def test_equal_seeds_give_equal_bits_alone_and_after_others():
+    c = Configuration(rule="weighted_cosine", **TOY)
+    _, after = run(c, [1, 2])
+    (alone,) = run(c, [2])
+    assert (after.metrics, after.curves) == (alone.metrics, alone.curves)
+
+
+def test_rules_start_from_the_same_weights_and_see_the_same_batches():
+    first = {
+        rule: run(Configuration(rule=rule, **TOY | {"weight": 0}), [3])[0].metrics
+        for rule in ("multitask", "orthogonal")
+    }
+    assert first["multitask"] == pytest.approx(first["orthogonal"], rel=1e-4)
+
+
+def test_an_epoch_sees_every_review_once_and_the_last_batch_is_short(rows):
+    labelled = Examples(rows, np.arange(64, dtype=np.float32))
+    batches = [labels.numpy() for _, labels in labelled.batches(np.random.default_rng(0).permutation(64), 25)]
+    assert [len(batch) for batch in batches] == [25, 25, 14]
+    assert sorted(np.concatenate(batches)) == list(range(64))
+
+
+@given(st.integers(1, 60), st.integers(1, 80), st.integers(0, 9))
+def test_a_buffer_shuffles_but_reaches_only_so_far_ahead(count, buffer, seed):
+    order = shuffled(count, buffer, np.random.default_rng(seed))
+    assert sorted(order) == list(range(count))
+    assert (order < np.arange(count) + buffer).all()
+
+
+def test_a_buffer_for_all_gives_every_order_alike():
+    random, draws = np.random.default_rng(0), 6000
+    counts = Counter(tuple(shuffled(3, 3, random)) for _ in range(draws))
+    assert len(counts) == 6
+    assert all(abs(count - draws / 6) < 5 * np.sqrt(draws / 6) for count in counts.values())
+
+
+def test_the_split_is_a_fifth_and_disjoint():
+    fit, validation, test, _ = examples("reviews-toy", 10_000)
+    assert (len(fit), len(validation), len(test)) == (1600, 400, 2000)
+    assert fit.rows.shape[1] == validation.rows.shape[1] == test.rows.shape[1] <= 2000
+
+
+def test_what_cannot_be_trained_is_refused():
+    with pytest.raises(InputError, match="'digits' does not hold reviews"):
+        run(Configuration(dataset="digits"), [0])
+    for field, value in {"rule": "projektion", "alpha": 0, "weight": -1, "words": 3, "patience": 0}.items():
+        with pytest.raises(ValidationError, match=field):
+            Configuration(**{field: value})
+    with pytest.raises(RunError, match="validation_loss became"):
+        run(Configuration(**TOY | {"learning_rate": 1e30}), [0])

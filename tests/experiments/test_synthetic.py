@@ -1,0 +1,75 @@
+"""The experiment on images, and its study."""
+
+import pandas as pd
+import pytest
+
+from gradbook.errors import InputError, RunError
+from gradbook.experiments.catalogue import study
+from gradbook.experiments.synthetic import EXPERIMENT, Configuration, at, network
+from gradbook.published import load
+from gradbook.synthetic import MODES
+
+SMALL = {"dataset": "digits", "width": 8, "batch_size": 32, "steps": 30}
+
+
+def test_a_run_measures_every_seed():
+    configuration = Configuration(**SMALL, mode="DNI")
+    records = EXPERIMENT.run(configuration, [0, 1])
+    assert [record.data for record in records] == [records[0].data] * 2 and "digits" in records[0].data
+    assert records[0].metrics != records[1].metrics
+    assert set(records[0].metrics) == {"accuracy", "test_loss", "train_loss"}
+    assert set(records[0].curves) == {
+        *("step", "accuracy", "test_loss", "train_loss"),
+        *(f"{what}_{k}" for what in ("cosine", "ratio") for k in (1, 2, 3)),
+    }
+    assert records[0].curves["step"][-1] == 30
+
+
+def test_a_run_whose_loss_is_lost_is_named():
+    with pytest.raises(RunError, match=r"loss became (nan|inf) in seed 0"):
+        EXPERIMENT.run(Configuration(**SMALL, depth=1, learning_rate=1e30), [0])
+
+
+def test_reviews_are_refused():
+    with pytest.raises(InputError, match="'reviews-toy' holds no images"):
+        EXPERIMENT.run(Configuration(dataset="reviews-toy"), [0])
+
+
+def test_a_convolutional_network_runs_too():
+    (record,) = EXPERIMENT.run(Configuration(**SMALL | {"steps": 2}, network="convolutional", depth=2), [0])
+    assert record.curves["step"] == [1.0, 2.0]
+
+
+def test_modes_have_their_policies():
+    assert Configuration(mode="backpropagation").policy.mixing == 1.0
+    assert Configuration(mode="no backpropagation").policy.predictor_learning_rate == 0.0
+    assert Configuration(update_probability=0.1).policy.update_probability == 0.1
+    assert not Configuration(mode="DNI").policy.conditional
+
+
+@pytest.mark.parametrize(
+    "choice", [{"update_probability": 0.0}, {"mode": "dni"}, {"depth": 0}, {"batch_size": 1}, {"network": "recurrent"}]
+)
+def test_bad_configurations_are_refused_by_field(choice):
+    with pytest.raises(ValueError, match=next(iter(choice))):
+        Configuration(**choice)
+
+
+def test_the_published_counts_are_those_of_the_network():
+    table = load("20_synthetic_gradients").query("quantity == 'parameters'").set_index("setting").value.astype(int)
+    chain = network([784], 10, depth=3, width=256)
+    predictors = [one.gradient.count_params() for one in chain.interfaces]
+    assert table["network"] == sum(w.value.shape.num_elements() for b in chain.blocks for w in b.trainable_variables)
+    assert [table["predictor"]] * 3 == predictors and table["three predictors"] == sum(predictors)
+
+
+def test_the_study_has_five_seeds_a_point_and_every_setting_the_chapter_shows():
+    planned = pd.DataFrame([one.model_dump() for one in study("synthetic").configurations])
+    assert (planned.groupby([name for name in planned if name != "seed"]).size() == 5).all()
+    for fields in [
+        *({"mode": mode} for mode in MODES[:4]),
+        *({"update_probability": p} for p in (0.05, 0.1, 0.2, 0.5, 1.0)),
+        *({"depth": depth, "mode": mode} for depth in (3, 4, 5, 6) for mode in ("backpropagation", "DNI", "cDNI")),
+        {"target": "true"},
+    ]:
+        assert len(at(planned, **fields)) == 5, fields

@@ -1,0 +1,34 @@
+"""Files that appear whole or not at all."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gradbook.errors import InputError
+from gradbook.press.checkout import checkout, digest, read_json, write_whole
+
+
+def test_a_failed_write_leaves_the_old_text_and_no_debris(tmp_path):
+    path = tmp_path / "page.txt"
+    write_whole(path, "old")
+    with pytest.raises(UnicodeEncodeError):
+        write_whole(path, "\ud800")
+    assert path.read_text() == "old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["page.txt"]
+
+
+def test_a_record_cut_short_counts_as_none(tmp_path):
+    path = tmp_path / "record.json"
+    path.write_text('{"seconds": 1')
+    assert read_json(path) == {}
+    assert read_json(tmp_path / "missing.json") == {}
+
+
+def test_a_folder_outside_any_checkout_is_refused(tmp_path):
+    with pytest.raises(InputError, match="not inside a checkout"):
+        checkout(tmp_path)
+
+
+@given(st.lists(st.binary(max_size=8), max_size=4), st.lists(st.binary(max_size=8), max_size=4))
+def test_digests_agree_exactly_where_the_parts_do(one, other):
+    assert (digest(*one) == digest(*other)) == (one == other)
