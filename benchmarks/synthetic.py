@@ -20,7 +20,7 @@ from benchmarks._sides import Side, Together, adam_step, agree, compare
 from gradbook.experiments.synthetic import images, network
 from gradbook.seeds import generator
 from gradbook.synthetic.chain import Chain
-from gradbook.synthetic.optimizers import GradientDescent
+from gradbook.optimizers import GradientDescent
 from gradbook.synthetic.settings import Policy
 from gradbook.synthetic.step import Choices, Form
 from gradbook.synthetic.training import Data, advance_many

@@ -10,6 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 PACKAGE = Path(__file__).resolve().parent
 LIBRARIES = ("numpy", "tensorflow", "keras", "jax", "torch", "scikit-learn")
 
@@ -52,7 +54,7 @@ def _machine() -> dict[str, Any]:
         "processor": _processor(),
         "cores": cores,
         "threads": int(os.environ.get("TF_NUM_INTRAOP_THREADS", cores)),
-        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30),
         "system": f"{platform.system()} {platform.machine()}",
         "accelerators": _accelerators(),
     }

@@ -1,10 +1,9 @@
 """Numbers that others published: one table a chapter, ``book/published/NN_name.csv``."""
 
-from importlib.resources import files
-
 import pandas as pd
 
 from gradbook.errors import unknown
+from gradbook.files import BOOK
 
 
 def load(name: str) -> pd.DataFrame:
@@ -22,7 +21,7 @@ def load(name: str) -> pd.DataFrame:
     >>> list(load("10_concept").columns)
     ['source', 'quantity', 'setting', 'value', 'unit', 'note']
     """
-    tables = {path.name.removesuffix(".csv"): path for path in files("gradbook").joinpath("book/published").iterdir()}
+    tables = {path.name.removesuffix(".csv"): path for path in (BOOK / "published").iterdir()}
     if name not in tables:
         raise unknown("table of published numbers", name, sorted(tables))
     with tables[name].open(encoding="utf-8") as file:

@@ -1,10 +1,10 @@
 """What work costs: its time, alone or in turns with other work, and the memory it needs."""
 
-import resource
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+
+import psutil
 
 
 class Stopwatch:
@@ -16,22 +16,21 @@ class Stopwatch:
 
     def __exit__(self, *_: object) -> None:
         self.seconds = time.perf_counter() - self._start
-        self.peak_memory = peak_memory(resource.RUSAGE_SELF)
+        self.peak_memory = peak_memory()
 
 
-def peak_memory(who: int) -> int:
-    """Highest resident memory so far, in bytes.
+def peak_memory(process: psutil.Process | None = None) -> int:
+    """Return the highest resident memory so far, in bytes, of a process, by default this one.
 
-    Args:
-        who: ``resource.RUSAGE_SELF`` for this process, ``resource.RUSAGE_CHILDREN`` for the largest that it started
-            and that has ended.
+    Linux and Windows keep it; elsewhere it is what the process occupies now.
     """
-    status = Path("/proc/self/status")
-    if who == resource.RUSAGE_SELF and status.exists():  # Linux counts to a process what its parent had when it began
+    process = process or psutil.Process()
+    status = Path(f"/proc/{process.pid}/status")
+    if status.exists():
         (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
         return int(line.split()[1]) * 1024
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(who).ru_maxrss * unit
+    memory = process.memory_info()
+    return getattr(memory, "peak_wset", memory.rss)
 
 
 def in_turns(sides: Mapping[str, Callable[[int], object]], rounds: int) -> dict[str, list[float]]:

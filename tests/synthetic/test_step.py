@@ -11,7 +11,7 @@ from synthetic_helpers import CLASSES, chain, steps
 from gradbook.errors import InputError
 from gradbook.synthetic.chain import Interface, cross_entropy, cut, squared_error, variables
 from gradbook.synthetic.linear import exact_predictor
-from gradbook.synthetic.optimizers import GradientDescent
+from gradbook.optimizers import GradientDescent
 from gradbook.synthetic.predictors import SyntheticGradient
 from gradbook.synthetic.settings import Policy, modes
 from gradbook.synthetic.step import Choices, Form, forward, letters, step, update

@@ -8,7 +8,7 @@ from synthetic_helpers import chain, network, steps
 from gradbook.errors import InputError
 from gradbook.seeds import generator
 from gradbook.synthetic.chain import cross_entropy, cut
-from gradbook.synthetic.optimizers import GradientDescent
+from gradbook.optimizers import GradientDescent
 from gradbook.synthetic.settings import Policy, modes
 from gradbook.synthetic.similarity import agreement, similarity_matrix
 from gradbook.synthetic.training import draws, train

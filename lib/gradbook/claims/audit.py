@@ -14,8 +14,8 @@ from gradbook.claims.claim import Claim, Difference, Exact, Fields, Mean, load
 from gradbook.claims.ledger import NOT_ATTEMPTED, REDUCED, Entry
 from gradbook.claims.statistics import judge, side, sign_flip_p
 from gradbook.errors import InputError, unknown
+from gradbook.exact import number
 from gradbook.experiments import catalogue
-from gradbook.experiments.exact import number
 from gradbook.studies import results
 from gradbook.studies.experiment import Configuration
 from gradbook.studies.study import Study, key, seedless

@@ -19,7 +19,6 @@ An entry says where the claim stands, what was published, how it is tested and w
 """
 
 import re
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -27,9 +26,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from gradbook import published
 from gradbook.errors import InputError
+from gradbook.files import BOOK
 from gradbook.untrusted import read_yaml, refusal
 
-CLAIMS, BIBLIOGRAPHY = (Path(str(files("gradbook"))) / "book" / name for name in ("claims.yml", "references.bib"))
+CLAIMS, BIBLIOGRAPHY = BOOK / "claims.yml", BOOK / "references.bib"
 
 Direction = Literal["greater", "less"]
 Value = str | bool | int | float | None
@@ -99,7 +99,7 @@ class Difference(Mean):
 
 
 class Exact(_Strict):
-    """A function of `gradbook.experiments.exact`, called with arguments."""
+    """A function of `gradbook.exact`, called with arguments."""
 
     statistic: Literal["exact"]
     function: str

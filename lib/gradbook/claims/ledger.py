@@ -14,16 +14,15 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
-from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 
 from gradbook.errors import unknown
-from gradbook.files import whole
+from gradbook.files import BOOK, atomic_write
 
-LEDGER = Path(str(files("gradbook"))) / "book" / "ledger.csv"
+LEDGER = BOOK / "ledger.csv"
 
 OUTCOMES = ("reproduced", "direction only", "not reproduced")
 REDUCED, NOT_ATTEMPTED = "at reduced scale: ", "not attempted"
@@ -62,7 +61,7 @@ def load(path: Path = LEDGER) -> pd.DataFrame:
 
 def save(ledger: pd.DataFrame, path: Path = LEDGER) -> None:
     """Commit a ledger to its file."""
-    with whole(path) as file:
+    with atomic_write(path) as file:
         file.write(ledger.to_csv(index=False, float_format="%.10g", lineterminator="\n").encode())
 
 

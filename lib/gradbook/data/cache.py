@@ -1,6 +1,5 @@
 """Published datasets on disk: what is sound is read, what is missing or damaged is fetched first."""
 
-import fcntl
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,7 +11,7 @@ from gradbook.data.download import download, is_intact
 from gradbook.data.folder import root, stamp
 from gradbook.data.source import Source
 from gradbook.errors import InputError, RunError
-from gradbook.files import whole
+from gradbook.files import atomic_write, locked
 
 # In a dataset's folder: the stamp of its files when they were last checked, and the checksum of their content.
 RECORD = ".checked"
@@ -62,7 +61,7 @@ def read(source: Source, *, thorough: bool = False) -> Dataset:
     found = checksum(content)
     if known_checksum not in ("", found):
         raise InputError(f"its content is not what it was when first read (sha256 {known_checksum[:12]}…)")
-    with suppress(OSError), whole(folder / RECORD) as file:  # a folder that cannot be written is fine
+    with suppress(OSError), atomic_write(folder / RECORD) as file:  # a folder that cannot be written is fine
         file.write(f"{stamped} {found}".encode())
     return dataset(source, content, found)
 
@@ -110,8 +109,7 @@ def fetch(source: Source) -> Dataset:
 def alone_in(folder: Path) -> Iterator[None]:
     """A block that one process at a time enters; what a killed one left half-written is removed."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(folder / ".lock"):
         for leftover in folder.glob(".*.part"):
             leftover.unlink(missing_ok=True)
         yield

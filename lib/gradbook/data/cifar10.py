@@ -9,7 +9,7 @@ import numpy as np
 from gradbook.data.archive import members
 from gradbook.data.dataset import scaled
 from gradbook.data.source import Download, Source
-from gradbook.files import whole
+from gradbook.files import atomic_write
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
@@ -23,7 +23,7 @@ def convert(folder: Path, published: Path) -> None:
             pixels = np.concatenate([batch[b"data"] for batch in batches])
             arrays[f"x_{part}"] = pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
             arrays[f"y_{part}"] = np.concatenate([np.asarray(batch[b"labels"], np.uint8) for batch in batches])
-    with whole(folder / "cifar10.npz") as file:
+    with atomic_write(folder / "cifar10.npz") as file:
         np.savez(file, **arrays)
 
 

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from gradbook.data.source import Download
 from gradbook.errors import RunError
-from gradbook.files import whole
+from gradbook.files import atomic_write
 
 
 def is_intact(wanted: Download, folder: Path) -> bool:
@@ -35,7 +35,7 @@ def download(wanted: Download, folder: Path) -> Path:
     for url in wanted.mirrors:
         bar = tqdm(desc=wanted.file, total=wanted.bytes, unit="B", unit_scale=True, leave=False)
         try:
-            with bar, whole(target) as file:
+            with bar, atomic_write(target) as file:
                 pooch.HTTPDownloader(progressbar=bar, chunk_size=2**16, timeout=(10, 60))(url, file, None)
                 if pooch.file_hash(file.name) != wanted.sha256:
                     raise ValueError("other bytes than published")

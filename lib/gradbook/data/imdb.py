@@ -7,7 +7,7 @@ import numpy as np
 
 from gradbook.data.dataset import Reviews
 from gradbook.data.source import Download, Source
-from gradbook.files import whole
+from gradbook.files import atomic_write
 
 
 def convert(folder: Path, published: Path) -> None:
@@ -19,7 +19,7 @@ def convert(folder: Path, published: Path) -> None:
             arrays[f"{part}_tokens"] = np.concatenate([np.asarray(review, np.int32) for review in reviews])
             arrays[f"{part}_offsets"] = np.cumsum([0, *map(len, reviews)], dtype=np.int64)
             arrays[f"{part}_labels"] = source[f"y_{part}"].astype(np.uint8)
-    with whole(folder / "reviews.npz") as file:
+    with atomic_write(folder / "reviews.npz") as file:
         np.savez_compressed(file, **arrays)
 
 

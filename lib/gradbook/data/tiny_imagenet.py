@@ -12,7 +12,7 @@ from gradbook.data.dataset import scaled
 from gradbook.data.folder import stamp
 from gradbook.data.images import read_folder
 from gradbook.data.source import Download, Source
-from gradbook.files import whole
+from gradbook.files import atomic_write
 
 FILES = ("classes.txt", "train/*/*.JPEG", "val/*/*.JPEG")
 # WordNet's numbers: three cats, six dogs, a lion, four other animals, two vehicles, two foods, two landscapes.
@@ -47,7 +47,7 @@ def convert(folder: Path, published: Path) -> None:
     for part in ("train", "val"):
         shutil.rmtree(folder / part, ignore_errors=True)
         (incoming / part).rename(folder / part)
-    with whole(folder / "classes.txt") as file:
+    with atomic_write(folder / "classes.txt") as file:
         file.write("".join(f"{wnid}\t{words[wnid]}\n" for wnid in CLASSES).encode())
     incoming.rmdir()
 
@@ -68,7 +68,7 @@ def decoded(folder: Path) -> dict[str, Any]:
         if str(arrays["stamp"]) == stamped:
             return {name: arrays[name] for name in arrays.files if name != "stamp"}
     content = read_folder(folder)
-    with suppress(OSError), whole(kept) as file:  # a folder that cannot be written is fine
+    with suppress(OSError), atomic_write(kept) as file:  # a folder that cannot be written is fine
         np.savez(file, stamp=stamped, **content)
     return content
 

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from gradbook.errors import InputError
-from gradbook.files import whole
+from gradbook.files import atomic_write
 from gradbook.lowrank.distill import Learner
 from gradbook.lowrank.protocol import Batches, DropPathRamp, Protocol
 from gradbook.training import require_finite
@@ -131,7 +131,7 @@ class Checkpoint(keras.callbacks.Callback):
         part.replace(weights)
         state = {"network": fingerprint(self.learner), "epochs": epoch + 1, "weights": weights.name}
         state |= {"random": [np.asarray(one).tolist() for one in random_states(self.learner)], "history": self.history}
-        with whole(self.folder / "state.json") as file:
+        with atomic_write(self.folder / "state.json") as file:
             file.write(json.dumps(state).encode())
         for old in self.folder.glob("epoch_*.weights.h5"):
             if old != weights:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gradbook.errors import InputError
-from gradbook.files import whole
+from gradbook.files import atomic_write
 
 
 def checkout(start: Path | None = None) -> Path:
@@ -27,7 +27,7 @@ def checkout(start: Path | None = None) -> Path:
 def write_whole(path: Path, text: str) -> None:
     """Replace ``path`` by ``text`` in one step: at any moment it holds the old text or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole(path) as file:
+    with atomic_write(path) as file:
         file.write(text.encode())
 
 

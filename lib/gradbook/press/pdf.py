@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from gradbook.errors import InputError
-from gradbook.files import whole
+from gradbook.files import atomic_write
 from gradbook.press import site
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -72,6 +72,6 @@ def print_book(root: Path) -> Path:
         page.goto(document.as_uri(), timeout=0)  # a hundred figures on a busy machine
         page.evaluate("window.MathJax?.startup?.promise")
         page.evaluate(UNFOLD_AND_LINK)
-        with whole(target) as file:
+        with atomic_write(target) as file:
             file.write(page.pdf(**PAPER))
     return target

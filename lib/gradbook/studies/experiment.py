@@ -1,31 +1,59 @@
-"""What every experiment of the book is: a frozen configuration, one function, and a record of plain data."""
+"""What every experiment is: a frozen configuration, a function that trains, and a record of numbers for each seed."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
+
+from gradbook.errors import InputError, RunError
+from gradbook.timing import Stopwatch
+
+COST = ("seconds", "peak_memory", "origin", "key")
+"""The columns of a table of results that say what a run cost and where it comes from."""
 
 
 class Configuration(BaseModel):
-    """The choices of one run, validated when they are made; fields are the paper's symbols, spelled out.
+    """The choices that make a cell of a study; the seed is not one of them.
 
     Subclasses add fields with defaults, so that an empty configuration is the chapter's own.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    seed: int = Field(0, ge=0, lt=2**32)
-
 
 @dataclass(frozen=True)
 class Record:
-    """What one run measured.
+    """What one run measured. A metric means the same in every experiment:
+
+    ================================== ===========================================================================
+    ``PART_loss``                      mean loss on a part of the data, in nats
+    ``PART_accuracy``                  fraction of a part's examples that are classified correctly, in [0, 1]
+    ``cosine``, ``cosine_K``           cosine of the two gradients that are compared, in [-1, 1]; in layer K
+    ``agreement``                      fraction of steps at which their scalar product is positive
+    ``conflict_fraction_K``            fraction of steps at which it is negative, in layer K
+    ``clipped_product``                their scalar product, limited to [-1, 1]
+    ``auxiliary_norm``, ``main_norm``  Euclidean norms of the two gradients
+    ``norm_ratio_K``                   norm of the synthetic over that of the true gradient, at interface K
+    ``norm_K``                         Euclidean norm of the weights of layer K
+    ``mean_weight``                    mean absolute hidden weight
+    ``NAME_gradient``                  mean absolute gradient of a hidden layer: ``first``, ``last`` or ``mean``
+    ``gate``                           value of the gate, in [0, 1]
+    ``step``, ``iteration``            updates so far
+    ``epochs_trained``, ``best_epoch`` epochs until training stopped; the one whose weights are tested, from 1
+    ``parameters``, ``mult_adds``      trainable parameters; multiplications for one example
+    ``hyperparameter``                 value of the one that sets the number of parameters; 0 where there is none
+    ``NAME_milliseconds``              time of one batch
+    ================================== ===========================================================================
+
+    A part is ``train``, ``validation``, ``held_out``, ``test``, or ``batch`` for the batch that comes next;
+    ``best_`` before a name means the best value of a curve, ``teacher_`` that it is the teacher's.
 
     Attributes:
-        metrics: final numbers by name, in the units their names say (``test_loss`` in nats, ``accuracy`` in [0, 1]).
-        curves: series by name, one number a logged step or epoch.
-        seconds: wall-clock time, shared equally among seeds that were trained as one stack.
+        metrics: final numbers by name.
+        curves: series by name, one number for each logged step or epoch.
+        seconds: wall-clock time, shared equally among the seeds that were trained together.
         peak_memory: highest resident memory of the process so far, in bytes.
         data: name of the dataset and its checksum, as "name:sha256".
     """
@@ -43,15 +71,56 @@ class Experiment:
 
     Attributes:
         name: the word that stores and results use.
-        version: raised by hand whenever ``run`` would give other numbers for the same configuration.
+        version: raised by hand whenever training would give other numbers for the same configuration.
         configuration: the class of its configurations.
-        run: trains the seeds of one configuration, as one stack where that is faster, and returns a record a seed;
-            the configuration's own ``seed`` is ignored in favour of the list.
-        stack: how many seeds at most to hand to ``run`` at once.
+        train: yields for each of the seeds, in their order, a record of what was measured; `run` adds what it cost.
+        stack: how many seeds at most to train together.
     """
 
     name: str
     version: int
     configuration: type[Configuration]
-    run: Callable[[Any, Sequence[int]], list[Record]]
+    train: Callable[[Any, Sequence[int]], Iterable[Record]]
     stack: int = 1
+
+    def run(self, cell: Configuration, seeds: Iterable[int]) -> list[Record]:
+        """Train one cell from each seed; what is random in a run depends on its seed alone.
+
+        Args:
+            cell: an instance of `configuration`.
+            seeds: 0 ≤ seed < 2³², each once.
+
+        Returns:
+            One record for each seed, in the seeds' order, its numbers as Python's own.
+
+        Raises:
+            InputError: the cell is of another class, a seed is out of range, or a metric has the name of a column.
+            RunError: a metric is not finite, or the number of records is not that of the seeds.
+        """
+        seeds = self._checked(cell, seeds)
+        with Stopwatch() as watch:
+            records = list(self.train(cell, seeds))
+        if len(records) != len(seeds):
+            raise RunError(f"experiment {self.name!r} gave {len(records)} records for {len(seeds)} seeds.")
+        cost = {"seconds": watch.seconds / max(len(seeds), 1), "peak_memory": watch.peak_memory}
+        return [self._plain(record, seed, cost) for record, seed in zip(records, seeds, strict=True)]
+
+    def _checked(self, cell: Configuration, seeds: Iterable[int]) -> list[int]:
+        if not isinstance(cell, self.configuration):
+            raise InputError(
+                f"cell must be a {self.configuration.__module__}.{self.configuration.__name__}; received {cell!r}."
+            )
+        seeds = [int(seed) for seed in seeds]
+        if outside := [seed for seed in seeds if not 0 <= seed < 2**32]:
+            raise InputError(f"seeds must be from 0 to {2**32 - 1}; received {outside[0]}.")
+        return seeds
+
+    def _plain(self, record: Record, seed: int, cost: dict[str, Any]) -> Record:
+        if clash := record.metrics.keys() & {"seed", *self.configuration.model_fields, *COST}:
+            raise InputError(f"metrics named as other columns of the results: {', '.join(sorted(clash))}.")
+        metrics = {name: float(value) for name, value in record.metrics.items()}
+        for name, value in metrics.items():
+            if not math.isfinite(value):
+                raise RunError(f"{name} became {value} from seed {seed}; a smaller learning_rate may keep it finite.")
+        curves = {name: [float(value) for value in values] for name, values in record.curves.items()}
+        return replace(record, metrics=metrics, curves=curves, **cost)

@@ -1,8 +1,9 @@
 """Results that travel with the book: what a study measured, exported from the store to files that are committed::
 
-    book/results/STUDY.csv     a row a run: configuration, metrics, seconds, peak_memory (bytes), origin, key;
-                               a cell is JSON, or plain text, or empty where a value is missing
-    book/results/STUDY.json    what the column ``origin`` refers to (commit, libraries, machine, data), and sums
+    book/results/STUDY.csv     one row per run: seed, configuration, metrics, seconds, peak_memory (bytes), origin, key;
+                               an entry is JSON, or plain text, or empty where a value is missing
+    book/results/STUDY.json    the default configuration, what the column ``origin`` refers to (commit, libraries,
+                               machine, data), and sums
     book/results/STUDY.npz     curves, in single precision: of each its values run after run, and how many each run has
 
 Chapters and the ledger read these files and nothing else.
@@ -12,9 +13,8 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -22,45 +22,91 @@ import numpy as np
 import pandas as pd
 
 from gradbook.errors import InputError, unknown
-from gradbook.files import whole
-from gradbook.studies.experiment import Record
+from gradbook.files import BOOK, atomic_write
+from gradbook.studies.experiment import COST, Record
 from gradbook.studies.store import Store
-from gradbook.studies.study import Study, literal
+from gradbook.studies.study import Study
 
-FOLDER = Path(str(files("gradbook"))) / "book" / "results"
-
-COST = ("seconds", "peak_memory", "origin", "key")
+FOLDER = BOOK / "results"
 
 Row = dict[str, Any]
 Curves = dict[str, dict[str, np.ndarray]]  # key → name → float32 [steps]
 
 
-def load(study: str, folder: Path = FOLDER) -> pd.DataFrame:
-    """A row a run: the configuration's fields, the metrics, ``seconds``, ``peak_memory``, ``origin`` and ``key``.
+class Results(pd.DataFrame):
+    """One row per run of a study: its seed, the configuration's fields, the metrics, and what the run cost.
+
+    ``load("concept").cell(rule="projection")["test_loss"].mean()`` is the mean of a cell,
+    ``load("concept").select(rule=["projection", "orthogonal"]).curve("test_loss").mean()`` a mean curve.
+    """
+
+    _metadata = ("stem", "defaults")
+
+    @property
+    def _constructor(self) -> type["Results"]:
+        return Results
+
+    def select(self, **fields: Any) -> "Results":
+        """The rows whose columns have the given values; a list of values allows each of them.
+
+        Raises:
+            InputError: no such column, or no row left.
+        """
+        chosen = np.ones(len(self), bool)
+        for name, given in fields.items():
+            if name not in self:
+                raise unknown("column", name, self)
+            allowed = given if isinstance(given, list) else [given]
+            chosen &= [_plain(value) in map(_plain, allowed) for value in self[name]]
+        if not chosen.any():
+            raise InputError(f"the results {self.stem.name!r} have no run with {fields}.")
+        return self[chosen]
+
+    def cell(self, **fields: Any) -> "Results":
+        """The runs of the cell that has these values, and defaults in all fields that are not named.
+
+        Raises:
+            InputError: no such field, or no run of that cell.
+        """
+        for name in fields:
+            if name not in self.defaults:
+                raise unknown("field", name, self.defaults)
+        return self.select(**{name: [value] for name, value in (self.defaults | fields).items()})
+
+    def curve(self, name: str) -> pd.DataFrame:
+        """One curve of every run, [runs, steps], float32, with the rows of this table; short runs end in NaN.
+
+        Raises:
+            InputError: no run of the study has such a curve.
+        """
+        curves = _read_curves(self.stem.with_suffix(".npz"))
+        known = sorted({curve for run in curves.values() for curve in run})
+        if name not in known:
+            raise unknown("curve", name, known)
+        rows = [pd.Series(curves.get(key, {}).get(name, ()), dtype="float32") for key in self["key"]]
+        return pd.DataFrame(rows).set_axis(self.index)
+
+
+def _plain(value: Any) -> Any:
+    """A value such that equal ones compare equal, however the table holds them."""
+    if isinstance(value, tuple | list):
+        return tuple(map(_plain, value))
+    return None if isinstance(value, float) and np.isnan(value) else value
+
+
+def load(study: str, folder: Path = FOLDER) -> Results:
+    """The results of a study, one row per run.
 
     Raises:
         InputError: the book holds no results of that name.
     """
-    return pd.DataFrame(_read_rows(_known(study, folder).with_suffix(".csv")))
-
-
-def load_curves(study: str, curve: str, folder: Path = FOLDER) -> pd.DataFrame:
-    """One curve of every run, [runs, steps], float32: its rows are those of ``load``, short runs end in NaN.
-
-    ``load_curves(study, "test_loss")[load(study).rule == "projection"].mean()`` is a mean curve.
-
-    Raises:
-        InputError: the book holds no results of that name, or they hold no such curve.
-    """
-    rows, curves = load(study, folder), _read_curves(folder / f"{study}.npz")
-    known = sorted({name for run in curves.values() for name in run})
-    if curve not in known:
-        raise unknown("curve", curve, known)
-    return pd.DataFrame([pd.Series(curves.get(key, {}).get(curve, ()), dtype="float32") for key in rows["key"]])
+    rows = Results(_read_rows(_known(study, folder).with_suffix(".csv")))
+    rows.stem, rows.defaults = folder / study, provenance(study, folder).get("defaults", {})
+    return rows
 
 
 def provenance(study: str, folder: Path = FOLDER) -> dict[str, Any]:
-    """Where a study's results come from: ``experiment``, ``version``, ``runs``, ``seconds`` in total, and ``origins``.
+    """Where results come from: ``experiment``, ``version``, ``defaults``, ``runs``, ``seconds`` in total, ``origins``.
 
     Origins are the groups of runs that share ``commit``, ``dirty``, ``libraries``, ``machine`` and ``data``, by the
     names that the column ``origin`` of the results gives them; each says its ``runs`` and ``seconds`` too.
@@ -131,15 +177,14 @@ def export(study: Study, store: Store, folder: Path = FOLDER) -> Exported:
             where = {**origin, "data": record.data}
             name = "o" + hashlib.sha256(json.dumps(where, sort_keys=True).encode()).hexdigest()[:8]
             origins[name] = where
-            require_own_names(record, fields)
             rows[key] = _row(record) | {"origin": name, "key": key}
             with np.errstate(over="ignore"):
                 curves[key] = {curve: np.asarray(values, np.float32) for curve, values in record.curves.items()}
 
-    members = {key: run.model_dump(mode="json") for key, run in study.members(seeds).items() if key in rows}
+    members = {key: run for key, run in study.with_seeds(seeds).runs.items() if key in rows}
     if not members:
         raise InputError(f"study {study.name!r} has no finished run in {store.path}; run gradbook sweep first.")
-    rows = {key: rows[key] | configuration for key, configuration in members.items()}
+    rows = {key: rows[key] | {"seed": run.seed} | run.cell.model_dump(mode="json") for key, run in members.items()}
 
     folder.mkdir(parents=True, exist_ok=True)
     for suffix, content in {
@@ -147,7 +192,7 @@ def export(study: Study, store: Store, folder: Path = FOLDER) -> Exported:
         ".npz": _curves_bytes({key: curves.get(key, {}) for key in rows}),
         ".csv": _csv_bytes(fields, list(rows.values())),
     }.items():
-        with whole(stem.with_suffix(suffix)) as file:
+        with atomic_write(stem.with_suffix(suffix)) as file:
             file.write(content)
     return Exported(len(rows), added=len(rows.keys() - committed), dropped=len(committed - rows.keys()))
 
@@ -159,18 +204,20 @@ def _known(study: str, folder: Path) -> Path:
     return folder / study
 
 
-def require_own_names(record: Record, fields: Iterable[str]) -> None:
-    """Refuse metrics that a table of results would have to keep beside a setting or a cost of the same name.
-
-    Raises:
-        InputError: a metric has the name of one of the configuration's fields or of another column.
-    """
-    if clash := record.metrics.keys() & {*fields, *COST}:
-        raise InputError(f"metrics named as other columns of the results: {', '.join(sorted(clash))}.")
-
-
 def _row(record: Record) -> Row:
     return {**record.metrics, "seconds": round(record.seconds, 3), "peak_memory": record.peak_memory}
+
+
+def literal(text: str) -> Any:
+    """The value that JSON text stands for; text that is not JSON stands for itself.
+
+    >>> literal("0.01"), literal("true"), literal("projection")
+    (0.01, True, 'projection')
+    """
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def _read_rows(path: Path) -> list[Row]:
@@ -181,9 +228,9 @@ def _read_rows(path: Path) -> list[Row]:
 
 
 def _csv_bytes(fields: list[str], rows: list[Row]) -> bytes:
-    metrics = sorted({name for row in rows for name in row}.difference(fields, COST))
+    metrics = sorted({name for row in rows for name in row}.difference(["seed"], fields, COST))
     text = io.StringIO()
-    writer = csv.DictWriter(text, [*fields, *metrics, *COST], lineterminator="\n")
+    writer = csv.DictWriter(text, ["seed", *fields, *metrics, *COST], lineterminator="\n")
     writer.writeheader()
     writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
     return text.getvalue().encode()
@@ -234,6 +281,7 @@ def _provenance_bytes(study: Study, rows: Mapping[str, Row], origins: Mapping[st
         "study": study.name,
         "experiment": study.experiment.name,
         "version": study.experiment.version,
+        "defaults": study.experiment.configuration().model_dump(mode="json"),
         **sums(list(rows.values())),
         "origins": {name: {**origins[name], **sums(chosen)} for name, chosen in groups.items() if chosen},
     }

@@ -9,7 +9,7 @@ from gradbook.studies.study import Study
 
 
 @dataclass(frozen=True)
-class Standing:
+class Status:
     """The runs of a study by state, each in the study's order.
 
     Attributes:
@@ -35,10 +35,10 @@ class Standing:
         return self.study.label(self.study.runs[key])
 
 
-def standing(study: Study, store: Store, folder: Path = results.FOLDER) -> Standing:
+def status(study: Study, store: Store, folder: Path = results.FOLDER) -> Status:
     """Sort a study's runs by what the store and the results in ``folder`` know of them."""
     errors = store.errors(study.experiment) | dict.fromkeys(results.keys(study.name, folder), "")
-    return Standing(
+    return Status(
         study,
         done=[key for key in study.runs if errors.get(key) == ""],
         failed={key: errors[key] for key in study.runs if errors.get(key)},

@@ -1,6 +1,5 @@
 """The store: one SQLite file that holds every run, a row each, and is written by one process at a time."""
 
-import fcntl
 import json
 import os
 import sqlite3
@@ -9,23 +8,25 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import platformdirs
 
 from gradbook.errors import InputError, RunError
-from gradbook.studies.experiment import Configuration, Experiment, Record
-from gradbook.studies.study import key
+from gradbook.files import locked
+from gradbook.studies.experiment import Experiment, Record
+from gradbook.studies.study import Run
 
-FORMAT = 1
+FORMAT = 2
 
 # A run is finished where `error` is null, and failed elsewhere.
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS runs (
-    key           TEXT PRIMARY KEY,  -- SHA-256 of experiment, version and configuration
+    key           TEXT PRIMARY KEY,  -- SHA-256 of experiment, version, configuration and seed
     experiment    TEXT NOT NULL,
     version       INTEGER NOT NULL,
-    configuration TEXT NOT NULL,     -- JSON, seed included
+    configuration TEXT NOT NULL,     -- JSON
+    seed          INTEGER NOT NULL,
     metrics       TEXT,              -- JSON
     curves        BLOB,              -- JSON, compressed by zlib
     error         TEXT,
@@ -41,8 +42,9 @@ PRAGMA user_version = {FORMAT};
 
 # A finished run is never overwritten; a failed one is, by its next attempt.
 INSERT = """
-INSERT INTO runs (key, experiment, version, configuration, metrics, curves, error, seconds, peak_memory, data, origin)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO runs
+    (key, experiment, version, configuration, seed, metrics, curves, error, seconds, peak_memory, data, origin)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (key) DO UPDATE SET (metrics, curves, error, seconds, peak_memory, data, origin, ended) =
     (excluded.metrics, excluded.curves, excluded.error, excluded.seconds, excluded.peak_memory, excluded.data,
      excluded.origin, excluded.ended)
@@ -55,13 +57,13 @@ class Outcome:
     """What came of one run.
 
     Attributes:
-        configuration: the run's choices, seed included.
-        record: what it measured; ``None`` if it failed.
+        run: what was run.
+        record: what it measured; None if it failed.
         error: empty, or the error that stopped it, its last line the error's own.
         origin: see ``provenance.origin``.
     """
 
-    configuration: Configuration
+    run: Run
     record: Record | None
     error: str
     origin: dict[str, Any]
@@ -79,7 +81,7 @@ class Store:
     every transaction). Keep the file on a disk of the machine that sweeps: SQLite's log does not work across a network.
 
     Raises:
-        InputError: the file is not a store, or was written by a later version of the book.
+        InputError: the file is not a store, or one that another version of the book wrote.
         RunError: the file cannot be read or written, for instance on a full disk.
     """
 
@@ -87,7 +89,7 @@ class Store:
         self.path = path or default_path()
         with self._explained():
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with _locked(Path(f"{self.path}.lock")):
+            with locked(Path(f"{self.path}.lock")):
                 self._database = sqlite3.connect(self.path, timeout=60)
                 self._prepare()
 
@@ -97,9 +99,9 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self._database.close()
 
-    def add(self, experiment: Experiment, outcomes: Iterable[Outcome]) -> None:
+    def add(self, outcomes: Iterable[Outcome]) -> None:
         """Write outcomes in one transaction; on return they are on the disk."""
-        rows = [_row(experiment, outcome) for outcome in outcomes]
+        rows = [_row(outcome) for outcome in outcomes]
         with self._explained(), self._database:
             self._database.executemany(INSERT, rows)
 
@@ -109,11 +111,11 @@ class Store:
 
     def records(self, experiment: Experiment) -> Iterator[tuple[str, int, Record, dict[str, Any]]]:
         """Key, seed, record and origin of every finished run of the experiment at its present version."""
-        columns = "key, configuration, metrics, curves, seconds, peak_memory, data, origin"
+        columns = "key, seed, metrics, curves, seconds, peak_memory, data, origin"
         rows = self._select(columns, experiment, "AND error IS NULL")
-        for name, configuration, metrics, curves, seconds, peak_memory, data, origin in rows:
+        for key, seed, metrics, curves, seconds, peak_memory, data, origin in rows:
             record = Record(json.loads(metrics), json.loads(zlib.decompress(curves)), seconds, peak_memory, data)
-            yield name, json.loads(configuration)["seed"], record, json.loads(origin)
+            yield key, seed, record, json.loads(origin)
 
     @contextmanager
     def reserve(self, experiment: Experiment, waiting: Callable[[], None]) -> Iterator[None]:
@@ -121,15 +123,18 @@ class Store:
 
         While another one is, ``waiting`` is called once, and this one waits.
         """
-        with self._explained():
-            lock = _locked(Path(f"{self.path}.{experiment.name}.lock"), waiting)
-        with lock:
+        with locked(Path(f"{self.path}.{experiment.name}.lock"), waiting):
             yield
 
     def _prepare(self) -> None:
         version = self._database.execute("PRAGMA user_version").fetchone()[0]
-        if version > FORMAT:
-            raise InputError(f"store {self.path} has format {version}; this version of the book reads {FORMAT}.")
+        if version not in (0, FORMAT):
+            newer = "a later version of the book wrote it"
+            older = "move it away after exporting its results with the version of the book that wrote it"
+            raise InputError(
+                f"store {self.path} has format {version}, and this version of the book reads format {FORMAT}: "
+                f"{newer if version > FORMAT else older}."
+            )
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")
         if version < FORMAT:
@@ -150,19 +155,8 @@ class Store:
             raise InputError(f"store {self.path} is not one of this book: {error}.") from error
 
 
-def _locked(path: Path, waiting: Callable[[], None] = lambda: None) -> IO[str]:
-    """A lock that lasts until the file returned is closed, which the operating system does for a dead process."""
-    lock = path.open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        waiting()
-        fcntl.flock(lock, fcntl.LOCK_EX)
-    return lock
-
-
-def _row(experiment: Experiment, outcome: Outcome) -> tuple:
-    record = outcome.record
+def _row(outcome: Outcome) -> tuple:
+    run, record = outcome.run, outcome.record
     measured = (
         (None, None, outcome.error, None, None, None)
         if record is None
@@ -176,10 +170,11 @@ def _row(experiment: Experiment, outcome: Outcome) -> tuple:
         )
     )
     return (
-        key(experiment, outcome.configuration),
-        experiment.name,
-        experiment.version,
-        outcome.configuration.model_dump_json(),
+        run.key,
+        run.experiment.name,
+        run.experiment.version,
+        run.cell.model_dump_json(),
+        run.seed,
         *measured,
         json.dumps(outcome.origin, sort_keys=True),
     )

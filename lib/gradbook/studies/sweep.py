@@ -20,11 +20,11 @@ from tqdm import tqdm
 
 from gradbook.errors import InputError, RunError
 from gradbook.provenance import origin
-from gradbook.studies.experiment import Configuration, Experiment, Record
-from gradbook.studies.results import FOLDER, require_own_names
-from gradbook.studies.status import Standing, standing
+from gradbook.studies.experiment import Configuration
+from gradbook.studies.results import FOLDER
+from gradbook.studies.status import Status, status
 from gradbook.studies.store import Outcome, Store
-from gradbook.studies.study import Study, key, seedless
+from gradbook.studies.study import Run, Study
 
 DASHBOARD = "127.0.0.1:8787"
 PACE = 0.2  # seconds between two transactions: how much of the latest work a power cut may cost
@@ -57,7 +57,7 @@ def sweep(
     retry_failed: bool = False,
     dashboard: str = DASHBOARD,
     folder: Path = FOLDER,
-) -> Standing:
+) -> Status:
     """Run what is not done yet, record each run as it ends, and return where the study then stands.
 
     Seeds of a cell go to the experiment together, up to its ``stack``; failed runs are retried one by one, so that
@@ -80,41 +80,40 @@ def sweep(
         _say(f"another sweep of {study.experiment.name!r} into {store.path} is running; waiting for its end …")
 
     with store.reserve(study.experiment, waiting):
-        before = standing(study, store, folder)
+        before = status(study, store, folder)
         groups = _stacks(study, before.waiting) + [[study.runs[name]] for name in before.failed if retry_failed]
         if groups:
             with _connect(scheduler, workers, dashboard, Path(f"{store.path}.{study.experiment.name}.log")) as client:
                 _run(study, store, client, groups, done=len(before.done))
-    return standing(study, store, folder)
+    return status(study, store, folder)
 
 
-def _run(study: Study, store: Store, client: Client, groups: list[list[Configuration]], done: int) -> None:
+def _run(study: Study, store: Store, client: Client, groups: list[list[Run]], done: int) -> None:
     runs, failed = sum(map(len, groups)), 0
     _say(f"{study.name}: {runs} runs to do, {done} done; dashboard {client.dashboard_link}")
     with tqdm(total=done + runs, initial=done, desc=study.name, unit="run", disable=None) as bar:
-        for outcomes in _outcomes(client, study.experiment, groups):
-            store.add(study.experiment, outcomes)
+        for outcomes in _outcomes(client, groups):
+            store.add(outcomes)
             failed += sum(bool(outcome.error) for outcome in outcomes)
             bar.set_postfix(failed=failed, refresh=False)
             bar.update(len(outcomes))
 
 
-def _outcomes(
-    client: Client, experiment: Experiment, groups: Sequence[list[Configuration]], alone: bool = False
-) -> Iterator[list[Outcome]]:
+def _outcomes(client: Client, groups: Sequence[list[Run]], alone: bool = False) -> Iterator[list[Outcome]]:
     """Outcomes in batches, as groups end; those suspected of killing their workers come last, each group alone."""
-    futures = client.map(execute, groups, experiment=experiment, key=experiment.name, pure=False)
+    name = groups[0][0].experiment.name
+    futures = client.map(execute, groups, key=name, pure=False)
     waiting, suspects = dict(zip(futures, groups, strict=True)), []
     for batch in as_completed(futures).batches():
         outcomes = [outcome for result in client.gather(batch, errors="skip") for outcome in result]
         for future in batch:
             group = waiting.pop(future)
             if future.status == "cancelled":
-                raise RunError(f"the Dask scheduler is gone; start it and sweep {experiment.name!r} again.")
+                raise RunError(f"the Dask scheduler is gone; start it and sweep {name!r} again.")
             if future.status == "error":
                 error = future.exception()
                 if not isinstance(error, KilledWorker):
-                    raise RunError(f"Dask could not run {experiment.name!r}: {error!r}.")
+                    raise RunError(f"Dask could not run {name!r}: {error!r}.")
                 if alone:
                     outcomes += _failures(group, "its worker died, again and again (out of memory?)", {})
                 else:
@@ -123,44 +122,29 @@ def _outcomes(
         yield outcomes
         time.sleep(PACE)
     for group in suspects:
-        yield from _outcomes(client, experiment, [group], alone=True)
+        yield from _outcomes(client, [group], alone=True)
 
 
-def execute(group: Sequence[Configuration], experiment: Experiment) -> list[Outcome]:
-    """On a worker: run the seeds of one cell as a stack; an exception becomes the error of each."""
+def execute(group: Sequence[Run]) -> list[Outcome]:
+    """On a worker: run the seeds of one cell together; an exception becomes the error of each."""
     dask.sizeof.random = random.Random()  # or Dask, in another thread, draws from the numbers that a run has seeded
+    first = group[0]
     try:
-        records = experiment.run(group[0], [configuration.seed for configuration in group])
-        for record in records:
-            require_own_names(record, experiment.configuration.model_fields)
-        return [
-            Outcome(configuration, _plain(record), "", origin())
-            for configuration, record in zip(group, records, strict=True)
-        ]
+        records = first.experiment.run(first.cell, [run.seed for run in group])
+        return [Outcome(run, record, "", origin()) for run, record in zip(group, records, strict=True)]
     except Exception:
         return _failures(group, traceback.format_exc(), origin())
 
 
-def _plain(record: Record) -> Record:
-    return Record(
-        {name: float(value) for name, value in record.metrics.items()},
-        {name: [float(value) for value in values] for name, values in record.curves.items()},
-        float(record.seconds),
-        int(record.peak_memory),
-        record.data,
-    )
+def _failures(group: Iterable[Run], error: str, where: dict) -> list[Outcome]:
+    return [Outcome(run, None, error.strip(), where) for run in group]
 
 
-def _failures(group: Iterable[Configuration], error: str, where: dict) -> list[Outcome]:
-    return [Outcome(configuration, None, error.strip(), where) for configuration in group]
-
-
-def _stacks(study: Study, names: Iterable[str]) -> list[list[Configuration]]:
+def _stacks(study: Study, names: Iterable[str]) -> list[list[Run]]:
     """Seeds that run together: first one stack of every cell, so that a sweep stopped half-way has all of them."""
-    size, cells = study.experiment.stack, {}
-    for name in names:
-        configuration = study.runs[name]
-        cells.setdefault(key(study.experiment, seedless(configuration)), []).append(configuration)
+    size, cells = study.experiment.stack, dict[Configuration, list[Run]]()
+    for run in map(study.runs.get, names):
+        cells.setdefault(run.cell, []).append(run)
     stacks = [(start, runs[start : start + size]) for runs in cells.values() for start in range(0, len(runs), size)]
     return [stack for _, stack in sorted(stacks, key=itemgetter(0))]
 

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from gradbook.errors import InputError, unknown
-from gradbook.synthetic.optimizers import Adam, Optimizer, Tensors
+from gradbook.optimizers import Adam, Optimizer, Tensors
 from gradbook.synthetic.predictors import SyntheticGradient, SyntheticInput
 
 Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]

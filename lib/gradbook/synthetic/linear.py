@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from gradbook.synthetic.chain import Chain, Interface, cut, squared_error
-from gradbook.synthetic.optimizers import GradientDescent
+from gradbook.optimizers import GradientDescent
 from gradbook.synthetic.predictors import Critic, SyntheticGradient
 
 

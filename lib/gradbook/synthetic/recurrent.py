@@ -17,7 +17,7 @@ from gradbook.errors import InputError
 from gradbook.seeds import generator
 from gradbook.synthetic.chain import Learner
 from gradbook.synthetic.messages import messages, predictor_loss
-from gradbook.synthetic.optimizers import Adam
+from gradbook.optimizers import Adam
 from gradbook.synthetic.predictors import SyntheticGradient
 from gradbook.synthetic.settings import Policy
 from gradbook.synthetic.step import Choices, Form
