@@ -29,6 +29,7 @@ class Record:
 
     ================================== ===========================================================================
     ``PART_loss``                      mean loss on a part of the data, in nats
+    ``PART_squared_error``             mean squared error on a part of the data, over examples and outputs
     ``PART_accuracy``                  fraction of a part's examples that are classified correctly, in [0, 1]
     ``cosine``, ``cosine_K``           cosine of the two gradients that are compared, in [-1, 1]; in layer K
     ``agreement``                      fraction of steps at which their scalar product is positive
