@@ -17,10 +17,11 @@ import pandas as pd
 import tensorflow as tf
 
 from benchmarks._sides import Side, Together, adam_step, agree, compare
-from gradbook.experiments.synthetic import images, network
+from gradbook.experiments.synthetic import images
+from gradbook.optimizers import GradientDescent
 from gradbook.seeds import generator
 from gradbook.synthetic.chain import Chain
-from gradbook.optimizers import GradientDescent
+from gradbook.synthetic.networks import classifier
 from gradbook.synthetic.settings import Policy
 from gradbook.synthetic.step import Choices, Form
 from gradbook.synthetic.training import Data, advance_many
@@ -46,7 +47,7 @@ def rows() -> np.ndarray:
 def initial(*, plainly: bool) -> Chain:
     """The network that all loops start from, with Adam or with plain descent."""
     keras.utils.set_random_seed(0)
-    chain = network(WIDTHS[:1], WIDTHS[-1], depth=len(WIDTHS) - 2, width=WIDTHS[1])
+    chain = classifier(WIDTHS[:1], WIDTHS[-1], depth=len(WIDTHS) - 2, width=WIDTHS[1])
     return replace(chain, optimizer=GradientDescent()) if plainly else chain
 
 

@@ -45,9 +45,9 @@ def resnet_18() -> int:
 
 def blocks() -> int:
     """Trainable parameters of chapter 20's network, 784-256-256-256-10 with batch normalisation."""
-    from gradbook.experiments.synthetic import network
+    from gradbook.synthetic.networks import classifier
 
-    chain = network([784], 10, depth=3, width=256)
+    chain = classifier([784], 10, depth=3, width=256)
     return _numbers(weight for block in chain.blocks for weight in block.trainable_variables)
 
 

@@ -89,7 +89,7 @@ class Chain:
     def _learner(self, layer: keras.Layer) -> Learner:
         weights = [tf.convert_to_tensor(v.value) for v in layer.trainable_variables]
         statistics = [tf.convert_to_tensor(v.value) for v in layer.non_trainable_variables]
-        return Learner(weights, statistics, self.optimizer.slots(weights))
+        return Learner(weights, statistics, self.optimizer.init(weights))
 
 
 def cut(

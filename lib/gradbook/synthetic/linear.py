@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 
-from gradbook.synthetic.chain import Chain, Interface, cut, squared_error
 from gradbook.optimizers import GradientDescent
+from gradbook.synthetic.chain import Chain, Interface, cut, squared_error
 from gradbook.synthetic.predictors import Critic, SyntheticGradient
 
 

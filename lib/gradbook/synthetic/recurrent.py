@@ -14,10 +14,10 @@ import numpy as np
 import tensorflow as tf
 
 from gradbook.errors import InputError
+from gradbook.optimizers import Adam
 from gradbook.seeds import generator
 from gradbook.synthetic.chain import Learner
 from gradbook.synthetic.messages import messages, predictor_loss
-from gradbook.optimizers import Adam
 from gradbook.synthetic.predictors import SyntheticGradient
 from gradbook.synthetic.settings import Policy
 from gradbook.synthetic.step import Choices, Form
@@ -107,7 +107,7 @@ def train_copy(
 
 def _learner(part: keras.Layer) -> Learner:
     weights = [tf.convert_to_tensor(v.value) for v in part.trainable_variables]
-    return Learner(weights, [], Adam().slots(weights))
+    return Learner(weights, [], Adam().init(weights))
 
 
 def _advance(

@@ -40,9 +40,9 @@ class Run:
         name: the policy's.
         seed: of the initial weights, of the batches, and of the draws of updates.
         curves: series by name, a number each time something was logged: ``step``; ``train_loss``, the mean since the
-            last time; ``test_loss``; ``accuracy`` on the test data; and for the interfaces k = 1 … K-1, numbered by
-            the block below, ``cosine_k`` and ``ratio_k``: the synthetic gradient's cosine with the true one, and its
-            length over the true one's, means over the steps since the last time.
+            last time; ``test_loss``; ``test_accuracy``; and for the interfaces k = 1 … K-1, numbered by
+            the block below, ``cosine_k`` and ``norm_ratio_k``: the synthetic gradient's cosine with the true one, and
+            its norm over that of the true one, means over the steps since the last time.
         chain: the network, its weights as the run left them.
     """
 
@@ -163,7 +163,7 @@ def advance_many(
         return i + 1, state, [a + b for a, b in zip(sums, logs, strict=True)]
 
     interfaces = range(1, len(chain.blocks))
-    names = ["train_loss", *(f"{what}_{k}" for k in interfaces for what in ("cosine", "ratio"))]
+    names = ["train_loss", *(f"{what}_{k}" for k in interfaces for what in ("cosine", "norm_ratio"))]
     start = (tf.constant(0), state, [tf.zeros([]) for _ in names])
     _, state, sums = tf.while_loop(lambda i, *_: i < batches.shape[0], body, start)
     return state, {name: total / batches.shape[0] for name, total in zip(names, sums, strict=True)}
@@ -181,7 +181,7 @@ def _test(chain: Chain, state: State, data: Data) -> dict[str, tf.Tensor]:
     """Loss and accuracy on the test data."""
     outputs = chain.outputs(state, data.x_test)[-1]
     right = tf.argmax(outputs, -1) == tf.argmax(data.y_test, -1)
-    return {"test_loss": chain.loss(data.y_test, outputs), "accuracy": tf.reduce_mean(tf.cast(right, tf.float32))}
+    return {"test_loss": chain.loss(data.y_test, outputs), "test_accuracy": tf.reduce_mean(tf.cast(right, tf.float32))}
 
 
 def _check_context(chain: Chain, width: int) -> None:
