@@ -52,18 +52,22 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from gradbook import plots
-from gradbook.claims import claim as claims
+from gradbook import plots, published
 from gradbook.claims import ledger
-from gradbook.claims import statistics as verdicts
+from gradbook.claims.citations import citations
+from gradbook.claims.claim import Exact, load
+from gradbook.claims.statistics import sign_flip_p
+from gradbook.claims.verdict import NOT_ATTEMPTED, OUTCOMES, REDUCED, VERDICTS, judge, side
+from gradbook.files import BOOK
 from gradbook.notebook import glue, source
 from gradbook.seeds import generator
 from gradbook.tables import narrowing, sentences
 
 plots.use_style()
-book = {claim.id: claim for claim in claims.load()}
-entries = ledger.load().set_index("id")
-colours = dict(zip(ledger.OUTCOMES, plots.COLOURS[1:], strict=False))
+book = {claim.id: claim for claim in load(BOOK / "claims.yml")}
+entries = ledger.load(BOOK / "ledger.csv").set_index("id")
+works = citations(BOOK / "references.bib")
+colours = dict(zip(OUTCOMES, plots.COLOURS[1:], strict=False))
 glue("verdict", f"{len(entries)} claims: {ledger.summary(entries.verdict)}.")
 
 # %% [markdown]
@@ -88,8 +92,8 @@ sentences(one, "A claim, field by field")
 # \lvert m - p \rvert \le \text{tolerance} .
 # $$ (ledger-tolerance)
 #
-# Of a comparison often only the direction is published: this is larger than that. Our runs come in pairs that start
-# alike, with differences $d_1, \dots, d_n$ and mean $\bar d$. If the method did nothing, each difference might as well
+# Of a comparison often only the direction is published: this is larger than that. Our runs come in pairs of one
+# seed, with differences $d_1, \dots, d_n$ and mean $\bar d$. If the method did nothing, each difference might as well
 # have the other sign. The test asks how often random signs $s_i$ would do as well,
 #
 # $$
@@ -100,7 +104,7 @@ sentences(one, "A claim, field by field")
 # and {eq}`ledger-flips`; the *origin* is the value from which larger and smaller count, 0 for a difference:
 
 # %%
-source(verdicts.judge, verdicts.sign_flip_p)
+source(judge, sign_flip_p)
 
 # %% [markdown]
 # ### A check
@@ -111,7 +115,7 @@ source(verdicts.judge, verdicts.sign_flip_p)
 differences = generator(seed, "check").normal(0.5, 1, size=4)
 signs = np.array(np.meshgrid(*[[1, -1]] * 4)).reshape(4, -1)
 by_hand = np.mean(differences @ signs / 4 >= differences.mean() - 1e-12)
-assert by_hand == verdicts.sign_flip_p(differences, side=1)
+assert by_hand == sign_flip_p(differences, side=1)
 float(by_hand)
 
 # %% [markdown]
@@ -125,10 +129,10 @@ outcomes = {}
 for pairs in (3, 4, 5, 6, 8, 10):
     random = generator(seed, "nothing", str(pairs))
     for d in random.normal(size=(simulations, pairs)):
-        p = verdicts.sign_flip_p(d, side=1)
-        verdict = verdicts.judge(d.mean(), "greater", origin=0, level=0.05, p=p)
+        p = sign_flip_p(d, side=1)
+        verdict = judge(d.mean(), "greater", origin=0, level=0.05, p=p)
         outcomes.setdefault(pairs, Counter())[verdict] += 1 / simulations
-shares = pd.DataFrame(outcomes).reindex(ledger.OUTCOMES).fillna(0.0)
+shares = pd.DataFrame(outcomes).reindex(OUTCOMES).fillna(0.0)
 glue("three", shares.loc["reproduced", 3])
 glue("ten", shares.loc["reproduced", 10])
 glue("direction", shares.loc["direction only", 3])
@@ -140,7 +144,7 @@ pairs = shares.columns.astype(str)
 for name, colour in colours.items():
     _ = axes.bar(pairs, shares.loc[name], bottom=below, label=name, color=colour, alpha=0.8)
     below += shares.loc[name].to_numpy()
-_ = axes.set(xlabel="pairs of runs", ylabel="share of verdicts")
+_ = axes.set(xlabel="pairs of runs", ylabel="fraction of verdicts")
 _ = axes.grid(visible=False)
 _ = figure.legend(loc="outside right upper")
 
@@ -153,15 +157,15 @@ _ = figure.legend(loc="outside right upper")
 # ## The ledger
 #
 # Every claim, by chapter; chapters go by the names of their files. The menus leave only the rows of a chapter, or of a verdict. Numbers are published and measured
-# values in the unit of the claim, shares rather than percents; brackets hold a 95 % interval for the mean.
+# values in the unit of the claim, fractions rather than percents; brackets hold a 95 % interval for the mean.
 
 # %%
 def row(entry):
     claim = book[entry.name]
     interval = "" if pd.isna(entry.low) else f" [{ledger.text(entry.low)}, {ledger.text(entry.high)}]"
     published = claim.published if isinstance(claim.published, str) else ledger.text(entry.published)
-    runs = "" if pd.isna(entry.runs) else f"{entry.runs} of {entry.planned}"
-    where = f"{claims.sources()[claim.citation]}, {claim.place}"
+    runs = "" if pd.isna(entry.runs) else str(entry.runs)
+    where = f"{works[claim.citation]}, {claim.place}"
     measured = ledger.text(entry.measured) + interval
     return [entry.chapter, entry.verdict, claim.claim, published, measured, runs, where]
 
@@ -170,28 +174,28 @@ table = pd.DataFrame([row(entry) for _, entry in entries.iterrows()], columns=co
 narrowing(table, ["chapter", "verdict"], "ledger", "Every published claim, its verdict, and the numbers behind it")
 
 # %%
-exact = pd.Series({name: isinstance(claim.test, claims.Exact) for name, claim in book.items()})
+exact = pd.Series({name: isinstance(claim.test, Exact) for name, claim in book.items()})
 glue("reproduced", (entries.verdict == "reproduced").sum())
 glue("untrained", (exact & (entries.verdict == "reproduced")).sum())
 by_chapter = pd.crosstab(entries.chapter, entries.verdict)
-by_chapter[[verdict for verdict in ledger.VERDICTS if verdict in by_chapter]]
+by_chapter[[verdict for verdict in VERDICTS if verdict in by_chapter]]
 
 # %% [markdown]
 # ## Published beside ours
 #
-# Numbers first. To show losses, shares and weights on one axis, {numref}`fig-ledger-numbers` measures every difference in the
+# Numbers first. To show losses, fractions and weights on one axis, {numref}`fig-ledger-numbers` measures every difference in the
 # claim's own tolerance: what lies in the grey band is reproduced. Counts, which are right or wrong, are left out.
 
 # %%
-markers = dict(zip(ledger.OUTCOMES, "oDs", strict=True))
+markers = dict(zip(OUTCOMES, "oDs", strict=True))
 
 def outcome(verdict):
-    return verdict.removeprefix(ledger.REDUCED)
+    return verdict.removeprefix(REDUCED)
 
 def forest(axes, rows, centre, half):
     for y, (name, entry) in enumerate(rows.iterrows()):
         kind = outcome(entry.verdict)
-        filled = "none" if entry.verdict.startswith(ledger.REDUCED) else colours[kind]
+        filled = "none" if entry.verdict.startswith(REDUCED) else colours[kind]
         look = {"fmt": markers[kind], "color": colours[kind], "markerfacecolor": filled}
         _ = axes.errorbar(centre[name], y, xerr=half[name], **look)
     _ = axes.set_yticks(range(len(rows)), rows.index, fontsize="small")
@@ -200,7 +204,7 @@ def forest(axes, rows, centre, half):
         _ = axes.plot([], [], markers[name], color=colour, label=name)
     _ = axes.plot([], [], "o", color="black", markerfacecolor="none", label="at reduced scale")
 
-# %% mystnb={"figure": {"caption": "Measured less published number, in tolerances, with the 95 % interval of the measured mean; one row a claim, named as in book/claims.yml.", "name": "fig-ledger-numbers"}, "image": {"alt": "A forest plot with a row a claim. A dot and its interval show how far the measured mean is from the published number; most dots lie within the grey band that reaches one tolerance to either side."}}
+# %% mystnb={"figure": {"caption": "Measured less published number, in tolerances, with the 95 % interval of the measured mean; one row per claim, named as in book/claims.yml.", "name": "fig-ledger-numbers"}, "image": {"alt": "A forest plot with one row per claim. A dot and its interval show how far the measured mean is from the published number; most dots lie within the grey band that reaches one tolerance to either side."}}
 tolerance = pd.Series({name: claim.tolerance for name, claim in book.items()}, dtype=float)
 numbers = entries[entries.low.notna() & (tolerance > 0)]
 figure, axes = plt.subplots(figsize=(8, 1.2 + 0.26 * len(numbers)))
@@ -215,11 +219,12 @@ _ = figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center",
 # %% [markdown]
 # Then comparisons, in {numref}`fig-ledger-directions`. What was published is a direction, and to the right is where it points.
 
-# %% mystnb={"figure": {"caption": "Measured differences, turned so that the published direction is to the right, with their 95 % intervals; nats or shares, linear up to 0.001 and logarithmic beyond.", "name": "fig-ledger-directions"}, "image": {"alt": "A forest plot with a row a comparison. Intervals that lie wholly to the right of zero are reproduced; those across zero are direction only where their dot is on the right, and not reproduced where it is on the left."}}
+# %% mystnb={"figure": {"caption": "Measured differences, turned so that the published direction is to the right, with their 95 % intervals; nats or fractions, linear up to 0.001 and logarithmic beyond.", "name": "fig-ledger-directions"}, "image": {"alt": "A forest plot with one row per comparison. Intervals that lie wholly to the right of zero are reproduced; those across zero are direction only where their dot is on the right, and not reproduced where it is on the left."}}
 levels = pd.Series({name: claim.level for name, claim in book.items()}, dtype=float)
 directed = entries[entries.low.notna() & levels.notna()]
-origin = pd.Series({name: book[name].origin for name in directed.index})
-turned = pd.Series({name: verdicts.side(book[name].target, origin[name]) for name in directed.index})
+tables = {name: published.load(book[name].chapter) for name in directed.index}
+origin = pd.Series({name: book[name].origin(table) for name, table in tables.items()})
+turned = pd.Series({name: side(book[name].target(table), origin[name]) for name, table in tables.items()})
 figure, axes = plt.subplots(figsize=(8, 1.2 + 0.26 * len(directed)))
 _ = axes.axvline(0, color="grey", linewidth=0.8)
 centre, half = (directed.measured - origin) * turned, directed.high - directed.measured
@@ -237,7 +242,7 @@ _ = figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center",
 # These claims met their test and did not pass it, or only in direction. The chapters say what we know of the reasons.
 
 # %%
-failed = table[table.verdict.map(outcome).isin(ledger.OUTCOMES[1:])]
+failed = table[table.verdict.map(outcome).isin(OUTCOMES[1:])]
 sentences(failed.drop(columns="source"), "Claims that were not, or not wholly, reproduced")
 
 # %% [markdown]
@@ -251,11 +256,11 @@ sentences(smaller, "How experiments are smaller than the published ones")
 # %% [markdown]
 # ## What was not attempted, and why
 #
-# A reason of the form *2 of 10 runs* is computed: the study is planned, and has not got far enough. With fewer than three
-# runs, or pairs of runs, nothing is concluded. All other reasons are ours.
+# A reason of the form *2 runs* is computed: with fewer than three runs, or pairs of runs, nothing is concluded. All other
+# reasons are ours.
 
 # %%
-undone = entries[entries.verdict == ledger.NOT_ATTEMPTED]
+undone = entries[entries.verdict == NOT_ATTEMPTED]
 glue("undone", len(undone))
 undone = undone.groupby(["chapter", "reason"], sort=False).size().rename("claims").reset_index()
 sentences(undone, "Claims that were not attempted, by reason")
@@ -283,7 +288,7 @@ sentences(undone, "Claims that were not attempted, by reason")
 # :::
 
 # %% tags=["hide-cell"]
-{pairs: verdicts.sign_flip_p(np.ones(pairs), side=1) for pairs in range(2, 8)}
+{pairs: sign_flip_p(np.ones(pairs), side=1) for pairs in range(2, 8)}
 
 # %% [markdown]
 # 2. Which of the reproduced numbers came closest to the edge of its tolerance?
@@ -312,7 +317,7 @@ mine = """
   chapter: 10_concept
   citation: du2018adapting
   place: at my desk
-  claim: Without a helper the test loss is higher.
+  claim: Without an auxiliary task the test loss is higher.
   published: greater
   test: {statistic: difference, study: concept, where: {rule: single_task}, against: {rule: projection}, metric: test_loss}
   level: 0.05
@@ -321,7 +326,7 @@ with tempfile.TemporaryDirectory() as folder:
     file = Path(folder) / "claims.yml"
     _ = file.write_text(mine)
     try:
-        _ = claims.load(file)
+        _ = load(file)
     except ValueError as refused:
         print(refused)
 

@@ -349,20 +349,20 @@ def ledger(check: bool, write: bool, form: str) -> None:
       gradbook ledger --write          after results were exported or a claim was added
     """
     with _no_greetings():
-        from gradbook.claims import audit
+        from gradbook import book_claims
         from gradbook.claims import ledger as committed
 
-        now = audit.compute()
+        now = book_claims.compute()
     if check:
-        if changes := committed.changed(committed.load(), now):
+        if changes := committed.changed(committed.load(book_claims.LEDGER), now):
             lines = [f"{len(changes)} verdicts differ from the ledger; --write renews it.", *changes]
             raise RunError("\n  ".join(lines))
         click.echo(f"{len(now)} verdicts as in the ledger")
     elif not write:
         click.echo(committed.render(now, form))
     if write:
-        committed.save(now)
-        click.echo(f"{committed.LEDGER}: {committed.summary(now['verdict'])}")
+        committed.save(now, book_claims.LEDGER)
+        click.echo(f"{book_claims.LEDGER}: {committed.summary(now['verdict'])}")
 
 
 @contextmanager

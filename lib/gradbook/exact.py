@@ -3,10 +3,7 @@
 import math
 from collections.abc import Callable, Iterable
 from functools import cache
-from inspect import signature
 from typing import TYPE_CHECKING, Any
-
-from gradbook.errors import InputError, unknown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,26 +14,26 @@ if TYPE_CHECKING:
 
 
 def main_loss_at_the_end(rule: str) -> float:
-    """Main loss where a rule's descent on chapter 10's plane ends, from (0, 2); to nine decimals."""
+    """Return the main loss where a rule's descent on chapter 10's plane ends, from (0, 2); to nine decimals."""
     from gradbook.auxiliary.toy import PLANE
 
     return round(float(PLANE.main.value(_end(rule))), 9)
 
 
 def distance_at_the_end(rule: str) -> float:
-    """How far that end is from (1, 0), of all minima of the main loss the one that the helper likes best."""
+    """Return how far that end is from (1, 0), of all minima of the main loss that with the least auxiliary loss."""
     return round(math.dist(_end(rule), (1.0, 0.0)), 9)
 
 
 def reviews_classifier() -> int:
-    """Parameters of chapter 11's network, 10,000-512-512-1."""
+    """Return the parameters of chapter 11's network, 10,000-512-512-1."""
     from gradbook.experiments.imdb import Classifier
 
     return _numbers(part for parts in Classifier(10_000, 512).variables for part in parts)
 
 
 def resnet_18() -> int:
-    """Numbers in chapter 12's network for images of 64×64×3 and two logits, moving averages included."""
+    """Return the parameters of chapter 12's network, moving averages included, for images of 64×64×3 and two logits."""
     from gradbook.auxiliary import resnet
     from gradbook.lowrank.count import weightless
 
@@ -44,7 +41,7 @@ def resnet_18() -> int:
 
 
 def blocks() -> int:
-    """Trainable parameters of chapter 20's network, 784-256-256-256-10 with batch normalisation."""
+    """Return the trainable parameters of chapter 20's network, 784-256-256-256-10 with batch normalisation."""
     from gradbook.synthetic.networks import classifier
 
     chain = classifier([784], 10, depth=3, width=256)
@@ -52,7 +49,7 @@ def blocks() -> int:
 
 
 def predictors(count: int) -> int:
-    """Parameters of so many linear predictors of 256 gradients from 256 features and ten labels."""
+    """Return the parameters of so many linear predictors of 256 gradients from 256 features and ten labels."""
     from gradbook.synthetic import SyntheticGradient
 
     predictor = SyntheticGradient()
@@ -61,7 +58,7 @@ def predictors(count: int) -> int:
 
 
 def fifty_layers() -> int:
-    """Trainable parameters of chapter 30's network."""
+    """Return the trainable parameters of chapter 30's network."""
     from gradbook.gradnets import gradual_mlp
     from gradbook.lowrank import count
 
@@ -69,21 +66,21 @@ def fifty_layers() -> int:
 
 
 def learning_rate(iteration: int) -> float:
-    """Chapter 30's, when so many iterations are done."""
+    """Return chapter 30's learning rate when so many iterations are done."""
     from gradbook.experiments.gradnets import Configuration
 
     return Configuration().rate(iteration)
 
 
 def parameters(network: str, family: str, value: float | None = None, **options: int) -> int:
-    """Trainable parameters of a network of Part IV with convolutions of one family."""
+    """Return the trainable parameters of a network of Part IV with convolutions of one family."""
     from gradbook.lowrank.convs import substitute
 
     return _sizes(network)(substitute(family, value, **options))
 
 
 def mult_adds(network: str, family: str, value: float | None = None, convention: str = "log", **options: int) -> int:
-    """Its multiplications, by a convention of `gradbook.lowrank.count`."""
+    """Return its multiplications, by a convention of `gradbook.lowrank.count`."""
     from gradbook.lowrank import count
     from gradbook.lowrank.convs import substitute
     from gradbook.lowrank.networks import NETWORKS
@@ -93,7 +90,7 @@ def mult_adds(network: str, family: str, value: float | None = None, convention:
 
 
 def darts_mult_adds_as_logged() -> int:
-    """Those of DARTS with the log's oversight, that a dilated kernel reaches further and leaves fewer outputs."""
+    """Return those of DARTS with the log's oversight: a dilated kernel reaches further and leaves fewer outputs."""
     from gradbook.lowrank import count
     from gradbook.lowrank.convs import Separable
     from gradbook.lowrank.networks import darts
@@ -131,21 +128,3 @@ FUNCTIONS: dict[str, Callable[..., float]] = {
         *(fifty_layers, learning_rate, parameters, mult_adds, darts_mult_adds_as_logged),
     )
 }
-
-
-def number(function: str, **arguments: Any) -> float:
-    """What a function of this module gives.
-
-    Raises:
-        InputError: there is no such function, or it does not take these arguments.
-
-    >>> number("predictors", count=1)
-    68352
-    """
-    if function not in FUNCTIONS:
-        raise unknown("exact number", function, FUNCTIONS)
-    try:
-        signature(FUNCTIONS[function]).bind(**arguments)
-    except TypeError as error:
-        raise InputError(f"arguments of {function}: {error}.") from None
-    return FUNCTIONS[function](**arguments)

@@ -1,4 +1,4 @@
-"""Numbers that others published: one table a chapter, ``book/published/NN_name.csv``."""
+"""Numbers that others published: one table per chapter, ``book/published/NN_name.csv``."""
 
 import pandas as pd
 
@@ -7,13 +7,13 @@ from gradbook.files import BOOK
 
 
 def load(name: str) -> pd.DataFrame:
-    """The published numbers that a chapter compares itself with.
+    """Return the published numbers that a chapter compares itself with.
 
     Args:
         name: the chapter, such as "10_concept".
 
     Returns:
-        A row a number, with the columns source, quantity, setting, value, unit and note.
+        One row per number, with the columns source, quantity, setting, value, unit and note.
 
     Raises:
         InputError: there is no such table.

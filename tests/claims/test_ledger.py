@@ -5,16 +5,16 @@ import json
 import pandas as pd
 import pytest
 
-from gradbook import cli
-from gradbook.claims import audit, ledger
+from gradbook import book_claims, cli
+from gradbook.claims import ledger
 from gradbook.claims.ledger import Entry
 from gradbook.errors import InputError, RunError
 
 ENTRIES = [
     Entry("a", "10_concept", "reproduced", 162160.0, 162160.0),
-    Entry("b", "10_concept", "at reduced scale: direction only", None, 0.25, 0.1, 0.4, 0.125, 3, 5),
-    Entry("c", "11_imdb", "not attempted", 0.3, runs=2, planned=10, reason="2 of 10 runs"),
-    Entry("d", "10_concept", "reproduced", 1 / 3, 1 / 3, 0.3, 0.4, None, 10, 10),
+    Entry("b", "10_concept", "at reduced scale: direction only", None, 0.25, 0.1, 0.4, 0.125, 3),
+    Entry("c", "11_imdb", "not attempted", 0.3, runs=2, reason="2 runs"),
+    Entry("d", "10_concept", "reproduced", 1 / 3, 1 / 3, 0.3, 0.4, None, 10),
 ]
 LEDGER = ledger.table(ENTRIES)
 
@@ -71,18 +71,18 @@ def run(*arguments):
 
 
 def test_the_check_fails_where_a_verdict_differs_and_names_it(monkeypatch, capsys):
-    committed = ledger.load()
-    monkeypatch.setattr(audit, "compute", lambda: committed)
+    committed = ledger.load(book_claims.LEDGER)
+    monkeypatch.setattr(book_claims, "compute", lambda: committed)
     run("--check")
     assert f"{len(committed)} verdicts as in the ledger" in capsys.readouterr().out
     name, verdict = committed.loc[0, ["id", "verdict"]]
     other = committed.assign(verdict=["not reproduced", *committed["verdict"][1:]])
-    monkeypatch.setattr(audit, "compute", lambda: other)
+    monkeypatch.setattr(book_claims, "compute", lambda: other)
     with pytest.raises(RunError, match=f"1 verdicts differ.*\n  {name}: {verdict} → not reproduced"):
         run("--check")
 
 
 def test_the_command_shows_what_was_computed(monkeypatch, capsys):
-    monkeypatch.setattr(audit, "compute", lambda: LEDGER)
+    monkeypatch.setattr(book_claims, "compute", lambda: LEDGER)
     run("--format", "json")
     assert len(json.loads(capsys.readouterr().out)) == len(LEDGER)

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from gradbook import book_claims
 from gradbook.claims import audit
 from gradbook.claims import claim as claims
 from gradbook.errors import InputError
@@ -66,7 +67,7 @@ def test_claims_of_any_text(folder, text):
 @cache
 def entries():
     """The book's claims, as written."""
-    return yaml.safe_load(claims.CLAIMS.read_text(encoding="utf-8"))
+    return yaml.safe_load(book_claims.CLAIMS.read_text(encoding="utf-8"))
 
 
 @few
@@ -81,7 +82,7 @@ def test_claims_with_a_field_changed(folder, data):
         entry[name] = data.draw(values)
     (folder / "claims.yml").write_text(yaml.safe_dump([entry]), encoding="utf-8")
     for claim in answers(claims.load, folder / "claims.yml") or []:
-        answers(audit.examine, claim)
+        answers(audit.examine, claim, book_claims.EVIDENCE)
 
 
 @few

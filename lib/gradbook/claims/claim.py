@@ -1,37 +1,34 @@
-"""What others published and the book tests: the entries of ``book/claims.yml``, read strictly.
+"""Published claims and how they are tested: the entries of a file of claims, read strictly.
 
 An entry says where the claim stands, what was published, how it is tested and what counts as agreement::
 
     - id: concept-gate-at-the-end
-      chapter: 10_concept
-      citation: szkocot2019adapting                    # key in book/references.bib
+      chapter: 10_concept                              # its table of published numbers has the same name
+      citation: szkocot2019adapting                    # key in a bibliography
       place: notebook 1-Concepts, printed log
       claim: In the last epoch the gate is open at nearly all steps.
-      published: {quantity: combined_updates, setting: epoch 10}    # a row of book/published/10_concept.csv
+      published: {quantity: combined_updates, setting: epoch 10}    # a row of that table
       test:
         statistic: mean
         study: concept
-        where: {rule: unweighted_cosine, helper_labels: zero}
+        where: {rule: unweighted_cosine}
         metric: agreement
         at: 9
       tolerance: 0.034
-      because: two standard errors of such a share among the 100 steps of an epoch
+      because: two standard errors of such a fraction among the 100 steps of an epoch
 """
 
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from gradbook import published
+from gradbook.claims.verdict import Direction
 from gradbook.errors import InputError
-from gradbook.files import BOOK
+from gradbook.selection import select
 from gradbook.untrusted import read_yaml, refusal
 
-CLAIMS, BIBLIOGRAPHY = BOOK / "claims.yml", BOOK / "references.bib"
-
-Direction = Literal["greater", "less"]
 Value = str | bool | int | float | None
 Fields = dict[str, Value]
 
@@ -41,7 +38,7 @@ class _Strict(BaseModel):
 
 
 class Row(_Strict):
-    """A row of the chapter's table in ``book/published``, or the difference of two.
+    """A row of a table of published numbers, or the difference of two.
 
     Attributes:
         quantity, setting: as in the table.
@@ -54,32 +51,30 @@ class Row(_Strict):
     source: str | None = None
     minus: str | None = None
 
-    def value(self, chapter: str) -> float:
-        """The number, percents as shares.
+    def value(self, published: pd.DataFrame) -> float:
+        """Return the number, percents as fractions.
 
         Raises:
             InputError: the table has no such row, or several.
         """
-        rows = published.load(chapter).query("quantity == @self.quantity")
-        if self.source is not None:
-            rows = rows.query("source == @self.source")
+        found = self._one(published, self.setting)
+        return found if self.minus is None else found - self._one(published, self.minus)
 
-        def one(setting: str) -> float:
-            found = rows[rows["setting"] == setting]
-            if len(found) != 1:
-                what = f"{self.quantity!r}, {setting!r}"
-                raise InputError(f"published numbers of {chapter} have {len(found)} rows for {what}; one is needed.")
-            return float(found["value"].iloc[0]) / (100 if found["unit"].iloc[0] == "%" else 1)
-
-        return one(self.setting) - (0 if self.minus is None else one(self.minus))
+    def _one(self, published: pd.DataFrame, setting: str) -> float:
+        wanted = {"quantity": self.quantity, "setting": setting}
+        rows = select(published, **wanted, **({} if self.source is None else {"source": self.source}))
+        if len(rows) != 1:
+            what = f"{self.quantity!r}, {setting!r}"
+            raise InputError(f"the published numbers have {len(rows)} rows for {what}; one is needed.")
+        return float(rows["value"].iloc[0]) / (100 if rows["unit"].iloc[0] == "%" else 1)
 
 
 class Mean(_Strict):
     """The mean of a metric over the seeds of one cell of a study.
 
     Attributes:
-        study: its name.
-        where: fields, with a value or a list of values, that select its runs; a field not named may have any value.
+        study: the name of its runs.
+        where: columns, with a value or a list of values, that select its runs; a column not named may have any value.
         metric: a metric, or a curve where ``at`` is given.
         at: which entry of the curve, counted from 0.
     """
@@ -92,14 +87,14 @@ class Mean(_Strict):
 
 
 class Difference(Mean):
-    """The mean difference between the selected runs and their partners, which differ in the fields ``against`` only."""
+    """The mean difference between selected runs and their partners, which differ in the columns ``against`` only."""
 
     statistic: Literal["difference"]
     against: Fields = Field(min_length=1)
 
 
 class Exact(_Strict):
-    """A function of `gradbook.exact`, called with arguments."""
+    """A function that gives a number without any run, called with arguments."""
 
     statistic: Literal["exact"]
     function: str
@@ -163,37 +158,29 @@ class Claim(_Strict):
         return self
 
     @property
-    def target(self) -> float | Direction:
-        """What was published: the number, wherever it stands, or the direction."""
-        return self._number(self.published)
+    def rows(self) -> bool:
+        """Whether the claim refers to rows of a table of published numbers."""
+        return isinstance(self.published, Row) or isinstance(self.baseline, Row)
 
-    @property
-    def origin(self) -> float | None:
-        """The value from which "greater" and "less" count, if there is one."""
-        return 0.0 if isinstance(self.test, Difference) else self._number(self.baseline)
+    def target(self, published: pd.DataFrame | None = None) -> float | Direction:
+        """Return what was published: the number, wherever it stands, or the direction.
 
-    def _number(self, given: Any) -> Any:
-        return given.value(self.chapter) if isinstance(given, Row) else given
+        Args:
+            published: the table that the claim's rows stand in, if it has rows.
+        """
+        return _number(self.published, published)
 
-
-def sources(path: Path = BIBLIOGRAPHY) -> dict[str, str]:
-    """Every key of the bibliography, with what readers know the work by: first author and year.
-
-    >>> sources()["du2018adapting"]
-    'Du (2018)'
-    """
-    entries = re.findall(r"^@\w+\{(\w+),$(.*?)^\}", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-    known = {}
-    for name, fields in entries:
-        (author,), (year,) = (
-            re.findall(rf"^\s*{field}\s*=\s*\{{+([^,}}]+)", fields, re.MULTILINE) for field in ("author", "year")
-        )
-        known[name] = f"{author} ({year})"
-    return known
+    def origin(self, published: pd.DataFrame | None = None) -> float | None:
+        """Return the value from which "greater" and "less" count, if there is one."""
+        return 0.0 if isinstance(self.test, Difference) else _number(self.baseline, published)
 
 
-def load(path: Path = CLAIMS) -> list[Claim]:
-    """The claims in the file's order.
+def _number(given: Any, published: pd.DataFrame | None) -> Any:
+    return given.value(published) if isinstance(given, Row) else given
+
+
+def load(path: Path) -> list[Claim]:
+    """Return the claims of a file, in its order.
 
     Raises:
         InputError: the file is not a list of claims; says which entry is wrong and how.

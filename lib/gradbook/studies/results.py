@@ -23,6 +23,7 @@ import pandas as pd
 
 from gradbook.errors import InputError, unknown
 from gradbook.files import BOOK, atomic_write
+from gradbook.selection import select
 from gradbook.studies.experiment import COST, Record
 from gradbook.studies.store import Store
 from gradbook.studies.study import Study
@@ -52,15 +53,10 @@ class Results(pd.DataFrame):
         Raises:
             InputError: no such column, or no row left.
         """
-        chosen = np.ones(len(self), bool)
-        for name, given in fields.items():
-            if name not in self:
-                raise unknown("column", name, self)
-            allowed = given if isinstance(given, list) else [given]
-            chosen &= [_plain(value) in map(_plain, allowed) for value in self[name]]
-        if not chosen.any():
+        chosen = select(self, **fields)
+        if chosen.empty:
             raise InputError(f"the results {self.stem.name!r} have no run with {fields}.")
-        return self[chosen]
+        return chosen
 
     def cell(self, **fields: Any) -> "Results":
         """The runs of the cell that has these values, and defaults in all fields that are not named.
@@ -85,13 +81,6 @@ class Results(pd.DataFrame):
             raise unknown("curve", name, known)
         rows = [pd.Series(curves.get(key, {}).get(name, ()), dtype="float32") for key in self["key"]]
         return pd.DataFrame(rows).set_axis(self.index)
-
-
-def _plain(value: Any) -> Any:
-    """A value such that equal ones compare equal, however the table holds them."""
-    if isinstance(value, tuple | list):
-        return tuple(map(_plain, value))
-    return None if isinstance(value, float) and np.isnan(value) else value
 
 
 def load(study: str, folder: Path = FOLDER) -> Results:
