@@ -8,10 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-import lazy_loader
-
-keras = lazy_loader.load("keras")
-
 Tensor = Any
 Tensors = list[Tensor]
 
@@ -92,8 +88,10 @@ class Adam:
             weights: floating tensors of one type.
             stack: (n,) where the weights are those of n networks, each with a step and a mask of its own.
         """
-        zeros = [keras.ops.zeros_like(w) for w in weights]
-        return AdamState(keras.ops.zeros(stack, weights[0].dtype), zeros, list(zeros))
+        from keras import ops
+
+        zeros = [ops.zeros_like(w) for w in weights]
+        return AdamState(ops.zeros(stack, weights[0].dtype), zeros, list(zeros))
 
     def update(
         self, weights: Sequence[Tensor], gradients: Sequence[Tensor], state: AdamState, learning_rate: Tensor,
@@ -111,14 +109,16 @@ class Adam:
             learning_rate: η ≥ 0, a number or one for each network of a stack.
             mask: 1 for an update, 0 for none; a number or one for each network of a stack.
         """
+        from keras import ops
+
         step = state.step + mask
         keep_1, keep_2 = mask * (1 - self.beta_1), mask * (1 - self.beta_2)
         means = [m + _along(keep_1, m) * (g - m) for m, g in zip(state.means, gradients, strict=True)]
         squares = [s + _along(keep_2, s) * (g * g - s) for s, g in zip(state.squares, gradients, strict=True)]
-        clock = keras.ops.maximum(step, 1.0)
-        rate = mask * learning_rate * keras.ops.sqrt(1 - self.beta_2**clock) / (1 - self.beta_1**clock)
+        clock = ops.maximum(step, 1.0)
+        rate = mask * learning_rate * ops.sqrt(1 - self.beta_2**clock) / (1 - self.beta_1**clock)
         moved = [
-            w - _along(rate, w) * m / (keras.ops.sqrt(s) + self.epsilon)
+            w - _along(rate, w) * m / (ops.sqrt(s) + self.epsilon)
             for w, m, s in zip(weights, means, squares, strict=True)
         ]
         return moved, AdamState(step, means, squares)
@@ -128,4 +128,6 @@ def _along(value: Tensor, weights: Tensor) -> Tensor:
     """A number as it is; one number for each network of a stack, shaped to multiply the stack's weights."""
     if not getattr(value, "shape", ()):
         return value
-    return keras.ops.reshape(value, (*value.shape, *[1] * (len(weights.shape) - len(value.shape))))
+    from keras import ops
+
+    return ops.reshape(value, (*value.shape, *[1] * (len(weights.shape) - len(value.shape))))
