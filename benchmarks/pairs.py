@@ -1,7 +1,7 @@
 """Pairs of classes: a step of the library beside two eager models that are kept alike by hand, at one image a step.
 
-The first loop is written as research code often is: main and helper task each have a whole ResNet, called eagerly; the
-dot product of their gradients is fetched to decide, and both trunks are given the same updates, variable by variable.
+The first loop is written as research code often is: main and auxiliary task each have a whole ResNet, called eagerly;
+the dot product of their gradients is fetched to decide, and both trunks take the same updates, variable by variable.
 The second is idiomatic PyTorch, one trunk with two heads. All start from the same weights and see the same images.
 """
 
@@ -14,22 +14,22 @@ import tensorflow as tf
 
 from benchmarks._sides import Side, agree, compare
 from gradbook.auxiliary import two_headed
+from gradbook.auxiliary.networks import residual
 from gradbook.auxiliary.resnet import ToOnePixel
 from gradbook.auxiliary.two_headed import TwoHeaded
-from gradbook.experiments.pairs import network
 from gradbook.seeds import generator, set_seed
 
 SHAPE, LEARNING_RATE, IMAGES, CHECKED, ROUNDS = (64, 64, 3), 5e-6, 5, 3, 40
 
 
 def initial() -> TwoHeaded:
-    """The network that all loops start from."""
+    """Make the network that all loops start from."""
     set_seed(0)
-    return network("resnet_18", SHAPE)
+    return residual(SHAPE)
 
 
 def batches() -> list[tuple]:
-    """A batch of the main and one of the helper task, each one image and its label."""
+    """Return pairs of batches, one of the main and one of the auxiliary task, each one image and its label."""
     random = generator(0, "images").random((IMAGES, 1, *SHAPE), np.float32)
     examples = [(image, np.array([number % 2])) for number, image in enumerate(random)]
     return list(zip(examples, examples[1:] + examples[:1], strict=True))
@@ -71,8 +71,8 @@ class EagerLoop:
         start, self.learning_rate = initial(), learning_rate
         self.batches = tf.nest.map_structure(tf.constant, batches())
         self.trunks = plain(start.trunk), plain(start.trunk)
-        heads = [keras.models.clone_model(head) for head in (start.main, start.helper)]
-        for copy, head in zip(heads, (start.main, start.helper), strict=True):
+        heads = [keras.models.clone_model(head) for head in (start.main, start.auxiliary)]
+        for copy, head in zip(heads, (start.main, start.auxiliary), strict=True):
             copy.set_weights(head.get_weights())
         self.models = [keras.Sequential(parts) for parts in zip(self.trunks, heads, strict=True)]
 
@@ -115,7 +115,7 @@ class TorchLoop:
         self.norms = nn.ModuleList(map(self.normalisation, layers[21:]))
         self.heads = [nn.Linear(512, 2) for _ in range(2)]
         with torch.no_grad():
-            for head, keras_head in zip(self.heads, (start.main, start.helper), strict=True):
+            for head, keras_head in zip(self.heads, (start.main, start.auxiliary), strict=True):
                 for parameter, values in zip(head.parameters(), keras_head.get_weights(), strict=True):
                     parameter.copy_(torch.from_numpy(values.T))
         self.trunk = [*self.convolutions.parameters(), *self.norms.parameters()]

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from gradbook.auxiliary.networks import small
 from gradbook.data import load
 from gradbook.errors import InputError, RunError
-from gradbook.experiments.concept import EXPERIMENT, STEPWISE, Configuration, network, pair, run
+from gradbook.experiments.concept import EXPERIMENT, STEPWISE, STUDY, Configuration, pair, run
 
 SHORT = {"epochs": 2, "steps_per_epoch": 10}
 
@@ -17,7 +18,7 @@ def gated():
 
 
 def test_the_network_is_the_published_one():
-    model = network((28, 28, 1))
+    model = small((28, 28, 1))
     assert [part.count_params() for part in model.models] == [320 + 18496, 401536 + 258, 401536 + 258]
 
 
@@ -37,16 +38,16 @@ def test_equal_seeds_give_equal_numbers_and_others_do_not(gated):
     assert again[0].curves == gated[1].curves != gated[0].curves
 
 
-def test_a_helper_of_weight_zero_is_no_helper():
-    silent, single = (
+def test_an_auxiliary_task_of_weight_zero_is_none():
+    weightless, single = (
         run(Configuration(**SHORT, **choice), [0])[0].metrics
         for choice in ({"rule": "multitask", "weight": 0}, {"rule": "single_task"})
     )
-    assert silent == pytest.approx(single, rel=1e-6)
+    assert weightless == pytest.approx(single, rel=1e-6)
 
 
-def test_labels_of_zero_change_what_the_helper_says(gated):
-    wrong = run(Configuration(**SHORT, helper_labels="zero"), [0])
+def test_labels_of_zero_change_the_auxiliary_gradient(gated):
+    wrong = run(Configuration(**SHORT, auxiliary_labels="zero"), [0])
     assert wrong[0].curves["cosine"] != gated[0].curves["cosine"]
 
 
@@ -85,3 +86,5 @@ def test_impossible_configurations_are_refused(choice):
 def test_the_experiment_is_what_studies_sweep():
     assert EXPERIMENT.name == "concept"
     assert EXPERIMENT.configuration() == Configuration()
+    assert STUDY.experiment is EXPERIMENT
+    assert len(STUDY.runs) == 80

@@ -15,7 +15,7 @@ from gradbook.auxiliary import RULES
 from gradbook.auxiliary.bag_of_words import bag, product
 from gradbook.auxiliary.decay import CensoredDecay
 from gradbook.errors import InputError, RunError
-from gradbook.experiments.imdb import Classifier, Configuration, Examples, Training, examples, run, shuffled
+from gradbook.experiments.imdb import STUDY, Classifier, Configuration, Examples, Training, examples, run, shuffled
 from gradbook.seeds import generator
 
 WORDS = 300  # so that some words are frequent and some are not
@@ -173,7 +173,7 @@ def test_training_stops_early_and_tests_the_best_weights():
     c = Configuration(**TOY)
     (record,) = run(c, [4])
     validation, best = record.curves["validation_loss"], int(record.metrics["best_epoch"])
-    assert best == np.argmin(validation) + 1 == record.metrics["epochs"] - c.patience
+    assert best == np.argmin(validation) + 1 == record.metrics["epochs_trained"] - c.patience
     assert record.metrics["validation_loss"] == min(validation)
     assert {len(curve) for curve in record.curves.values()} == {best + c.patience}
 
@@ -237,3 +237,9 @@ def test_what_cannot_be_trained_is_refused():
             Configuration(**{field: value})
     with pytest.raises(RunError, match="validation_loss became"):
         run(Configuration(**TOY | {"learning_rate": 1e30}), [0])
+
+
+def test_the_study_has_the_published_cells_and_seeds_in_three_sizes():
+    seeds = Counter(len(seeds) for seeds in STUDY.planned.values())
+    assert seeds == {10: 6, 5: 3, 3: 49}
+    assert len(STUDY.runs) == 222

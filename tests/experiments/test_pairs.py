@@ -1,4 +1,4 @@
-"""Pairs of classes: tasks that share no test image, the published network, and the helper with a trunk of its own."""
+"""Pairs of classes: tasks that share no test image, the published network, and a separate trunk."""
 
 import math
 
@@ -12,10 +12,11 @@ from keras.models import clone_model
 from pydantic import ValidationError
 
 from gradbook.auxiliary import two_headed
+from gradbook.auxiliary.networks import residual, small
 from gradbook.auxiliary.resnet import ToOnePixel
 from gradbook.data import load
 from gradbook.errors import InputError
-from gradbook.experiments.pairs import EXPERIMENT, Configuration, images, network, run, summary, tasks
+from gradbook.experiments.pairs import EXPERIMENT, STUDY, Configuration, images, run, summary, tasks
 from gradbook.seeds import set_seed
 
 SHORT = {"epochs": 2, "steps_per_epoch": 10}
@@ -24,23 +25,23 @@ LABELS = np.repeat(np.arange(5), 20)
 
 @given(st.integers(0, 4), st.integers(0, 4), st.integers(0, 2**32 - 1))
 @settings(max_examples=30)
-def test_tasks_are_balanced_and_nothing_tested_was_trained_on(main, helper, seed):
-    divided = tasks(LABELS, main, helper, seed)
-    for name, chosen, count in (("main", main, 16), ("helper", helper, 16), ("test", main, 4)):
+def test_tasks_are_balanced_and_nothing_tested_was_trained_on(main, auxiliary, seed):
+    divided = tasks(LABELS, main, auxiliary, seed)
+    for name, chosen, count in (("main", main, 16), ("auxiliary", auxiliary, 16), ("test", main, 4)):
         indices, truth = divided[name]
         assert (LABELS[indices] == chosen).tolist() == truth.astype(bool).tolist()
         assert truth.sum() == count == len(truth) - count
         assert len(set(indices)) == len(indices)
-        assert not np.isin(LABELS[indices[truth == 0]], (main, helper)).any()
-    trained = {*divided["main"][0], *divided["helper"][0]}
+        assert not np.isin(LABELS[indices[truth == 0]], (main, auxiliary)).any()
+    trained = {*divided["main"][0], *divided["auxiliary"][0]}
     assert trained.isdisjoint(divided["test"][0])
 
 
-def test_a_class_is_helped_by_its_own_images_and_by_other_images_of_the_others():
+def test_of_one_class_twice_the_tasks_share_its_images_and_no_others():
     divided = tasks(LABELS, 2, 2, seed=0)
-    (main, truth), (helper, _) = divided["main"], divided["helper"]
-    assert set(main[truth == 1]) == set(helper[truth == 1])
-    assert set(main[truth == 0]) != set(helper[truth == 0])
+    (main, truth), (auxiliary, _) = divided["main"], divided["auxiliary"]
+    assert set(main[truth == 1]) == set(auxiliary[truth == 1])
+    assert set(main[truth == 0]) != set(auxiliary[truth == 0])
 
 
 def test_too_few_other_images_are_refused():
@@ -51,7 +52,7 @@ def test_too_few_other_images_are_refused():
 @pytest.fixture(scope="module")
 def resnet():
     set_seed(0)
-    return network("resnet_18", (64, 64, 3))
+    return residual((64, 64, 3))
 
 
 def test_the_large_network_has_the_published_number_of_parameters(resnet):
@@ -71,7 +72,7 @@ def test_a_convolution_onto_one_pixel_is_the_convolution(size, strides):
     np.testing.assert_allclose(ours(pixels), plain(pixels), rtol=1e-4, atol=1e-4)
 
 
-def test_the_large_trunk_can_be_copied_for_a_helper_of_its_own(resnet):
+def test_the_large_trunk_can_be_copied(resnet):
     copy = clone_model(resnet.trunk)
     copy.set_weights(resnet.trunk.get_weights())
     image = np.random.default_rng(0).random((1, 64, 64, 3), np.float32)
@@ -110,33 +111,35 @@ def test_what_was_published_as_a_cosine_is_a_product_cut_off():
     assert measured["agreement"] == pytest.approx(2 / 3)
 
 
-def test_a_trunk_apart_goes_along_in_agreement_and_its_own_way_in_conflict():
+def test_a_separate_trunk_goes_along_in_agreement_and_its_own_way_in_conflict():
     set_seed(0)
-    model, apart = network("small", (8, 8, 1)), network("small", (8, 8, 1)).trunk
-    apart.set_weights(model.trunk.get_weights())
+    model, separate = small((8, 8, 1)), small((8, 8, 1)).trunk
+    separate.set_weights(model.trunk.get_weights())
     examples = tf.random.stateless_uniform((2, 8, 8, 1), (0, 1)), tf.constant([0, 1])
     options = {"weight": 1.0, "learning_rate": 0.1}
-    model.helper.set_weights(model.main.get_weights())
-    same = two_headed.descend_apart(model, apart, examples, examples, **options)
+    model.auxiliary.set_weights(model.main.get_weights())
+    same = two_headed.descend_separate_trunks(model, separate, examples, examples, **options)
     assert float(same[0]) == pytest.approx(1)
-    for mine, its in zip(model.trunk.get_weights(), apart.get_weights(), strict=True):
+    for mine, its in zip(model.trunk.get_weights(), separate.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, its)
 
     before = model.trunk.get_weights()
     opposite = examples[0], 1 - examples[1]
     v, _ = two_headed.gradients(model.trunk, model.main, examples)
-    u, _ = two_headed.gradients(apart, model.helper, opposite)
-    assert two_headed.descend_apart(model, apart, examples, opposite, **options)[0] < 0
-    for trunk, gradient in ((model.trunk, v), (apart, u)):
+    u, _ = two_headed.gradients(separate, model.auxiliary, opposite)
+    assert two_headed.descend_separate_trunks(model, separate, examples, opposite, **options)[0] < 0
+    for trunk, gradient in ((model.trunk, v), (separate, u)):
         for now, then, change in zip(trunk.get_weights(), before, gradient, strict=True):
             np.testing.assert_allclose(now, then - 0.1 * change, atol=1e-6)
 
 
-def test_apart_and_shared_are_the_same_run_until_the_first_conflict():
+def test_separate_and_shared_trunks_are_the_same_run_until_the_first_conflict():
     one_step = {"epochs": 1, "steps_per_epoch": 1}
-    shared, apart = (run(Configuration(helper_trunk=trunk, **one_step), [0])[0] for trunk in ("shared", "apart"))
-    assert apart.curves["cosine"] == pytest.approx(shared.curves["cosine"], rel=1e-4)
-    assert apart.curves["test_loss"] == pytest.approx(shared.curves["test_loss"], rel=1e-4)
+    shared, separate = (
+        run(Configuration(auxiliary_trunk=trunk, **one_step), [0])[0] for trunk in ("shared", "separate")
+    )
+    assert separate.curves["cosine"] == pytest.approx(shared.curves["cosine"], rel=1e-4)
+    assert separate.curves["test_loss"] == pytest.approx(shared.curves["test_loss"], rel=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +157,12 @@ def test_data_that_cannot_serve_are_refused(choice, complaint):
 
 @pytest.mark.parametrize(
     "choice",
-    ({"rule": "projektion"}, {"epochs": 0}, {"network": "resnet"}, {"helper_trunk": "apart", "rule": "multitask"}),
+    (
+        {"rule": "projektion"},
+        {"epochs": 0},
+        {"network": "resnet"},
+        {"auxiliary_trunk": "separate", "rule": "multitask"},
+    ),
 )
 def test_impossible_configurations_are_refused(choice):
     with pytest.raises(ValidationError):
@@ -169,3 +177,5 @@ def test_classes_may_be_given_as_numbers_and_sets_are_pooled():
 def test_the_experiment_is_what_studies_sweep():
     assert EXPERIMENT.name == "pairs"
     assert EXPERIMENT.configuration() == Configuration()
+    assert STUDY.experiment is EXPERIMENT
+    assert len(STUDY.runs) == 45

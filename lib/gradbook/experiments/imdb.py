@@ -1,10 +1,10 @@
-"""Weight decay as a helper, on reviews of films: does censoring it help a network that overfits?"""
+"""Weight decay as an auxiliary task, on movie reviews: does censoring it help a network that overfits?"""
 
+import itertools
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +17,7 @@ from gradbook.errors import InputError
 from gradbook.seeds import generator, set_seed
 from gradbook.studies import experiment
 from gradbook.studies.experiment import Experiment, Record
-from gradbook.timing import Stopwatch
+from gradbook.studies.study import Study, plan
 from gradbook.training import require_finite
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Configuration(experiment.Configuration):
         words: size of the vocabulary, its four reserved numbers included; fewer where the training set has fewer.
         hidden_units: of each of the two hidden layers.
         rule: as in `gradbook.auxiliary.censor`; it compares each variable on its own.
-        weight: λ, the helper's weight.
+        weight: λ, the weight of the decay.
         alpha: α, how fast the average of the main gradient that the rule looks at follows it; 1 is the gradient itself.
         learning_rate: η of Adam.
         batch_size: reviews a step; the last step of an epoch takes what is left.
@@ -67,7 +67,7 @@ class Examples:
         return len(self.labels)
 
     def batches(self, order: np.ndarray, size: int) -> "Iterator[tuple[Bag, tf.Tensor]]":
-        """The examples in that order, `size` at a time; the last batch holds what is left."""
+        """Yield the examples in that order, `size` at a time; the last batch holds what is left."""
         import tensorflow as tf
 
         from gradbook.auxiliary.bag_of_words import bag
@@ -79,7 +79,7 @@ class Examples:
 
 @cache
 def examples(dataset: str, words: int) -> tuple[Examples, Examples, Examples, str]:
-    """The training, validation and test set, and the identity of the dataset they come from.
+    """Return the training, validation and test set, and the identity of the dataset they come from.
 
     A fifth of the published training set validates, as scikit-learn's ``train_test_split(random_state=0)`` takes it.
 
@@ -102,7 +102,7 @@ def examples(dataset: str, words: int) -> tuple[Examples, Examples, Examples, st
 
 
 def shuffled(count: int, buffer: int, random: np.random.Generator) -> np.ndarray:
-    """An order of `count` examples, each drawn at random from a buffer that the next example then refills.
+    """Draw an order of `count` examples, each at random from a buffer that the next example then refills.
 
     >>> shuffled(5, 1, np.random.default_rng(0)).tolist()
     [0, 1, 2, 3, 4]
@@ -131,9 +131,9 @@ class Classifier:
         self.variables = [[tf.Variable(part) for part in parts] for parts in self.initial(0)]
 
     def initial(self, seed: int) -> list[list[np.ndarray]]:
-        """The seed's initial weights: kernels uniform in the bounds of Glorot and Bengio (2010), biases zero."""
+        """Draw a seed's initial weights: kernels uniform in the bounds of Glorot and Bengio (2010), biases zero."""
         random, weights = generator(seed, "weights"), []
-        for inputs, units in pairwise(self._sizes):
+        for inputs, units in itertools.pairwise(self._sizes):
             bound = np.sqrt(6 / (inputs + units))
             kernel = random.uniform(-bound, bound, (inputs, units)).astype(np.float32)
             weights += [[kernel], [np.zeros(units, np.float32)]]
@@ -141,19 +141,19 @@ class Classifier:
         return [np.split(first, [self._frequent]), *others]
 
     def weights(self) -> "list[list[tf.Tensor]]":
-        """The weights as they stand."""
+        """Return a copy of the weights."""
         import tensorflow as tf
 
         return tf.nest.map_structure(tf.identity, self.variables)
 
     def assign(self, weights: Sequence[Sequence]) -> None:
-        """Take over weights of the same structure."""
+        """Copy weights of the same structure."""
         for parts, values in zip(self.variables, weights, strict=True):
             for part, value in zip(parts, values, strict=True):
                 part.assign(value)
 
     def logits(self, bag: "Bag") -> "tf.Tensor":
-        """float32 [n], one a row of the bag; a positive one says class 1."""
+        """Return the logits float32 [n] of a bag's rows; a positive one stands for class 1."""
         import tensorflow as tf
 
         from gradbook.auxiliary.bag_of_words import product
@@ -164,7 +164,7 @@ class Classifier:
         return tf.squeeze(hidden @ kernel_3 + bias_3, -1)
 
     def loss(self, bag: "Bag", labels: "tf.Tensor") -> "tf.Tensor":
-        """Cross-entropy in nats, summed over the examples."""
+        """Return the cross-entropy in nats, summed over the examples."""
         import tensorflow as tf
 
         return tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(labels, self.logits(bag)))
@@ -173,16 +173,15 @@ class Classifier:
 class Training:
     """A classifier and the compiled step that trains it; seeds follow one another through the same compiled code."""
 
-    def __init__(self, configuration: Configuration, words: int) -> None:
+    def __init__(self, cell: Configuration, words: int) -> None:
         import tensorflow as tf
 
         from gradbook.auxiliary.bag_of_words import SIGNATURE
         from gradbook.auxiliary.decay import CensoredDecay
 
-        c = configuration
-        self.classifier = classifier = Classifier(words, c.hidden_units)
+        self.classifier = classifier = Classifier(words, cell.hidden_units)
         self.decay = decay = CensoredDecay(
-            classifier.variables, c.rule, weight=c.weight, alpha=c.alpha, learning_rate=c.learning_rate
+            classifier.variables, cell.rule, weight=cell.weight, alpha=cell.alpha, learning_rate=cell.learning_rate
         )
         signature = [SIGNATURE, tf.TensorSpec([None], tf.float32)]
 
@@ -202,47 +201,45 @@ class Training:
         self.decay.reset()
 
     def epoch(self, examples: Examples, order: np.ndarray, batch_size: int) -> tuple[float, np.ndarray]:
-        """One pass; the mean loss before each step, and the cosines [steps, variables] that `CensoredDecay` saw."""
+        """Train for one pass; return the mean loss before each step, and the cosines [steps, variables] seen."""
         steps = [self.step(*batch) for batch in examples.batches(order, batch_size)]
         losses, cosines = zip(*steps, strict=True)
         return float(np.sum(losses)) / len(examples), np.array(cosines)
 
     def norms(self) -> list[float]:
-        """The Euclidean norms of the three kernels."""
+        """Return the Euclidean norms of the three kernels."""
         return [float(np.linalg.norm(np.concatenate(parts))) for parts in self.classifier.variables[::2]]
 
     def evaluate(self, examples: Examples) -> float:
-        """Mean cross-entropy in nats over all examples."""
+        """Return the mean cross-entropy in nats over all examples."""
         batches = examples.batches(np.arange(len(examples)), 1000)
         return float(np.sum([self.loss(*batch) for batch in batches])) / len(examples)
 
 
-def run(configuration: Configuration, seeds: Sequence[int]) -> list[Record]:
-    """Train one classifier a seed until early stopping, and test it at its best validation loss.
+def train(cell: Configuration, seeds: Sequence[int]) -> Iterator[Record]:
+    """Train one classifier for each seed until early stopping, and test it at its best validation loss.
 
     Initial weights and the order of the reviews depend on the seed alone, so that rules compare in pairs.
 
-    Returns:
-        A record a seed. Metrics: ``test_loss``, ``validation_loss`` and ``train_loss`` (nats) at the best epoch, the
-        last as measured while the epoch went on; ``best_epoch`` and ``epochs``, counted from 1. Curves, an entry an
-        epoch: ``validation_loss`` and ``train_loss``; ``norm_1`` to ``norm_3``, of the kernel of that layer after the
-        epoch; and for rules that look at the main gradient ``cosine_1`` to ``cosine_3``, the mean cosine of u and v
-        there, and ``conflicts_1`` to ``conflicts_3``, the share of steps at which it was negative.
+    Metrics are ``test_loss``, ``validation_loss`` and ``train_loss`` at the best epoch, the last as measured while the
+    epoch went on; ``best_epoch`` and ``epochs_trained``. Curves, one number for each epoch, are ``validation_loss`` and
+    ``train_loss``; ``norm_1`` to ``norm_3``, of the kernel of that layer after the epoch; and for rules that compare
+    the gradients ``cosine_1`` to ``cosine_3``, the mean cosine of u and v there, and ``conflict_fraction_1`` to
+    ``conflict_fraction_3``.
 
     Raises:
         InputError: the dataset does not hold reviews of two classes.
         RunError: the loss became NaN or infinite.
     """
-    c = configuration
-    set_seed(c.seed)
-    fit, validation, test, identity = examples(c.dataset, c.words)
-    training = Training(c, fit.rows.shape[1])
-
-    def train(seed: int) -> Record:
+    fit, validation, test, identity = examples(cell.dataset, cell.words)
+    training = Training(cell, fit.rows.shape[1])
+    for seed in seeds:
+        set_seed(seed)
         training.start(seed)
         shuffles, curves, best = generator(seed, "batches"), defaultdict(list), 0
-        while (epochs := len(curves["validation_loss"])) - best < c.patience:
-            train_loss, cosines = training.epoch(fit, shuffled(len(fit), c.shuffle_buffer, shuffles), c.batch_size)
+        while (epochs := len(curves["validation_loss"])) - best < cell.patience:
+            order = shuffled(len(fit), cell.shuffle_buffer, shuffles)
+            train_loss, cosines = training.epoch(fit, order, cell.batch_size)
             validation_loss = require_finite(training.evaluate(validation), "validation_loss", f"epoch {epochs + 1}")
             if validation_loss < min(curves["validation_loss"], default=np.inf):
                 best, weights = epochs + 1, training.classifier.weights()
@@ -251,21 +248,51 @@ def run(configuration: Configuration, seeds: Sequence[int]) -> list[Record]:
             measured = {"norm": training.norms()}
             if training.decay.listens:
                 kernels = cosines[:, ::2]
-                measured |= {"conflicts": np.mean(kernels < 0, axis=0), "cosine": np.mean(kernels, axis=0)}
+                measured |= {"conflict_fraction": np.mean(kernels < 0, axis=0), "cosine": np.mean(kernels, axis=0)}
             for name, values in measured.items():
                 for layer, value in enumerate(values, start=1):
-                    curves[f"{name}_{layer}"].append(float(value))
+                    curves[f"{name}_{layer}"].append(value)
         training.classifier.assign(weights)
         metrics = {name: curves[name][best - 1] for name in ("train_loss", "validation_loss")}
-        metrics |= {"test_loss": training.evaluate(test), "best_epoch": best, "epochs": epochs}
-        return Record(metrics, dict(curves), data=identity)
-
-    records = []
-    for seed in seeds:
-        with Stopwatch() as watch:
-            record = train(seed)
-        records.append(replace(record, seconds=watch.seconds, peak_memory=watch.peak_memory))
-    return records
+        metrics |= {"test_loss": training.evaluate(test), "best_epoch": best, "epochs_trained": epochs}
+        yield Record(metrics, dict(curves), data=identity)
 
 
-EXPERIMENT = Experiment("imdb", version=1, configuration=Configuration, run=run, stack=5)
+EXPERIMENT = Experiment("imdb", version=1, configuration=Configuration, train=train, stack=5)
+run = EXPERIMENT.run
+
+COMPARED = [
+    ("single_task", 0, 1),
+    ("multitask", 30, 1),
+    ("projection", 100, 0.01),
+    ("orthogonal", 100, 0.01),
+    ("weighted_cosine", 100, 1),
+    ("unweighted_cosine", 10, 1),
+]
+"""Rule, λ and α of the six cells that are compared."""
+
+WEIGHTS, ALPHAS = (1, 3, 10, 30, 100, 300), (0.01, 1)
+GRID = [
+    *(("multitask", weight, 1) for weight in WEIGHTS),
+    *itertools.product(("projection", "orthogonal", "weighted_cosine", "unweighted_cosine"), WEIGHTS, ALPHAS),
+]
+"""The published cells but single task."""
+
+
+def cells(chosen: Iterable[tuple[str, float, float]], shuffle_buffer: int = 1000) -> list[Configuration]:
+    """Return the study's cells with these rules, weights and alphas."""
+    return [
+        Configuration(dataset="imdb", rule=rule, weight=weight, alpha=alpha, shuffle_buffer=shuffle_buffer)
+        for rule, weight, alpha in chosen
+    ]
+
+
+STUDY = Study(
+    "imdb",
+    EXPERIMENT,
+    plan(
+        (cells(COMPARED), 10),
+        (cells(COMPARED[:3], shuffle_buffer=20_000), 5),
+        (cells(cell for cell in GRID if cell not in COMPARED), 3),
+    ),
+)
