@@ -69,14 +69,13 @@ from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 
 from gradbook import plots, published
 from gradbook.data import load
-from gradbook.experiments import catalogue
-from gradbook.experiments import lowrank as students
-from gradbook.lowrank import budget as budgets
+from gradbook.experiments import lowrank, study
 from gradbook.lowrank import convs, count, distill
+from gradbook.lowrank.budget import Sizes, fit
 from gradbook.lowrank.convs import FAMILIES, ORDERS, substitute
 from gradbook.lowrank.networks import darts, mobilenet_v2, wide_resnet, wrn_50_2
 from gradbook.lowrank.protocol import PROTOCOLS, Protocol
-from gradbook.lowrank.train import train
+from gradbook.lowrank.training import train
 from gradbook.notebook import glue, source
 from gradbook.studies import results
 
@@ -169,7 +168,7 @@ check.round({"mean square": 2, "largest difference": 6}).astype(object).fillna("
 # **Predict:** the budget had been computed from one of the kernel's two sides. By how much is it off?
 
 # %%
-wide = budgets.Sizes(lambda make: wide_resnet(28, 10, convolution=make))
+wide = Sizes(lambda make: wide_resnet(28, 10, convolution=make))
 logged = facts[facts.quantity == "parameters"].set_index("setting").value
 rows = {
     "dense": [wide(substitute("plain")), logged["WRN-28-10"]],
@@ -229,14 +228,14 @@ names = ("low_rank", "separable_hashed", "tensor_train", "cp", "hashed", "tucker
 for name, look in plots.looks(names).items():
     grid = np.linspace(0.01, 1, 34) * FAMILIES[name].high
     sizes = [wide(substitute(name, value)) for value in grid]
-    _ = axes[0].plot(grid / FAMILIES[name].high, sizes, label=name.replace("_", " "), **look)
+    axes[0].plot(grid / FAMILIES[name].high, sizes, label=name.replace("_", " "), **look)
 grid = np.linspace(0.49, 0.52, 151)
-_ = axes[1].plot(grid, [wide(substitute("tucker", value)) / 1e6 for value in grid], **look | {"linestyle": "-"})
-_ = axes[0].axhline(1e6, color="grey", linewidth=0.8)
-_ = axes[1].axhline(1, color="grey", linewidth=0.8)
-_ = axes[0].set(yscale="log", xlabel="hyperparameter / its largest value", ylabel="parameters")
-_ = axes[1].set(xlabel="rank of Tucker", ylabel="millions of parameters")
-_ = figure.legend(loc="outside lower center", ncols=3)
+axes[1].plot(grid, [wide(substitute("tucker", value)) / 1e6 for value in grid], **look | {"linestyle": "-"})
+axes[0].axhline(1e6, color="grey", linewidth=0.8)
+axes[1].axhline(1, color="grey", linewidth=0.8)
+axes[0].set(yscale="log", xlabel="hyperparameter / its largest value", ylabel="parameters")
+axes[1].set(xlabel="rank of Tucker", ylabel="millions of parameters")
+figure.legend(loc="outside lower center", ncols=3)
 
 # %% [markdown]
 # On all of them: ranks and stores are whole numbers, so every curve is a staircase, and the distance to the budget is flat
@@ -246,7 +245,7 @@ _ = figure.legend(loc="outside lower center", ncols=3)
 # %%
 found = {}
 for name in ("low_rank", "separable_hashed", "tucker", "hashed", "shuffle", "acdc"):
-    fitted = budgets.fit(wide, 1_000_000, family=name)
+    fitted = fit(wide, 1_000_000, family=name)
     found[name] = [FAMILIES[name].hyperparameter, fitted.value, fitted.parameters]
 pd.DataFrame(found, index=["hyperparameter", "value", "parameters"]).T
 
@@ -382,7 +381,7 @@ setting = {"dataset": dataset, "depth": depth, "width": width, "budget": budget,
 setting |= {"epochs": epochs, "images": images}
 kinds = {"hashed, labels alone": ("hashed", 0), "hashed, teacher": ("hashed", beta), "low rank": ("low_rank", 0)}
 live = {
-    name: students.run(students.Configuration(**setting, family=family, beta=weight), range(seed, seed + n_seeds))
+    name: lowrank.run(lowrank.Configuration(**setting, family=family, beta=weight), range(seed, seed + n_seeds))
     for name, (family, weight) in kinds.items()
 }
 
@@ -390,9 +389,9 @@ live = {
 figure, axes = plt.subplots()
 for name, look in plots.looks(live).items():
     curves = np.array([record.curves["train_accuracy"] for record in live[name]])
-    _ = plots.seeds(axes, np.arange(1, epochs + 1), curves, name, **look)
-_ = axes.set(xlabel="epoch", ylabel="training accuracy", ylim=(0, 1))
-_ = axes.legend(loc="lower right")
+    plots.seeds(axes, np.arange(1, epochs + 1), curves, name, **look)
+axes.set(xlabel="epoch", ylabel="training accuracy", ylim=(0, 1))
+axes.legend(loc="lower right")
 
 # %%
 rows = [{"student": name, "seed": seed + i, **one.metrics} for name, ones in live.items() for i, one in enumerate(ones)]
@@ -529,20 +528,20 @@ for column, (x, label) in enumerate(quantities.items()):
     axes[0, column].sharex(axes[1, column])
     scatter(axes[0, column], main[failed], x)
     scatter(axes[1, column], main[~failed], x)
-    _ = axes[0, column].axhline(90, color="grey", linestyle=":", linewidth=0.8)
+    axes[0, column].axhline(90, color="grey", linestyle=":", linewidth=0.8)
     axes[0, column].tick_params(labelbottom=False)
-    _ = axes[1, column].set(xlabel=label)
-    _ = axes[1, column].axhline(100 * (1 - main.teacher_accuracy.mean()), color="grey", linewidth=0.8)
+    axes[1, column].set(xlabel=label)
+    axes[1, column].axhline(100 * (1 - main.teacher_accuracy.mean()), color="grey", linewidth=0.8)
 for column, x in enumerate(["parameters", "mult_adds"]):
     scatter(axes[2, column], drawn.rename(columns={"top-1 error": "error"}), x)
-    _ = axes[2, column].set(xlabel=quantities[x])
-    _ = axes[2, column].axhline(errors["teacher (cutout)"], color="grey", linewidth=0.8)
-_ = axes[0, 0].set(ylim=(75, 95))
-_ = axes[1, 0].set(ylabel="ours: test error (%)")
-_ = axes[2, 0].set(ylabel="published: test error (%)")
+    axes[2, column].set(xlabel=quantities[x])
+    axes[2, column].axhline(errors["teacher (cutout)"], color="grey", linewidth=0.8)
+axes[0, 0].set(ylim=(75, 95))
+axes[1, 0].set(ylabel="ours: test error (%)")
+axes[2, 0].set(ylabel="published: test error (%)")
 marks = [Line2D([], [], linestyle="", label=name.replace("_", " "), **look) for name, look in looks.items()]
-_ = axes[2, 2].axis("off")
-_ = axes[2, 2].legend(handles=marks, loc="center", fontsize="small")
+axes[2, 2].axis("off")
+axes[2, 2].legend(handles=marks, loc="center", fontsize="small")
 
 # %% [markdown]
 # Our students, to move through by family, parameters and teacher:

@@ -13,7 +13,7 @@ from sampling import SAMPLES, Sample, measured
 import gradbook.data as data
 from gradbook.files import whole
 from gradbook.lowrank.distill import Learner
-from gradbook.lowrank.train import Checkpoint
+from gradbook.lowrank.training import Checkpoint
 from gradbook.press.checkout import read_json, write_json
 from gradbook.studies import results
 from gradbook.studies.store import Outcome, Store

@@ -16,7 +16,7 @@ from gradbook.lowrank.convs import FAMILIES
 from gradbook.lowrank.distill import Distillation, Learner
 from gradbook.lowrank.networks import wide_resnet
 from gradbook.lowrank.protocol import PROTOCOLS
-from gradbook.lowrank.train import train
+from gradbook.lowrank.training import train
 
 VALUES = {"grouped": 2, "bottleneck": 2, "shuffle": 2, "acdc": 3}
 PROTOCOL = replace(PROTOCOLS["darts"], batch_size=8, epochs=3, crop=1, cutout=2, drop_path=0.0)

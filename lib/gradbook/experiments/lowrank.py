@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal
@@ -10,24 +10,25 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from gradbook.data import load, root
-from gradbook.data.cache import alone_in
+from gradbook.data import load
+from gradbook.data.dataset import Dataset
+from gradbook.data.folder import root
+from gradbook.files import locked
 from gradbook.lowrank import FamilyName
 from gradbook.seeds import generator, set_seed
 from gradbook.studies import experiment
 from gradbook.studies.experiment import Experiment, Record
-from gradbook.timing import Stopwatch
-from gradbook.training import require_finite
+from gradbook.studies.study import Study, grid, plan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import keras
 
-    from gradbook.lowrank.distill import Learner
+    from gradbook.lowrank.budget import Sizes
     from gradbook.lowrank.protocol import Protocol
 
 HELD_OUT = 0.1  # of the training images
+
+Examples = tuple[np.ndarray, np.ndarray]
 
 
 class Configuration(experiment.Configuration):
@@ -41,7 +42,7 @@ class Configuration(experiment.Configuration):
         budget: parameters that the student is brought to; None: no budget.
         order: how ACDC shuffles its channels; for other families None.
         beta: weight of attention transfer from a dense teacher; 0: no teacher.
-        shared_decay: "compressed" lowers the weight decay on shared weights by the share of parameters kept, "full"
+        shared_decay: "compressed" lowers the weight decay on shared weights to the fraction of parameters kept, "full"
             does not.
         images: training images used at most.
         epochs, batch_size, learning_rate, cutout: of the protocol, which is the research log's otherwise; a teacher's
@@ -76,141 +77,141 @@ class Configuration(experiment.Configuration):
         return self
 
 
-def run(configuration: Configuration, seeds: Sequence[int]) -> list[Record]:
-    """Train one student a seed; the teacher, if there is one, is trained once and kept beside the datasets.
+def train(cell: Configuration, seeds: Sequence[int]) -> Iterator[Record]:
+    """Train one student per seed; the network is compiled once and starts anew for each of them.
 
-    Returns:
-        A record a seed. Metrics: ``test_loss``, ``held_out_loss`` (nats), ``test_accuracy``, ``held_out_accuracy`` (in
-        [0, 1]; of the test images those that are no lossy copies, of the held-out ones all), ``parameters`` and
-        ``mult_adds`` of the student, its ``hyperparameter`` (0 where it has none), and ``teacher_accuracy`` on the
-        test images.
-        Curves, an entry an epoch: ``train_loss`` with all that is in it, ``train_accuracy``, on augmented images.
+    Yields:
+        Records. Metrics: ``test_loss``, ``held_out_loss``, ``test_accuracy``, ``held_out_accuracy`` (of the test images
+        those that are no lossy copies, of the held-out ones all), the student's ``parameters``, ``mult_adds`` and
+        ``hyperparameter``, and where there is a teacher its ``teacher_test_accuracy``. Curves, one entry per epoch:
+        ``train_loss`` with all that is in it, ``train_accuracy``, on augmented images.
 
     Raises:
-        InputError: a dataset without images, an unknown family, a budget it cannot meet.
+        InputError: a dataset without images, or a budget that the family cannot meet.
         RunError: a loss became NaN or infinite.
     """
-    data = Images(configuration)
-    with Stopwatch() as watch:
-        student = Student(configuration, data)
-        measured = [student.trained(seed) for seed in seeds]
-    seconds = watch.seconds / len(seeds)
-    return [Record(*one, seconds, watch.peak_memory, data.identity) for one in measured]
+    from gradbook.lowrank import count, training
+    from gradbook.lowrank.budget import Sizes
+    from gradbook.lowrank.convs import substitute
+    from gradbook.lowrank.distill import Distillation, Learner
+
+    dataset = load(cell.dataset).require_images()
+    parts, dense = split(dataset, cell.images), network(cell, dataset)
+    sizes = Sizes(lambda convolution: dense(convolution=convolution))
+    convolution, value = substitution(cell, sizes)
+    build = partial(dense, convolution=convolution)
+    student, how = build(), protocol(cell)
+    known = {"parameters": count.parameters(student), "mult_adds": count.mult_adds(student), "hyperparameter": value}
+    teacher = None
+    if cell.beta:
+        teacher, known["teacher_test_accuracy"] = trained_teacher(cell, dataset, parts)
+    ratio = sizes(convolution) / sizes(substitute("plain")) if cell.shared_decay == "compressed" else 1.0
+    learner = Learner(student, teacher, Distillation(beta=cell.beta), how.weight_decay, ratio)
+    for seed in seeds:
+        set_seed(seed)
+        student.set_weights(build().get_weights())
+        history = training.train(learner, *parts["train"], how, seed=seed)
+        scores = {part: learner.score(*parts[part]) for part in ("test", "held_out")}
+        metrics = {f"{part}_{name}": value for part, found in scores.items() for name, value in found.items()}
+        curves = {f"train_{name}": history[name] for name in ("loss", "accuracy")}
+        yield Record(known | metrics, curves, data=dataset.identity)
 
 
-class Images:
-    """What the experiment trains and measures on, standardised channel by channel."""
+def split(dataset: Dataset, images: int) -> dict[str, Examples]:
+    """Return standardised images and labels by part: ``train``, at most so many, ``held_out`` and ``test``.
 
-    def __init__(self, configuration: Configuration):
-        dataset = load(configuration.dataset).require_images()
-        order = generator(0, "held out").permutation(len(dataset.y_train))
-        held_out, kept = np.split(order, [round(HELD_OUT * len(order))])
-        kept = kept[: configuration.images]
-        mean, spread = (getattr(dataset.x_train, moment)(axis=(0, 1, 2)) for moment in ("mean", "std"))
-        lossless = slice(None) if dataset.test_is_lossless is None else dataset.test_is_lossless
-        self.train = (dataset.x_train[kept] - mean) / spread, dataset.y_train[kept]
-        self.held_out = (dataset.x_train[held_out] - mean) / spread, dataset.y_train[held_out]
-        self.test = (dataset.x_test[lossless] - mean) / spread, dataset.y_test[lossless]
-        self.shape, self.classes = dataset.x_train.shape[1:], len(dataset.classes)
-        self.identity = dataset.identity
+    Each channel has mean 0 and standard deviation 1 over all training images.
+    """
+    order = generator(0, "held out").permutation(len(dataset.y_train))
+    held_out, kept = np.split(order, [round(HELD_OUT * len(order))])
+    kept = kept[:images]
+    mean, spread = (getattr(dataset.x_train, moment)(axis=(0, 1, 2)) for moment in ("mean", "std"))
+    lossless = slice(None) if dataset.test_is_lossless is None else dataset.test_is_lossless
+    return {
+        "train": ((dataset.x_train[kept] - mean) / spread, dataset.y_train[kept]),
+        "held_out": ((dataset.x_train[held_out] - mean) / spread, dataset.y_train[held_out]),
+        "test": ((dataset.x_test[lossless] - mean) / spread, dataset.y_test[lossless]),
+    }
 
 
-def protocol(configuration: Configuration) -> "Protocol":
-    """The research log's protocol for wide residual networks, at the configuration's size.
+def protocol(cell: Configuration) -> "Protocol":
+    """Return the research log's protocol for wide residual networks, at the cell's size.
 
     Digits are small and not the same in a mirror: they are cropped by one pixel and not flipped.
     """
     from gradbook.lowrank.protocol import PROTOCOLS
 
-    own = {name: getattr(configuration, name) for name in ("epochs", "batch_size", "learning_rate", "cutout")}
-    small = {"crop": 1, "flip": False} if configuration.dataset == "digits" else {}
+    own = {name: getattr(cell, name) for name in ("epochs", "batch_size", "learning_rate", "cutout")}
+    small = {"crop": 1, "flip": False} if cell.dataset == "digits" else {}
     return replace(PROTOCOLS["wide_resnet"], **own, **small)
 
 
-def network(configuration: Configuration, data: Images) -> "Callable[..., keras.Model]":
-    """What builds the network from a convolution."""
+def network(cell: Configuration, dataset: Dataset) -> "Callable[..., keras.Model]":
+    """Return what builds the network, a dense one unless it is given a ``convolution``."""
     from gradbook.lowrank.networks import wide_resnet
 
-    return partial(wide_resnet, configuration.depth, configuration.width, data.classes, shape=data.shape)
+    return partial(wide_resnet, cell.depth, cell.width, len(dataset.classes), shape=dataset.x_train.shape[1:])
 
 
-def _convolution(
-    configuration: Configuration, build: "Callable[..., keras.Model]"
-) -> "tuple[Callable, float | None, float]":
-    """The student's convolution, its hyperparameter, and what to multiply the weight decay on its weights by."""
-    from gradbook.lowrank.budget import Sizes, fit
+def substitution(cell: Configuration, sizes: "Sizes") -> tuple[Callable, float]:
+    """Return the student's convolution and its hyperparameter, 0 where it has none."""
+    from gradbook.lowrank.budget import fit
     from gradbook.lowrank.convs import substitute
 
-    c, options = configuration, {} if configuration.order is None else {"order": configuration.order}
-    sizes = Sizes(lambda convolution: build(convolution=convolution))
-    if c.budget is None:
-        value, convolution = c.value, substitute(c.family, c.value, **options)
-    else:
-        found = fit(sizes, c.budget, family=c.family, **options)
-        value, convolution = found.value, found.convolution
-    ratio = sizes(convolution) / sizes(substitute("plain")) if c.shared_decay == "compressed" else 1.0
-    return convolution, value, ratio
+    options = {} if cell.order is None else {"order": cell.order}
+    if cell.budget is None:
+        return substitute(cell.family, cell.value, **options), cell.value or 0.0
+    found = fit(sizes, cell.budget, family=cell.family, **options)
+    return found.convolution, found.value
 
 
-class Student:
-    """A student and what it learns from, compiled once and started anew for every seed."""
+def trained_teacher(cell: Configuration, dataset: Dataset, parts: dict[str, Examples]) -> "tuple[keras.Model, float]":
+    """Return the dense network of seed 0 by the same protocol, and its accuracy on the test images.
 
-    def __init__(self, configuration: Configuration, data: Images):
-        from gradbook.lowrank.distill import Distillation, Learner
-
-        c = self.configuration = configuration
-        self.data, self.protocol = data, protocol(c)
-        convolution, value, ratio = _convolution(c, network(c, data))
-        self.build = partial(network(c, data), convolution=convolution)
-        self.network = self.build()
-        teacher, self.known = _teacher(c, data) if c.beta else (None, {})
-        self.known["hyperparameter"] = value or 0.0
-        self.learner = Learner(self.network, teacher, Distillation(beta=c.beta), self.protocol.weight_decay, ratio)
-
-    def trained(self, seed: int) -> tuple[dict[str, float], dict[str, list[float]]]:
-        """Metrics and curves of a record, from a network that starts as the seed has it."""
-        from gradbook.lowrank import count
-        from gradbook.lowrank.train import train
-
-        set_seed(seed)
-        self.network.set_weights(self.build().get_weights())
-        history = train(self.learner, *self.data.train, self.protocol, seed=seed)
-        metrics = self.known | {
-            "parameters": count.parameters(self.network),
-            "mult_adds": count.mult_adds(self.network),
-        }
-        for part in ("test", "held_out"):
-            scores = _evaluate(self.learner, getattr(self.data, part))
-            metrics |= {f"{part}_{name}": number for name, number in scores.items()}
-        require_finite(metrics["test_loss"], "test_loss", f"epoch {self.configuration.epochs}")
-        return metrics, {f"train_{name}": history[name] for name in ("loss", "accuracy")}
-
-
-def _evaluate(learner: "Learner", examples: tuple[np.ndarray, np.ndarray]) -> dict[str, float]:
-    return learner.evaluate(*examples, batch_size=500, verbose=0, return_dict=True)
-
-
-def _teacher(configuration: Configuration, data: Images) -> "tuple[keras.Model, dict[str, float]]":
-    """The dense network of seed 0 by the same protocol, and how good it is; it is trained once and kept.
-
-    More threads round in another order, and another version of the experiment elsewhere: each has a teacher of its own.
+    It is trained once and kept beside the datasets. More threads round in another order, and another version of the
+    experiment elsewhere: each has a teacher of its own.
     """
+    from gradbook.lowrank import training
     from gradbook.lowrank.distill import Learner
     from gradbook.lowrank.protocol import PROTOCOLS
-    from gradbook.lowrank.train import train
 
-    configuration = configuration.model_copy(update={"learning_rate": PROTOCOLS["wide_resnet"].learning_rate})
-    student_only = {"family", "value", "budget", "order", "beta", "shared_decay", "seed"}
+    cell = cell.model_copy(update={"learning_rate": PROTOCOLS["wide_resnet"].learning_rate})
+    shared = cell.model_dump_json(exclude={"family", "value", "budget", "order", "beta", "shared_decay"})
     threads = os.environ.get("TF_NUM_INTRAOP_THREADS", "all")
-    shared = configuration.model_dump_json(exclude=student_only)
-    what = f"{data.identity} version {EXPERIMENT.version} {threads} threads {shared}"
+    what = f"{dataset.identity} version {EXPERIMENT.version} {threads} threads {shared}"
     folder = root() / "teachers" / hashlib.sha256(what.encode()).hexdigest()[:16]
+    folder.mkdir(parents=True, exist_ok=True)
     set_seed(0)
-    teacher, how = network(configuration, data)(), protocol(configuration)
+    teacher, how = network(cell, dataset)(), protocol(cell)
     learner = Learner(teacher, weight_decay=how.weight_decay)
-    with alone_in(folder):
-        train(learner, *data.train, how, folder=folder)
-    return teacher, {"teacher_accuracy": _evaluate(learner, data.test)["accuracy"]}
+    with locked(folder / ".lock"):
+        training.train(learner, *parts["train"], how, folder=folder)
+    return teacher, learner.score(*parts["test"])["accuracy"]
 
 
-EXPERIMENT = Experiment("lowrank", 1, Configuration, run)
+EXPERIMENT = Experiment("lowrank", 1, Configuration, train)
+run = EXPERIMENT.run
+
+COMPRESSED = ["low_rank", "shuffle", "separable_hashed", "tensor_train", "tucker", "acdc", "hashed", "cp", "bottleneck"]
+cifar = partial(
+    grid, Configuration, dataset=["cifar10"], depth=[16], width=[2], images=[10_000], epochs=[10], batch_size=[128]
+)
+augmented = partial(cifar, cutout=[16])
+taught = partial(augmented, budget=[36_000], beta=[1000])
+
+STUDY = Study(
+    "lowrank",
+    EXPERIMENT,
+    plan(
+        (augmented(family=["plain"]), 1),
+        (augmented(family=["separable"], beta=[0, 1000]), 2),
+        (augmented(family=COMPRESSED, budget=[36_000, 56_000], beta=[1000, 0]), 2),
+        (taught(family=["low_rank", "acdc"], shared_decay=["full"]), 2),
+        (cifar(cutout=[0], budget=[36_000], family=["separable_hashed"], beta=[0, 1000]), 2),
+        (taught(family=["acdc"], order=["none"]), 2),
+        (taught(family=["acdc"], order=["random"]), 3),
+        (taught(family=["acdc"]), [2]),
+        (taught(family=["hashed"], learning_rate=[0.01]), 2),
+    ),
+)
+"""Students on CIFAR-10: families at two budgets, with and without a teacher; then decay, cutout, shuffle, learning rate."""

@@ -155,6 +155,10 @@ class Learner(keras.Model):
         self.accuracy.update_state(y, y_pred["logits"])
         return self.get_metrics_result()
 
+    def score(self, images: Tensor, labels: Tensor) -> dict[str, float]:
+        """Return the network's cross-entropy (nats) as ``loss`` and its ``accuracy`` on labelled images."""
+        return self.evaluate(images, labels, batch_size=500, verbose=0, return_dict=True)
+
 
 def tapped(network: keras.Model) -> keras.Model:
     """The same network with its taps among its outputs: logits, taps and, where there is one, auxiliary."""

@@ -18,7 +18,7 @@ from gradbook.errors import InputError, RunError
 from gradbook.lowrank.distill import Learner
 from gradbook.lowrank.networks import DropPath
 from gradbook.lowrank.protocol import PROTOCOLS, Batches, DropPathRamp, Protocol, augment
-from gradbook.lowrank.train import train
+from gradbook.lowrank.training import train
 
 PLAIN = Protocol(batch_size=16, learning_rate=0.05, epochs=4, drop_path=0.5, crop=1, flip=False, cutout=2)
 
@@ -179,7 +179,7 @@ import numpy as np
 from gradbook.lowrank.distill import Learner
 from gradbook.lowrank.networks import wide_resnet
 from gradbook.lowrank.protocol import Protocol
-from gradbook.lowrank.train import train
+from gradbook.lowrank.training import train
 
 images = np.random.default_rng(0).standard_normal((32, 8, 8, 1), np.float32)
 learner = Learner(wide_resnet(10, 1, shape=(8, 8, 1)))
