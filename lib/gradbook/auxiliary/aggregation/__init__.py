@@ -1,0 +1,82 @@
+"""Aggregation: one direction from the gradients of m tasks, none of which is the main one.
+
+An aggregator is a function from the Gramian, float64 [m, m], to the weights of the gradients; `graddrop` alone looks at
+their entries. Adding one is a module and a line in the table.
+"""
+
+from collections.abc import Callable, Sequence
+from inspect import signature
+from typing import Any
+
+import numpy as np
+
+from gradbook.auxiliary.aggregation.aligned import aligned_mtl
+from gradbook.auxiliary.aggregation.cagrad import cagrad
+from gradbook.auxiliary.aggregation.dual_cone import dualproj, upgrad
+from gradbook.auxiliary.aggregation.graddrop import graddrop
+from gradbook.auxiliary.aggregation.gramian import Gradient, combine, gramian, on_host
+from gradbook.auxiliary.aggregation.imtl import imtl_g
+from gradbook.auxiliary.aggregation.min_norm import mgda
+from gradbook.auxiliary.aggregation.nash import nash_mtl
+from gradbook.auxiliary.aggregation.pcgrad import pcgrad
+from gradbook.auxiliary.aggregation.sums import mean, random_weighting, total
+from gradbook.errors import InputError, unknown
+
+AGGREGATORS: dict[str, Callable[..., Any]] = {
+    "sum": total,
+    "mean": mean,
+    "random_weighting": random_weighting,
+    "mgda": mgda,
+    "pcgrad": pcgrad,
+    "graddrop": graddrop,
+    "cagrad": cagrad,
+    "imtl_g": imtl_g,
+    "nash_mtl": nash_mtl,
+    "aligned_mtl": aligned_mtl,
+    "upgrad": upgrad,
+    "dualproj": dualproj,
+}
+"""The aggregators by name; one's own may be added."""
+
+
+def aggregate(
+    gradients: Sequence[Gradient], how: str = "upgrad", *, random: np.random.Generator | None = None, **options: float
+) -> Gradient:
+    """Combine the gradients of m tasks into one direction.
+
+    Args:
+        gradients: one for each task: tensors of one shape, or lists with one tensor for each variable, None where a
+            task does not use it.
+        how: a name of `AGGREGATORS`.
+        random: where the draws of ``pcgrad``, ``graddrop`` and ``random_weighting`` come from; by default a fresh one.
+        options: of the aggregator, such as ``c`` of ``cagrad``.
+
+    Returns:
+        The direction to descend, in the structure of one task's gradient.
+
+    Raises:
+        InputError: an unknown name, option or structure, no task, or gradients that are not finite.
+
+    >>> [round(float(x), 4) for x in aggregate([np.array([-4.0, 1, 1]), np.array([6.0, 1, 1])], "upgrad")]
+    [0.2924, 1.9006, 1.9006]
+    """
+    if how not in AGGREGATORS:
+        raise unknown("aggregator", how, AGGREGATORS)
+    if not gradients:
+        raise InputError("gradients must be those of one task or more; received none.")
+    if not isinstance(gradients[0], list | tuple):
+        return aggregate([[gradient] for gradient in gradients], how, random=random, **options)[0]
+    if len({len(one) for one in gradients}) > 1:
+        raise InputError(
+            f"gradients must have one entry for each variable; received {[len(one) for one in gradients]}."
+        )
+    function, random = AGGREGATORS[how], random or np.random.default_rng()
+    takes = signature(function).parameters
+    for name in options:
+        if name not in takes:
+            raise unknown(f"option of {how}", name, [one for one in takes if one not in ("gramian", "parts", "random")])
+    own = options | ({"random": random} if "random" in takes else {})
+    if how == "graddrop":
+        used = [[part for part in parts if part is not None] for parts in zip(*gradients, strict=True)]
+        return [function(parts, **own) if parts else None for parts in used]
+    return combine(gradients, on_host(lambda products: function(products, **own), gramian(gradients)))

@@ -1,0 +1,208 @@
+"""Aggregators of many tasks: published vectors, identities, and what each of them promises."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from gradbook.auxiliary.aggregation import AGGREGATORS, aggregate
+from gradbook.auxiliary.aggregation.gramian import gramian
+from gradbook.errors import InputError
+
+# The example of TorchJD's tests of values (version 0.18): what its authors print for each method.
+EXAMPLE = np.array([[-4.0, 1, 1], [6.0, 1, 1]])
+PUBLISHED = {
+    "mgda": [0, 1, 1],
+    "pcgrad": [0.5848, 3.8012, 3.8012],
+    "cagrad": [0.1835, 1.2041, 1.2041],
+    "imtl_g": [0.0767, 1, 1],
+    "aligned_mtl": [0.2133, 0.9673, 0.9673],
+    "upgrad": [0.2929, 1.9004, 1.9004],
+    "dualproj": [0.5563, 1.1109, 1.1109],
+}
+DETERMINISTIC = sorted(set(AGGREGATORS) - {"pcgrad", "graddrop", "random_weighting"})
+NEVER_IN_CONFLICT = ["mgda", "upgrad", "dualproj", "nash_mtl"]
+
+
+def direction(gradients, how, **options):
+    rows = [np.asarray(row, np.float64) for row in gradients]
+    return np.asarray(aggregate(rows, how, random=np.random.default_rng(0), **options), np.float64)
+
+
+@st.composite
+def hard(draw, tasks=st.integers(1, 5)):
+    """Gradients built to be hard: parallel, opposed, zero, of very different scale, of low rank."""
+    random, count = np.random.default_rng(draw(st.integers(0, 10**6))), draw(tasks)
+    rows = random.normal(size=(count, draw(st.integers(1, 6))))
+    kind = draw(st.sampled_from(["general", "parallel", "opposed", "zero", "scaled", "rank one"]))
+    if kind in ("parallel", "opposed"):
+        rows[-1] = (2 if kind == "parallel" else -2) * rows[0]
+    elif kind == "zero":
+        rows[0] = 0
+    elif kind == "scaled":
+        rows *= 10.0 ** random.integers(-3, 4, (count, 1))
+    elif kind == "rank one":
+        rows = np.outer(random.normal(size=count), rows[0])
+    return rows
+
+
+@pytest.mark.parametrize(("how", "published"), PUBLISHED.items())
+def test_vectors_that_others_print(how, published):
+    assert direction(EXAMPLE, how) == pytest.approx(published, abs=1e-3)
+
+
+@settings(max_examples=30)
+@given(rows=hard())
+@pytest.mark.parametrize("how", NEVER_IN_CONFLICT)
+def test_no_loss_rises(how, rows):
+    assume(how != "nash_mtl" or np.linalg.cond(rows @ rows.T) < 1e4)  # elsewhere there may be no bargain
+    found = direction(rows, how)
+    norms = np.linalg.norm(rows, axis=1)
+    assert (rows @ found >= -1e-3 * norms * max(np.linalg.norm(found), 1e-6 * norms.max())).all()
+
+
+@settings(max_examples=30)
+@given(rows=hard())
+@pytest.mark.parametrize("how", DETERMINISTIC)
+def test_the_order_of_the_tasks_does_not_matter(how, rows):
+    assume(how not in ("nash_mtl", "imtl_g", "aligned_mtl", "cagrad") or np.linalg.cond(rows @ rows.T) < 1e6)
+    scale = np.abs(rows).max() + 1e-30
+    assert direction(rows[::-1], how) / scale == pytest.approx(direction(rows, how) / scale, abs=2e-3)
+
+
+@settings(max_examples=30)
+@given(rows=hard(), scales=st.lists(st.floats(0.1, 10), min_size=5, max_size=5))
+@pytest.mark.parametrize("how", ["sum", "mean", "upgrad"])
+def test_it_is_linear_in_a_positive_scaling_of_each_gradient(how, rows, scales):
+    c, d = (np.array(list(order)[: len(rows)])[:, None] for order in (scales, scales[::-1]))
+    parts = direction(c * rows, how) + direction(d * rows, how)
+    assert parts == pytest.approx(direction((c + d) * rows, how), abs=2e-3 * np.abs(rows).max() * 20)
+
+
+@settings(max_examples=30)
+@given(rows=hard())
+def test_the_shortest_vector_meets_its_conditions(rows):
+    found = direction(rows, "mgda")
+    assert (rows @ found >= found @ found - 1e-4 * np.abs(rows).max() ** 2 * rows.shape[1]).all()
+
+
+@settings(max_examples=30)
+@given(rows=hard(tasks=st.just(2)))
+def test_for_two_tasks_there_are_closed_forms(rows):
+    u, v = rows
+    assume(min(np.linalg.norm(u), np.linalg.norm(v)) > 0)
+    scale = np.abs(rows).max()
+    c = min(u @ v, 0)
+    surgery = u - c * v / (v @ v) + v - c * u / (u @ u)
+    assert direction(rows, "pcgrad") / scale == pytest.approx(surgery / scale, abs=1e-3)
+    assert 2 * direction(rows, "upgrad") / scale == pytest.approx(surgery / scale, abs=1e-3)
+    if (gap := (u - v) @ (u - v)) > 1e-6 * scale**2:
+        alpha = np.clip((v - u) @ v / gap, 0, 1)
+        assert direction(rows, "mgda") / scale == pytest.approx((alpha * u + (1 - alpha) * v) / scale, abs=1e-3)
+
+
+@settings(max_examples=30)
+@given(rows=hard())
+def test_a_conflict_averse_step_of_no_radius_is_the_mean(rows):
+    assert direction(rows, "cagrad", c=0.0) == pytest.approx(rows.mean(0), rel=1e-4, abs=1e-5 * np.abs(rows).max())
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 10**6), c=st.floats(0.05, 2))
+def test_a_conflict_averse_step_ends_on_its_ball(seed, c):
+    rows = np.random.default_rng(seed).normal(size=(3, 6))
+    mean = rows.mean(0)
+    assert np.linalg.norm(direction(rows, "cagrad", c=c) - mean) == pytest.approx(c * np.linalg.norm(mean), rel=1e-3)
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 10**6), scales=st.lists(st.floats(0.1, 10), min_size=3, max_size=3))
+def test_the_bargain(seed, scales):
+    rows = np.random.default_rng(seed).normal(size=(3, 8))
+    found = direction(rows, "nash_mtl")
+    assert found @ found == pytest.approx(3, rel=1e-4)
+    assert direction(np.array(scales)[:, None] * rows, "nash_mtl") == pytest.approx(found, abs=1e-3)
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 10**6))
+def test_projections_onto_all_gradients_are_equal(seed):
+    rows = np.random.default_rng(seed).normal(size=(3, 8))
+    found = direction(rows, "imtl_g")
+    projections = rows @ found / np.linalg.norm(rows, axis=1)
+    assert projections == pytest.approx(np.full(3, projections[0]), abs=1e-4 * np.linalg.norm(rows))
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 10**6))
+def test_aligned_gradients_are_orthogonal_and_equally_long(seed):
+    from gradbook.auxiliary.aggregation.aligned import aligned_mtl
+
+    rows = np.random.default_rng(seed).normal(size=(3, 8))
+    gram = rows @ rows.T
+    values, vectors = np.linalg.eigh(gram)
+    balance = np.sqrt(values[0]) * (vectors / np.sqrt(values)) @ vectors.T
+    assert balance @ gram @ balance == pytest.approx(values[0] * np.eye(3), abs=1e-8)
+    assert aligned_mtl(gram) == pytest.approx(balance.mean(1))
+
+
+def test_dropped_signs_sum_up_on_average():
+    rows = [np.array([3.0, -1.0, 0.0]), np.array([-1.0, -2.0, 0.0])]
+    random = np.random.default_rng(0)
+    drawn = np.array([np.asarray(aggregate(rows, "graddrop", random=random)) for _ in range(2000)])
+    assert set(np.unique(drawn[:, 0])) == {-1.0, 3.0}
+    assert drawn.mean(0) == pytest.approx([2, -3, 0], abs=0.2)
+
+
+def test_random_weights_are_one_mth_on_average():
+    gradients = [np.array([1.0, 0.0]), np.array([0.0, 1.0])]
+    random = np.random.default_rng(0)
+    drawn = np.array([np.asarray(aggregate(gradients, "random_weighting", random=random)) for _ in range(2000)])
+    assert drawn.sum(1) == pytest.approx(1, abs=1e-6)
+    assert drawn[:, 0].mean() == pytest.approx(0.5, abs=0.02)
+    assert drawn[:, 0].std() == pytest.approx(0.2614, abs=0.01)
+
+
+def test_variables_that_some_tasks_do_not_use():
+    one, other = [tf.constant([1.0, 2.0]), None, None], [tf.constant([-1.0, 2.0]), tf.constant([3.0]), None]
+    shared, own, unused = aggregate([one, other], "sum")
+    assert shared.numpy().tolist() == [0.0, 4.0]
+    assert own.numpy().tolist() == [3.0]
+    assert unused is None
+    assert gramian([one, other]).numpy().tolist() == [[5.0, 3.0], [3.0, 14.0]]
+
+
+@pytest.mark.parametrize("how", sorted(AGGREGATORS))
+def test_a_compiled_function_gives_the_same(how):
+    rows = [tf.constant(row, tf.float32) for row in EXAMPLE]
+    compiled = tf.function(lambda a, b: aggregate([a, b], how, random=np.random.default_rng(3)))
+    eager = aggregate(rows, how, random=np.random.default_rng(3))
+    assert compiled(*rows).numpy() == pytest.approx(eager.numpy(), abs=1e-6)
+
+
+def test_half_precision_is_computed_in_single():
+    rows = [tf.constant([300.0, 1.0], tf.float16), tf.constant([-300.0, 1.0], tf.float16)]
+    found = aggregate(rows, "upgrad")
+    assert found.dtype == tf.float16
+    assert found.numpy() == pytest.approx([0, 2], abs=1e-2)
+
+
+def test_no_gradient_at_all_is_no_direction():
+    for how in DETERMINISTIC:
+        assert direction(np.zeros((3, 2)), how).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("gradients", "how", "options", "sentence"),
+    [
+        ([], "sum", {}, "one task or more; received none"),
+        (EXAMPLE, "upgrd", {}, "did you mean 'upgrad'"),
+        (EXAMPLE, "cagrad", {"k": 1}, "unknown option of cagrad 'k'.*Known: c"),
+        ([[1.0], [1.0, 2.0]], "sum", {}, r"one entry for each variable; received \[1, 2\]"),
+        ([np.array([np.nan]), np.array([1.0])], "upgrad", {}, "must be finite"),
+    ],
+)
+def test_what_cannot_be_combined_is_refused(gradients, how, options, sentence):
+    with pytest.raises(InputError, match=sentence):
+        aggregate(list(gradients), how, **options)
