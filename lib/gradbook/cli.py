@@ -2,13 +2,18 @@
 
 import os
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from gradbook.errors import InputError, RunError
+
+if TYPE_CHECKING:
+    from gradbook.studies.study import Study
 
 
 @click.group(no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -281,15 +286,15 @@ def sweep(
       gradbook sweep concept --scheduler tcp://node1:8786    on a cluster
       gradbook sweep concept --status
       gradbook sweep concept --retry-failed
+      gradbook sweep walk:STUDY                              a study of your own, in walk.py here
     """
-    from gradbook.experiments import catalogue
-    from gradbook.studies.status import standing
+    from gradbook.studies.status import status as status_of
     from gradbook.studies.store import Store
 
-    study = catalogue.study(name)
-    study = (study.with_seeds(seeds) if seeds else study).where(*where)
+    study = _study(name)
+    study = _selected(study.with_seeds(seeds) if seeds else study, where)
     with Store(store_path) as store:
-        now = standing(study, store)
+        now = status_of(study, store)
         if dry_run:
             todo = [*now.waiting, *(now.failed if retry_failed else [])]
             click.echo("\n".join([*map(now.label, todo), f"{len(todo)} runs to do"]))
@@ -309,6 +314,28 @@ def sweep(
         raise RunError(f"{len(now.failed)} of {len(study.runs)} runs failed; --retry-failed runs them again.")
 
 
+def _study(name: str) -> "Study":
+    """Find a study by its name, or by where it is defined, modules in the working directory included."""
+    from gradbook import experiments
+
+    sys.path.insert(0, str(Path.cwd()))
+    return experiments.study(name)
+
+
+def _selected(study: "Study", where: tuple[str, ...]) -> "Study":
+    """Select the runs for which, of each field that is named, one of its values holds."""
+    from gradbook.studies.results import literal
+
+    declared, fields = study.experiment.configuration.model_fields, defaultdict(list)
+    for condition in where:
+        name, equals, text = condition.partition("=")
+        if not equals:
+            raise InputError(f"--where must be FIELD=VALUE; received {condition!r}.")
+        is_text = name in declared and declared[name].annotation is str
+        fields[name].append(text if is_text else literal(text))
+    return study.select(**fields)
+
+
 @app.group("results", no_args_is_help=True)
 def results_group() -> None:
     """Results that travel with the book: from the store to book/results.
@@ -324,12 +351,11 @@ def results_group() -> None:
 @store_path
 def results_export(name: str, store_path: Path | None) -> None:
     """Add a study's finished runs to its files in book/results."""
-    from gradbook.experiments import catalogue
     from gradbook.studies import results
     from gradbook.studies.store import Store
 
     with Store(store_path) as store:
-        exported = results.export(catalogue.study(name), store)
+        exported = results.export(_study(name), store)
     click.echo(f"{name}: {exported.runs} runs in {results.FOLDER / name}.csv, {exported.added} of them new")
     if exported.dropped:
         click.echo(f"{exported.dropped} rows dropped: of another version of the experiment, or no longer in the study")

@@ -1,13 +1,16 @@
-"""Rows of a table by the values of its columns: one way for results, claims and views."""
+"""Selections by values of fields or columns: one way for studies, results, claims and views."""
 
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-import pandas as pd
 
-from gradbook.errors import unknown
+from gradbook.errors import InputError, unknown
 
-Table = TypeVar("Table", bound=pd.DataFrame)
+if TYPE_CHECKING:
+    import pandas as pd
+
+Table = TypeVar("Table", bound="pd.DataFrame")
 
 
 def plain(value: Any) -> Any:
@@ -22,12 +25,13 @@ def plain(value: Any) -> Any:
 
 
 def allowed(given: Any) -> list[Any]:
-    """Return the values that a selection allows: those of a list, or the one that is given.
+    """Return the values that a selection allows: those of a list, a range, a set or an array, or the one that is given.
 
-    >>> allowed("relu"), allowed(["relu", "tanh"])
-    (['relu'], ['relu', 'tanh'])
+    >>> allowed("relu"), allowed(["relu", "tanh"]), allowed(range(3)), allowed((1, 2)), allowed([[1, 2]])
+    (['relu'], ['relu', 'tanh'], [0, 1, 2], [(1, 2)], [(1, 2)])
     """
-    return [plain(value) for value in (given if isinstance(given, list) else [given])]
+    several = isinstance(given, Iterable) and not isinstance(given, str | tuple | Mapping)
+    return [plain(value) for value in (given if several else [given])]
 
 
 def select(table: Table, **fields: Any) -> Table:
@@ -43,3 +47,14 @@ def select(table: Table, **fields: Any) -> Table:
         values = allowed(given)
         chosen &= [plain(value) in values for value in table[name]]
     return table[chosen]
+
+
+def nothing_left(place: str, wanted: Mapping[str, Any], present: Mapping[str, Iterable[Any]]) -> InputError:
+    """Return the refusal of a selection that leaves no run, with the values that there are.
+
+    >>> nothing_left("study 'walk'", {"steps": 7}, {"steps": [10, 10, 100]})
+    InputError("study 'walk' has no run with steps=7; allowed are steps 10, 100.")
+    """
+    words = ", ".join(f"{name}={value!r}" for name, value in wanted.items()) or "all defaults"
+    known = "; ".join(f"{name} {', '.join(dict.fromkeys(map(str, values)))}" for name, values in present.items())
+    return InputError(f"{place} has no run with {words}; allowed are {known}.")

@@ -4,13 +4,14 @@ import os
 import random
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from gradbook.studies.experiment import Configuration, Experiment, Record
-from gradbook.studies.store import Store
-from gradbook.studies.study import Study, grid, key
+from gradbook.studies.store import Outcome, Store
+from gradbook.studies.study import Run, Study, grid, plan
 
 
 class Sample(Configuration):
@@ -32,37 +33,43 @@ class Execution(NamedTuple):
     time: float
 
 
-def run(configuration: Sample, seeds: Sequence[int]) -> list[Record]:
+def train(cell: Sample, seeds: Sequence[int]) -> Iterator[Record]:
     """Note the execution, misbehave if asked to, and measure something exact."""
-    if configuration.log:
-        with Path(configuration.log).open("a") as log:
+    if cell.log:
+        with Path(cell.log).open("a") as log:
             for seed in seeds:
-                log.write(f"{configuration.size} {seed} {os.getpid()} {len(seeds)} {time.time()}\n")
+                log.write(f"{cell.size} {seed} {os.getpid()} {len(seeds)} {time.time()}\n")
     os.write(2, b"a library below Python says something\n")
     random.seed(0)
-    time.sleep(configuration.pause)
-    if configuration.does == "raise" or (configuration.does == "break the stack" and 1 in seeds):
-        raise ValueError(f"no sample of size {configuration.size}")
-    if configuration.does == "die":
+    time.sleep(cell.pause)
+    if cell.does == "raise" or (cell.does == "break the stack" and 1 in seeds):
+        raise ValueError(f"no sample of size {cell.size}")
+    if cell.does == "die":
         os.kill(os.getpid(), signal.SIGKILL)
-    if configuration.does == "draw":
-        return [Record({"drawn": random.random()}) for _ in seeds]
-    return [measured(configuration.size, seed) for seed in seeds]
+    for seed in seeds:
+        yield Record({"drawn": random.random()}) if cell.does == "draw" else measured(cell.size, seed)
 
 
 def measured(size: float, seed: int) -> Record:
-    """The exact record of a sample."""
+    """Return the exact record of a sample, without its cost."""
     curve = [size / (step + 1) + seed for step in range(3)]
-    return Record({"third": size / 3 + seed}, {"test_loss": curve}, seconds=0.25, peak_memory=1024, data="none:0")
+    return Record({"third": size / 3 + seed}, {"test_loss": curve}, data="none:0")
 
 
-SAMPLES = Experiment("samples", 1, Sample, run)
-STACKS = Experiment("stacks", 1, Sample, run, stack=4)
+SAMPLES = Experiment("samples", 1, Sample, train)
+STACKS = Experiment("stacks", 1, Sample, train, stack=4)
+STUDY = Study("samples", SAMPLES, plan((grid(Sample, size=[1, 2], does=["finish", "raise"]), 1)))
 
 
 def samples(count: int, *, log: Path | str = "", pause: float = 0.0) -> Study:
-    """A study of as many runs, one a cell."""
-    return Study("samples", SAMPLES, grid(Sample, size=range(count), pause=[pause], log=[str(log)]))
+    """Make a study of as many runs, one a cell."""
+    return Study("samples", SAMPLES, plan((grid(Sample, size=range(count), pause=[pause], log=[str(log)]), 1)))
+
+
+def finished(runs: Iterable[Run], origin: dict) -> list[Outcome]:
+    """Make the outcomes of runs that went well, each of a quarter of a second."""
+    costly = [(run, replace(measured(run.cell.size, run.seed), seconds=0.25, peak_memory=1024)) for run in runs]
+    return [Outcome(run, record, "", origin) for run, record in costly]
 
 
 def executions(log: Path) -> list[Execution]:
@@ -76,4 +83,4 @@ def recorded(study: Study, path: Path) -> set[float]:
     """The sizes whose runs are finished in the store."""
     with Store(path) as store:
         errors = store.errors(study.experiment)
-    return {run.size for run in study.configurations if errors.get(key(study.experiment, run)) == ""}
+    return {run.cell.size for key, run in study.runs.items() if errors.get(key) == ""}

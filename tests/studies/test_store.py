@@ -12,10 +12,10 @@ from sampling import SAMPLES, Sample
 from gradbook.errors import InputError, RunError
 from gradbook.studies.experiment import Record
 from gradbook.studies.store import Outcome, Store
-from gradbook.studies.study import key
+from gradbook.studies.study import Run
 
 ORIGIN = {"commit": "c0ffee", "dirty": False}
-FIRST = Sample(seed=3)
+FIRST = Run(SAMPLES, Sample(), 3)
 numbers = st.floats(allow_nan=False)
 records = st.builds(
     Record,
@@ -31,8 +31,8 @@ records = st.builds(
 @given(records)
 def test_records_come_back_bit_for_bit(tmp_path_factory, record):
     with Store(tmp_path_factory.mktemp("store") / "store.sqlite") as store:
-        store.add(SAMPLES, [Outcome(FIRST, record, "", ORIGIN)])
-        assert list(store.records(SAMPLES)) == [(key(SAMPLES, FIRST), 3, record, ORIGIN)]
+        store.add([Outcome(FIRST, record, "", ORIGIN)])
+        assert list(store.records(SAMPLES)) == [(FIRST.key, 3, record, ORIGIN)]
 
 
 @pytest.fixture
@@ -44,14 +44,14 @@ def store(tmp_path):
 def test_a_finished_run_is_never_overwritten_and_a_failed_one_is(store):
     good, better = Record({"loss": 1.0}), Record({"loss": 0.5})
     for record, error in [(None, "no"), (None, "still no"), (good, ""), (better, ""), (None, "no more")]:
-        store.add(SAMPLES, [Outcome(FIRST, record, error, ORIGIN)])
+        store.add([Outcome(FIRST, record, error, ORIGIN)])
         if record is None and error != "no more":
-            assert store.errors(SAMPLES) == {key(SAMPLES, FIRST): error}
+            assert store.errors(SAMPLES) == {FIRST.key: error}
     assert [record for _, _, record, _ in store.records(SAMPLES)] == [good]
 
 
 def test_versions_of_an_experiment_do_not_mix(store):
-    store.add(SAMPLES, [Outcome(FIRST, Record({"loss": 1.0}), "", ORIGIN)])
+    store.add([Outcome(FIRST, Record({"loss": 1.0}), "", ORIGIN)])
     later = replace(SAMPLES, version=2)
     assert store.errors(later) == {}
     assert list(store.records(later)) == []
@@ -65,11 +65,14 @@ def test_a_file_that_is_no_store_is_refused_and_left_alone(tmp_path):
     assert path.read_text().startswith("not a database")
 
 
-def test_a_store_of_a_later_format_is_refused(store):
+@pytest.mark.parametrize(("version", "remedy"), [(1, "move it away"), (99, "a later version of the book wrote it")])
+def test_a_store_of_another_format_is_refused_with_what_to_do_and_left_alone(store, version, remedy):
     with sqlite3.connect(store.path) as database:
-        database.execute("PRAGMA user_version = 99")
-    with pytest.raises(InputError, match="format 99"):
+        database.execute(f"PRAGMA user_version = {version}")
+    before = store.path.read_bytes()
+    with pytest.raises(InputError, match=f"format {version}, and this version of the book reads format 2: .*{remedy}"):
         Store(store.path)
+    assert store.path.read_bytes() == before
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
@@ -81,7 +84,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
 def test_many_may_open_a_new_store_at_once(tmp_path):
     def write(seed):
         with Store(tmp_path / "store.sqlite") as store:
-            store.add(SAMPLES, [Outcome(Sample(seed=seed), Record({}), "", ORIGIN)])
+            store.add([Outcome(Run(SAMPLES, Sample(), seed), Record({}), "", ORIGIN)])
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(write, range(32)))

@@ -9,113 +9,122 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sampling import SAMPLES, Sample
 
+from gradbook import experiments
 from gradbook.errors import InputError
-from gradbook.experiments import catalogue
-from gradbook.studies import results
-from gradbook.studies.experiment import Record
-from gradbook.studies.study import Study, grid, key
+from gradbook.files import BOOK
+from gradbook.studies.study import Run, Study, grid, plan
 
-configurations = st.builds(
+cells = st.builds(
     Sample,
-    seed=st.integers(0, 2**32 - 1),
     size=st.floats(0, allow_infinity=False) | st.integers(0, 2**53),
     does=st.sampled_from(["finish", "raise", "die"]),
     log=st.text(max_size=5),
 )
+runs = st.builds(Run, st.just(SAMPLES), cells, st.integers(0, 2**32 - 1))
 
 
-@given(configurations, configurations)
-def test_keys_are_equal_exactly_for_equal_configurations(one, other):
-    assert (key(SAMPLES, one) == key(SAMPLES, other)) == (one == other)
+@given(runs, runs)
+def test_keys_are_equal_exactly_for_equal_runs(one, other):
+    assert (one.key == other.key) == ((one.cell, one.seed) == (other.cell, other.seed))
 
 
-@given(configurations)
+@given(runs)
 def test_keys_survive_a_round_trip_through_json(one):
-    assert key(SAMPLES, Sample.model_validate_json(one.model_dump_json())) == key(SAMPLES, one)
+    assert replace(one, cell=Sample.model_validate_json(one.cell.model_dump_json())).key == one.key
 
 
-@given(configurations)
+@given(runs)
 def test_keys_tell_experiments_versions_and_seeds_apart(one):
-    others = [replace(SAMPLES, name="others"), replace(SAMPLES, version=2)]
-    keys = {key(experiment, one) for experiment in [SAMPLES, *others]}
-    assert len(keys | {key(SAMPLES, one.model_copy(update={"seed": one.seed ^ 1}))}) == 4
+    others = [replace(one, experiment=replace(SAMPLES, **change)) for change in ({"name": "others"}, {"version": 2})]
+    assert len({run.key for run in (one, *others, replace(one, seed=one.seed ^ 1))}) == 4
 
 
 def test_a_key_is_the_documented_hash():
-    text = b'["samples",1,{"does":"finish","log":"","pause":0.0,"seed":0,"size":1.0}]'
-    assert key(SAMPLES, Sample()) == hashlib.sha256(text).hexdigest()
+    text = b'["samples",1,{"does":"finish","log":"","pause":0.0,"size":1.0},0]'
+    assert Run(SAMPLES, Sample(), 0).key == hashlib.sha256(text).hexdigest()
 
 
 def test_grid_is_every_combination_and_refuses_what_a_field_cannot_be():
-    runs = grid(Sample, size=[1, 2], seed=range(3))
-    assert [(run.size, run.seed) for run in runs] == [(1, 0), (1, 1), (1, 2), (2, 0), (2, 1), (2, 2)]
+    assert [(cell.size, cell.pause) for cell in grid(Sample, size=[1, 2], pause=[0, 3])] == [
+        *[(1, 0), (1, 3), (2, 0), (2, 3)]
+    ]
     with pytest.raises(ValueError, match="does"):
         grid(Sample, does=["finnish"])
 
 
-STUDY = Study("samples", SAMPLES, grid(Sample, size=[1, 2], does=["finish", "raise"], seed=range(3)))
+def test_a_plan_joins_the_seeds_of_a_cell_that_is_named_twice():
+    planned = plan((grid(Sample, size=[1, 2]), 2), ([Sample(size=2)], [7, 1]))
+    assert planned == {Sample(size=1): (0, 1), Sample(size=2): (0, 1, 7)}
+
+
+STUDY = Study("samples", SAMPLES, plan((grid(Sample, size=[1, 2], does=["finish", "raise"]), 3)))
 
 
 @pytest.mark.parametrize(
-    ("conditions", "left"),
+    ("fields", "left"),
     [
-        ([], 12),
-        (["size=1"], 6),
-        (["size=1.0", "seed=2"], 2),
-        (["size=1", "size=2e0", "does=raise"], 6),
-        (["log=", "pause=0"], 12),
+        ({}, 12),
+        ({"size": 1}, 6),
+        ({"size": "1.0", "seed": 2}, 2),
+        ({"size": [1, 2], "does": "raise"}, 6),
+        ({"log": "", "pause": 0}, 12),
+        ({"seed": range(2)}, 8),
     ],
 )
-def test_where_reads_values_as_the_fields_type(conditions, left):
-    assert len(STUDY.where(*conditions).runs) == left
+def test_a_selection_reads_values_as_the_fields_type(fields, left):
+    assert len(STUDY.select(**fields).runs) == left
 
 
 @pytest.mark.parametrize(
-    ("condition", "said"),
+    ("fields", "said"),
     [
-        ("siez=1", "did you mean 'size'"),
-        ("does=rise", "'finish', 'raise'"),
-        ("size=large", "size=large"),
-        ("seed", "field=value"),
-        ("size=3", r"\[1.0, 2.0\]"),
+        ({"siez": 1}, "did you mean 'size'"),
+        ({"does": "rise"}, "'finish', 'raise'.*received 'rise'"),
+        ({"size": "large"}, "size: .*received 'large'"),
+        ({"size": None}, "size: .*received None"),
+        ({"seed": "first"}, "seed: .*received 'first'"),
+        ({"size": 3}, r"has no run with size=3; allowed are size 1\.0, 2\.0\."),
+        ({"seed": 9, "size": 1}, "seed=9, size=1; allowed are seed 0, 1, 2; size"),
     ],
 )
-def test_where_says_what_is_wrong(condition, said):
+def test_a_selection_says_what_is_wrong(fields, said):
     with pytest.raises(InputError, match=said):
-        STUDY.where(condition)
+        STUDY.select(**fields)
 
 
 def test_with_seeds_replaces_the_seeds_of_every_cell():
-    runs = STUDY.with_seeds(5).configurations
-    assert [run.seed for run in runs] == [0, 1, 2, 3, 4] * 4
+    assert [run.seed for run in STUDY.with_seeds(5).runs.values()] == [0, 1, 2, 3, 4] * 4
     assert set(STUDY.runs) < set(STUDY.with_seeds(5).runs)
 
 
 def test_labels_are_unique_and_the_same_in_a_selection():
-    labels = {STUDY.label(run) for run in STUDY.configurations}
+    labels = {STUDY.label(run) for run in STUDY.runs.values()}
     assert len(labels) == 12
     assert "size=2.0,does=raise,seed=1" in labels
-    chosen = STUDY.where("size=2", "seed=1")
-    assert {chosen.label(run) for run in chosen.configurations} < labels
+    chosen = STUDY.select(size=2).select(seed=1)
+    assert {chosen.label(run) for run in chosen.runs.values()} < labels
 
 
-@pytest.mark.parametrize("name", catalogue.STUDIES)
-def test_every_study_of_the_book_has_runs_of_its_own_and_its_own_name(name):
-    study = catalogue.study(name)
-    assert study.name == name
-    assert len(study.runs) == len(study.configurations) > 0
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("concpet", "did you mean 'concept'"),
+        ("no_such_module:STUDY", "'no_such_module:STUDY' cannot be imported"),
+        ("sampling:NOTHING", "cannot be imported: .*NOTHING"),
+        ("sampling:SAMPLES", "must be a gradbook.studies.study.Study; received Experiment"),
+    ],
+)
+def test_what_is_no_study_is_refused(name, said):
+    with pytest.raises(InputError, match=said):
+        experiments.study(name)
 
 
-def test_an_unknown_study_is_refused_with_the_nearest():
-    with pytest.raises(InputError, match="did you mean 'concept'"):
-        catalogue.study("concpet")
-
-
-def test_the_pages_study_of_your_own_is_one():
-    page = (results.FOLDER.parent / "sweeps.md").read_text(encoding="utf-8")
-    names = {"__name__": "walk"}
-    exec(re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)[-1], names)
-    study = names["STUDY"]
+def test_the_pages_study_of_your_own_is_one(tmp_path, monkeypatch):
+    page = (BOOK / "sweeps.md").read_text(encoding="utf-8")
+    (tmp_path / "walk.py").write_text(re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)[-1])
+    monkeypatch.syspath_prepend(tmp_path)
+    study = experiments.study("walk:STUDY")
     assert len(study.runs) == 20
-    assert study.experiment.run(study.configurations[0], [3]) == [Record({"distance": 13.0})]
-    assert study.label(study.configurations[-1]) == "steps=100,seed=9"
+    first, *_, last = study.runs.values()
+    assert study.experiment.run(first.cell, [3])[0].metrics == {"distance": 13.0}
+    assert study.label(last) == "steps=100,seed=9"

@@ -19,14 +19,18 @@ from sampling import SAMPLES, STACKS, Sample, executions, measured, recorded, sa
 
 from gradbook.cli import app
 from gradbook.errors import InputError, RunError
-from gradbook.experiments import catalogue
 from gradbook.studies import results
 from gradbook.studies.experiment import Experiment, Record
 from gradbook.studies.store import Store
-from gradbook.studies.study import Study, grid
+from gradbook.studies.study import Run, Study, grid, plan
 from gradbook.studies.sweep import DASK, execute, sweep
 
 HERE = Path(__file__).parent
+
+
+def importing(*folders: Path) -> dict[str, str]:
+    """The environment of a process that can import what lies in these folders, beside what this one can."""
+    return os.environ | {"PYTHONPATH": os.pathsep.join([*map(str, folders), *sys.path])}
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +64,7 @@ def client(tmp_path, log):
         started.append(
             subprocess.Popen(
                 [sys.executable, *map(str, words)],
-                env=os.environ | {"PYTHONPATH": f"{HERE}{os.pathsep}{tmp_path}"},
+                env=importing(HERE, tmp_path),
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
@@ -99,40 +103,41 @@ def test_every_run_is_executed_once_and_recorded_exactly(cluster, store, log, tm
         assert (now.done, now.failed, now.waiting) == (list(study.runs), {}, [])
     assert sizes(log) == dict.fromkeys(range(20), 1)
     for key, seed, record, origin in store.records(SAMPLES):
-        assert record == measured(study.runs[key].size, seed)
+        exact = measured(study.runs[key].cell.size, seed)
+        assert (record.metrics, record.curves, record.data) == (exact.metrics, exact.curves, exact.data)
+        assert record.peak_memory > 2**20 and record.seconds < 5
         assert set(origin) == {"commit", "dirty", "libraries", "machine"}
 
 
 def test_nobody_else_draws_from_the_random_numbers_that_a_run_has_seeded(cluster, store, tmp_path):
-    study = Study("samples", SAMPLES, grid(Sample, size=range(2), does=["draw"], pause=[2]))
+    study = Study("samples", SAMPLES, plan((grid(Sample, size=range(2), does=["draw"], pause=[2]), 1)))
     sweep(study, store, scheduler=cluster, folder=tmp_path)
     drawn = {record.metrics["drawn"] for _, _, record, _ in store.records(SAMPLES)}
     assert drawn == {random.Random(0).random()}
 
 
 def test_a_run_that_fails_is_recorded_with_its_error_and_tried_again_only_if_told(cluster, store, log, tmp_path):
-    study = Study("samples", SAMPLES, grid(Sample, size=range(4), does=["finish", "raise"], log=[str(log)]))
+    study = Study("samples", SAMPLES, plan((grid(Sample, size=range(4), does=["finish", "raise"], log=[str(log)]), 1)))
     for retry, executed in (False, 8), (False, 8), (True, 12):
         now = sweep(study, store, scheduler=cluster, folder=tmp_path, retry_failed=retry)
         assert len(executions(log)) == executed
-    assert {study.runs[key].does for key in now.done} == {"finish"}
-    assert {study.runs[key].does for key in now.failed} == {"raise"}
+    assert {study.runs[key].cell.does for key in now.done} == {"finish"}
+    assert {study.runs[key].cell.does for key in now.failed} == {"raise"}
     assert all("Traceback" in error for error in now.failed.values())
     assert "size=2.0,does=raise,seed=0: ValueError: no sample of size 2.0" in str(now)
 
 
 def test_metrics_that_an_export_would_refuse_fail_their_run_at_once():
-    def measure(configuration, seeds):
-        return [Record({"size": 1.0}) for _ in seeds]
+    def train(cell, seeds):
+        yield from (Record({"size": 1.0}) for _ in seeds)
 
-    (outcome,) = execute([Sample()], Experiment("careless", 1, Sample, measure))
+    (outcome,) = execute([Run(Experiment("careless", 1, Sample, train), Sample(), 0)])
     assert outcome.record is None
-    assert "metrics named as other columns of the results: size." in outcome.error
+    assert "metrics must not be named as other columns; received size." in outcome.error
 
 
 def test_seeds_run_in_stacks_and_a_seed_that_breaks_its_stack_is_found_by_a_retry(cluster, store, log, tmp_path):
-    runs = grid(Sample, size=[1, 2], does=["break the stack"], log=[str(log)], seed=range(6))
-    study = Study("stacks", STACKS, runs)
+    study = Study("stacks", STACKS, plan((grid(Sample, size=[1, 2], does=["break the stack"], log=[str(log)]), 6)))
     now = sweep(study, store, scheduler=cluster, folder=tmp_path)
     assert Counter((one.size, one.stack) for one in executions(log)) == {(1, 4): 4, (1, 2): 2, (2, 4): 4, (2, 2): 2}
     assert sorted(study.runs[key].seed for key in now.failed) == [0, 0, 1, 1, 2, 2, 3, 3]
@@ -141,16 +146,16 @@ def test_seeds_run_in_stacks_and_a_seed_that_breaks_its_stack_is_found_by_a_retr
 
 
 def test_a_sweep_begins_with_a_seed_of_every_cell(cluster, store, log, tmp_path):
-    runs = grid(Sample, size=range(4), pause=[0.2], log=[str(log)], seed=range(2))
-    sweep(Study("samples", SAMPLES, runs), store, scheduler=cluster, folder=tmp_path)
+    planned = plan((grid(Sample, size=range(4), pause=[0.2], log=[str(log)]), 2))
+    sweep(Study("samples", SAMPLES, planned), store, scheduler=cluster, folder=tmp_path)
     assert {(one.size, one.seed) for one in executions(log)[:4]} == {(size, 0) for size in range(4)}
 
 
 def test_a_run_that_kills_every_worker_is_recorded_and_the_others_go_on(cluster, store, log, tmp_path):
-    runs = grid(Sample, size=range(6), log=[str(log)]) + grid(Sample, size=[9], does=["die"], log=[str(log)])
-    study = Study("samples", SAMPLES, runs[-1:] + runs[:-1])
+    deadly, harmless = grid(Sample, size=[9], does=["die"], log=[str(log)]), grid(Sample, size=range(6), log=[str(log)])
+    study = Study("samples", SAMPLES, plan((deadly, 1), (harmless, 1)))
     now = sweep(study, store, scheduler=cluster, folder=tmp_path)
-    assert [study.runs[key].size for key in now.failed] == [9]
+    assert [study.runs[key].cell.size for key in now.failed] == [9]
     assert "worker died" in str(now)
     assert sizes(log)[9] <= 4
     assert len(now.done) == 6
@@ -254,7 +259,7 @@ def test_a_clock_that_jumps_back_disturbs_nothing(client, store, log, tmp_path):
 
 def test_a_scheduler_that_dies_stops_the_sweep_and_keeps_what_was_recorded(store, log, tmp_path):
     study, file = samples(200, log=log, pause=0.5), tmp_path / "scheduler.json"
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": os.environ | {"PYTHONPATH": str(HERE)}}
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": importing(HERE)}
     run = [sys.executable, "-m", "dask"]
     scheduler = subprocess.Popen([*run, "scheduler", "--host", "127.0.0.1:0", "--scheduler-file", file], **quiet)
     worker = subprocess.Popen([*run, "worker", "--nthreads", "1", "--scheduler-file", file], **quiet)
@@ -279,7 +284,7 @@ def test_a_scheduler_that_dies_stops_the_sweep_and_keeps_what_was_recorded(store
     [
         ({"scheduler": "tcp://127.0.0.1:1"}, RunError, "no Dask scheduler answers at tcp://127.0.0.1:1"),
         ({"scheduler": "post://office"}, InputError, "post://office"),
-        ({"scheduler": "tcp://127.0.0.1:1", "workers": 2}, InputError, "not both"),
+        ({"scheduler": "tcp://127.0.0.1:1", "workers": 2}, InputError, "workers must be left out"),
     ],
 )
 def test_schedulers_that_cannot_be_used_are_named(store, tmp_path, options, error, said):
@@ -292,7 +297,7 @@ def test_schedulers_that_cannot_be_used_are_named(store, tmp_path, options, erro
 
 def test_a_sweep_goes_on_from_committed_results(cluster, store, log, tmp_path):
     study = samples(10, log=log)
-    sweep(study.where("size=1", "size=2", "size=3"), store, scheduler=cluster, folder=tmp_path)
+    sweep(study.select(size=[1, 2, 3]), store, scheduler=cluster, folder=tmp_path)
     results.export(study, store, tmp_path)
     with Store(tmp_path / "another machine.sqlite") as other:
         assert len(sweep(study, other, scheduler=cluster, folder=tmp_path).done) == 10
@@ -309,9 +314,7 @@ def test_recording_a_run_and_scheduling_it_costs_this_process_less_than_10_milli
 
 @pytest.fixture
 def command(monkeypatch, capsys, tmp_path):
-    """The command in this process, with a study of samples in the catalogue, as ``command("sweep", …)``."""
-    runs = grid(Sample, size=[1, 2], does=["finish", "raise"])
-    monkeypatch.setitem(catalogue.STUDIES, "samples", lambda: Study("samples", SAMPLES, runs))
+    """The command in this process, with a folder of its own for results, as ``command("sweep", …)``."""
     monkeypatch.setattr(results, "FOLDER", tmp_path)
     monkeypatch.setenv("GRADBOOK_STORE", str(tmp_path / "store.sqlite"))
 
@@ -326,19 +329,19 @@ def test_the_command_sweeps_tells_and_writes_scalars(command, cluster, tmp_path)
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     from tensorboard.util.tensor_util import make_ndarray
 
-    assert command("sweep", "samples", "--status") == "samples: 0 done, 0 failed, 4 waiting\n"
-    assert command("sweep", "samples", "--dry-run", "--where", "does=raise", "--where", "size=2", "--seeds", "2") == (
-        "size=2.0,does=raise,seed=0\nsize=2.0,does=raise,seed=1\n2 runs to do\n"
-    )
+    assert command("sweep", "sampling:STUDY", "--status") == "samples: 0 done, 0 failed, 4 waiting\n"
+    assert command(
+        "sweep", "sampling:STUDY", "--dry-run", "--where", "does=raise", "--where", "size=2", "--seeds", "2"
+    ) == ("size=2.0,does=raise,seed=0\nsize=2.0,does=raise,seed=1\n2 runs to do\n")
     logs = tmp_path / "logs"
-    words = ["sweep", "samples", "--scheduler", cluster]
+    words = ["sweep", "sampling:STUDY", "--scheduler", cluster]
     assert command(*words, "--where", "does=finish", "--tensorboard", str(logs)).startswith("samples: 2 done, 0 failed")
     events = EventAccumulator(str(logs / "size=2.0,does=finish,seed=0")).Reload()
     scalars = [(event.step, float(make_ndarray(event.tensor_proto))) for event in events.Tensors("test_loss")]
     assert scalars == [(0, 2.0), (1, 1.0), (2, pytest.approx(2 / 3))]
     with pytest.raises(RunError, match="2 of 4 runs failed"):
         command(*words)
-    told = command("sweep", "samples", "--status")
+    told = command("sweep", "sampling:STUDY", "--status")
     assert "2 done, 2 failed, 0 waiting\n  size=1.0,does=raise,seed=0: ValueError" in told
 
 

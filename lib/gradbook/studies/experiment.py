@@ -1,6 +1,7 @@
 """What every experiment is: a frozen configuration, a function that trains, and a record of numbers for each seed."""
 
 import math
+import operator
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -89,7 +90,7 @@ class Experiment:
 
         Args:
             cell: an instance of `configuration`.
-            seeds: 0 ≤ seed < 2³², each once.
+            seeds: at least one, 0 ≤ seed < 2³², each once.
 
         Returns:
             One record for each seed, in the seeds' order, its numbers as Python's own.
@@ -98,30 +99,28 @@ class Experiment:
             InputError: the cell is of another class, a seed is out of range, or a metric has the name of a column.
             RunError: a metric is not finite, or the number of records is not that of the seeds.
         """
-        seeds = self._checked(cell, seeds)
+        if not isinstance(cell, self.configuration):
+            wanted = f"{self.configuration.__module__}.{self.configuration.__qualname__}"
+            raise InputError(f"cell must be a {wanted}; received {cell!r}.")
+        seeds = list(map(operator.index, seeds))
+        if not seeds or len(set(seeds)) < len(seeds) or not 0 <= min(seeds) <= max(seeds) < 2**32:
+            raise InputError(f"seeds must be from 0 to {2**32 - 1}, at least one, each once; received {seeds}.")
         with Stopwatch() as watch:
             records = list(self.train(cell, seeds))
         if len(records) != len(seeds):
-            raise RunError(f"experiment {self.name!r} gave {len(records)} records for {len(seeds)} seeds.")
-        cost = {"seconds": watch.seconds / max(len(seeds), 1), "peak_memory": watch.peak_memory}
-        return [self._plain(record, seed, cost) for record, seed in zip(records, seeds, strict=True)]
+            raise RunError(f"experiment {self.name!r} yielded {len(records)} records for {len(seeds)} seeds.")
+        seconds = watch.seconds / len(seeds)
+        return [
+            replace(self._plain(record, seed), seconds=seconds, peak_memory=watch.peak_memory)
+            for record, seed in zip(records, seeds, strict=True)
+        ]
 
-    def _checked(self, cell: Configuration, seeds: Iterable[int]) -> list[int]:
-        if not isinstance(cell, self.configuration):
-            raise InputError(
-                f"cell must be a {self.configuration.__module__}.{self.configuration.__name__}; received {cell!r}."
-            )
-        seeds = [int(seed) for seed in seeds]
-        if outside := [seed for seed in seeds if not 0 <= seed < 2**32]:
-            raise InputError(f"seeds must be from 0 to {2**32 - 1}; received {outside[0]}.")
-        return seeds
-
-    def _plain(self, record: Record, seed: int, cost: dict[str, Any]) -> Record:
+    def _plain(self, record: Record, seed: int) -> Record:
         if clash := record.metrics.keys() & {"seed", *self.configuration.model_fields, *COST}:
-            raise InputError(f"metrics named as other columns of the results: {', '.join(sorted(clash))}.")
+            raise InputError(f"metrics must not be named as other columns; received {', '.join(sorted(clash))}.")
         metrics = {name: float(value) for name, value in record.metrics.items()}
         for name, value in metrics.items():
             if not math.isfinite(value):
                 raise RunError(f"{name} became {value} from seed {seed}; a smaller learning_rate may keep it finite.")
         curves = {name: [float(value) for value in values] for name, values in record.curves.items()}
-        return replace(record, metrics=metrics, curves=curves, **cost)
+        return replace(record, metrics=metrics, curves=curves)

@@ -13,9 +13,11 @@ import csv
 import hashlib
 import io
 import json
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,7 +25,7 @@ import pandas as pd
 
 from gradbook.errors import InputError, unknown
 from gradbook.files import BOOK, atomic_write
-from gradbook.selection import select
+from gradbook.selection import nothing_left, select
 from gradbook.studies.experiment import COST, Record
 from gradbook.studies.store import Store
 from gradbook.studies.study import Study
@@ -35,31 +37,41 @@ Curves = dict[str, dict[str, np.ndarray]]  # key → name → float32 [steps]
 
 
 class Results(pd.DataFrame):
-    """One row per run of a study: its seed, the configuration's fields, the metrics, and what the run cost.
+    """A table with one row per run: its seed, the configuration's fields, the metrics, and what the run cost.
 
     ``load("concept").cell(rule="projection")["test_loss"].mean()`` is the mean of a cell,
     ``load("concept").select(rule=["projection", "orthogonal"]).curve("test_loss").mean()`` a mean curve.
+
+    Attributes:
+        stem: the path of the files that hold the study's results, without suffix; no such files where tables of several
+            studies were joined.
+        defaults: the fields of the configuration at their defaults.
     """
 
     _metadata = ("stem", "defaults")
+    stem = Path("several studies")
+    defaults: Mapping[str, Any] = MappingProxyType({})
 
     @property
     def _constructor(self) -> type["Results"]:
         return Results
 
     def select(self, **fields: Any) -> "Results":
-        """The rows whose columns have the given values; a list of values allows each of them.
+        """Return the rows whose columns have the given values.
+
+        Args:
+            fields: for each column that matters a value (None: missing), or a list of values, of which one has to hold.
 
         Raises:
             InputError: no such column, or no row left.
         """
         chosen = select(self, **fields)
         if chosen.empty:
-            raise InputError(f"the results {self.stem.name!r} have no run with {fields}.")
+            raise nothing_left(f"results {self.stem.name!r}", fields, {name: self[name] for name in fields})
         return chosen
 
     def cell(self, **fields: Any) -> "Results":
-        """The runs of the cell that has these values, and defaults in all fields that are not named.
+        """Return the runs of the cell that has these values, and defaults in all fields that are not named.
 
         Raises:
             InputError: no such field, or no run of that cell.
@@ -67,24 +79,30 @@ class Results(pd.DataFrame):
         for name in fields:
             if name not in self.defaults:
                 raise unknown("field", name, self.defaults)
-        return self.select(**{name: [value] for name, value in (self.defaults | fields).items()})
+        chosen = select(self, **{name: [value] for name, value in {**self.defaults, **fields}.items()})
+        if chosen.empty:
+            raise nothing_left(f"results {self.stem.name!r}", fields, {name: self[name] for name in self.defaults})
+        return chosen
 
     def curve(self, name: str) -> pd.DataFrame:
-        """One curve of every run, [runs, steps], float32, with the rows of this table; short runs end in NaN.
+        """Return one curve of every run, float32 [runs, steps], with the rows of this table; short runs end in NaN.
 
         Raises:
             InputError: no run of the study has such a curve.
         """
-        curves = _read_curves(self.stem.with_suffix(".npz"))
-        known = sorted({curve for run in curves.values() for curve in run})
-        if name not in known:
+        path = self.stem.with_suffix(".npz")
+        if name not in (known := _curve_names(path)):
             raise unknown("curve", name, known)
-        rows = [pd.Series(curves.get(key, {}).get(name, ()), dtype="float32") for key in self["key"]]
-        return pd.DataFrame(rows).set_axis(self.index)
+        of_run = _read_curve(path, name)
+        rows = [of_run.get(key, np.empty(0, np.float32)) for key in self["key"]]
+        table = np.full((len(rows), max(map(len, rows), default=0)), np.nan, np.float32)
+        for row, values in zip(table, rows, strict=True):
+            row[: len(values)] = values
+        return pd.DataFrame(table, self.index)
 
 
 def load(study: str, folder: Path = FOLDER) -> Results:
-    """The results of a study, one row per run.
+    """Read the results of a study, one row per run.
 
     Raises:
         InputError: the book holds no results of that name.
@@ -95,7 +113,7 @@ def load(study: str, folder: Path = FOLDER) -> Results:
 
 
 def provenance(study: str, folder: Path = FOLDER) -> dict[str, Any]:
-    """Where results come from: ``experiment``, ``version``, ``defaults``, ``runs``, ``seconds`` in total, ``origins``.
+    """Read where results come from: ``experiment``, ``version``, ``defaults``, ``runs``, ``seconds``, ``origins``.
 
     Origins are the groups of runs that share ``commit``, ``dirty``, ``libraries``, ``machine`` and ``data``, by the
     names that the column ``origin`` of the results gives them; each says its ``runs`` and ``seconds`` too.
@@ -107,7 +125,7 @@ def provenance(study: str, folder: Path = FOLDER) -> dict[str, Any]:
 
 
 def provenance_in_words(study: str, folder: Path = FOLDER) -> str:
-    """Runs, seeds, data, commits, machines and hours behind a study's results, in one line.
+    """Say the runs, seeds, data, commits, machines and hours behind a study's results, in one line.
 
     >>> provenance_in_words("lowrank", Path("nowhere"))
     'no runs yet'
@@ -131,13 +149,13 @@ def provenance_in_words(study: str, folder: Path = FOLDER) -> str:
 
 
 def keys(study: str, folder: Path = FOLDER) -> list[str]:
-    """The keys of a study's committed runs; none where nothing is committed."""
+    """Read the keys of a study's committed runs; none where nothing is committed."""
     return [row["key"] for row in _read_rows(folder / f"{study}.csv")]
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What an export wrote: runs in all, those of them that are new, and committed ones that it left out."""
+    """The numbers of an export: runs in all, those of them that are new, and committed ones that it left out."""
 
     runs: int
     added: int
@@ -152,7 +170,7 @@ def export(study: Study, store: Store, folder: Path = FOLDER) -> Exported:
     committed files give equal bytes. The CSV is replaced last, so that an interrupted export can be repeated.
 
     Raises:
-        InputError: no run has finished, or a metric is named as another column.
+        InputError: no run has finished.
     """
     stem = folder / study.name
     rows = {row["key"]: row for row in _read_rows(stem.with_suffix(".csv"))}
@@ -198,7 +216,7 @@ def _row(record: Record) -> Row:
 
 
 def literal(text: str) -> Any:
-    """The value that JSON text stands for; text that is not JSON stands for itself.
+    """Return the value that JSON text stands for; text that is not JSON stands for itself.
 
     >>> literal("0.01"), literal("true"), literal("projection")
     (0.01, True, 'projection')
@@ -233,17 +251,26 @@ def _cell(value: Any) -> str:
 
 
 def _read_curves(path: Path) -> Curves:
-    if not path.exists():
-        return {}
-    with np.load(path, allow_pickle=False) as arrays:
-        keys = arrays["keys"].astype(str)
-        curves = {key: {} for key in keys}
-        for name in sorted(name.removeprefix("values/") for name in arrays if name.startswith("values/")):
-            ends = np.cumsum(arrays[f"lengths/{name}"])
-            for key, values in zip(keys, np.split(arrays[f"values/{name}"], ends[:-1]), strict=True):
-                if len(values):
-                    curves[key][name] = values
+    curves: Curves = defaultdict(dict)
+    for name in _curve_names(path):
+        for key, values in _read_curve(path, name).items():
+            curves[key][name] = values
     return curves
+
+
+def _curve_names(path: Path) -> list[str]:
+    if not path.exists():
+        return []
+    with np.load(path, allow_pickle=False) as arrays:
+        return sorted(name.removeprefix("values/") for name in arrays if name.startswith("values/"))
+
+
+def _read_curve(path: Path, name: str) -> dict[str, np.ndarray]:
+    """Read one curve of the runs that have it, by their keys."""
+    with np.load(path, allow_pickle=False) as arrays:
+        ends = np.cumsum(arrays[f"lengths/{name}"])
+        parts = np.split(arrays[f"values/{name}"], ends[:-1])
+        return {key: part for key, part in zip(arrays["keys"].astype(str), parts, strict=True) if len(part)}
 
 
 def _curves_bytes(curves: Curves) -> bytes:

@@ -1,4 +1,4 @@
-"""Where a study stands: which of its runs are done, which failed, and which are still to do."""
+"""How far a study is: which of its runs are done, which failed, and which are still to do."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +31,7 @@ class Status:
         return "\n  ".join([f"{self.study.name}: {counts}", *errors])
 
     def label(self, key: str) -> str:
-        """A run in words."""
+        """Return a run in words."""
         return self.study.label(self.study.runs[key])
 
 

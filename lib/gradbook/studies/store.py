@@ -1,4 +1,4 @@
-"""The store: one SQLite file that holds every run, a row each, and is written by one process at a time."""
+"""The store: one SQLite file that holds one row per run, and is written by one process at a time."""
 
 import json
 import os
@@ -70,7 +70,7 @@ class Outcome:
 
 
 def default_path() -> Path:
-    """``$GRADBOOK_STORE``, else ``studies.sqlite`` in the user's data folder."""
+    """Return ``$GRADBOOK_STORE``, else ``studies.sqlite`` in the user's data folder."""
     return Path(os.environ.get("GRADBOOK_STORE") or platformdirs.user_data_path("gradbook") / "studies.sqlite")
 
 
@@ -106,11 +106,11 @@ class Store:
             self._database.executemany(INSERT, rows)
 
     def errors(self, experiment: Experiment) -> dict[str, str]:
-        """Key → error of every run of the experiment at its present version; empty text for finished runs."""
+        """Return, by key, the error of every run of the experiment at its present version; "" for finished runs."""
         return dict(self._select("key, coalesce(error, '')", experiment))
 
     def records(self, experiment: Experiment) -> Iterator[tuple[str, int, Record, dict[str, Any]]]:
-        """Key, seed, record and origin of every finished run of the experiment at its present version."""
+        """Yield key, seed, record and origin of every finished run of the experiment at its present version."""
         columns = "key, seed, metrics, curves, seconds, peak_memory, data, origin"
         rows = self._select(columns, experiment, "AND error IS NULL")
         for key, seed, metrics, curves, seconds, peak_memory, data, origin in rows:
@@ -119,7 +119,7 @@ class Store:
 
     @contextmanager
     def reserve(self, experiment: Experiment, waiting: Callable[[], None]) -> Iterator[None]:
-        """Be the only process that sweeps this experiment into this store, however the process may end.
+        """Make this process the only one that sweeps this experiment into this store, however it may end.
 
         While another one is, ``waiting`` is called once, and this one waits.
         """

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import TypeAdapter, ValidationError
 
 from gradbook.errors import InputError, unknown
+from gradbook.selection import allowed, nothing_left
 from gradbook.studies.experiment import Configuration, Experiment
 
 Plan = Mapping[Configuration, tuple[int, ...]]
@@ -26,7 +27,7 @@ class Run:
 
     @cached_property
     def key(self) -> str:
-        """What identifies the run everywhere: SHA-256, in hexadecimal, of experiment, version, cell and seed.
+        """The run's identity everywhere: SHA-256, in hexadecimal, of experiment, version, cell and seed.
 
         Every field counts, fields at their defaults too, so that a default that changes later is another run.
         Cells that compare equal have equal keys (an integer given for a real number is one already).
@@ -35,9 +36,13 @@ class Run:
         text = json.dumps(run, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()
 
+    def field(self, name: str) -> Any:
+        """Return the value of one of the cell's fields, or the seed."""
+        return self.seed if name == "seed" else getattr(self.cell, name)
+
 
 def grid(configuration: type[Configuration], **choices: Iterable[Any]) -> tuple[Configuration, ...]:
-    """Every combination of the choices, the last varying fastest; fields not named keep their defaults.
+    """Return every combination of the choices, the last varying fastest; fields not named keep their defaults.
 
     >>> from gradbook.experiments.lowrank_times import Configuration
     >>> [cell.budget for cell in grid(Configuration, budget=[12_000, 36_000])]
@@ -48,7 +53,7 @@ def grid(configuration: type[Configuration], **choices: Iterable[Any]) -> tuple[
 
 
 def plan(*parts: tuple[Iterable[Configuration], int | Iterable[int]]) -> Plan:
-    """Cells and the seeds of each; a cell of several parts has the seeds of all of them.
+    """Join cells and the seeds of each; a cell of several parts has the seeds of all of them.
 
     Args:
         parts: cells, and the seeds to run each of them with; a number n stands for the seeds 0 to n - 1.
@@ -81,50 +86,55 @@ class Study:
 
     @cached_property
     def runs(self) -> dict[str, Run]:
-        """Key → run: by cell in the study's order, then by seed."""
+        """The runs by their keys: by cell in the study's order, then by seed."""
         runs = (Run(self.experiment, cell, seed) for cell, seeds in self.planned.items() for seed in sorted(seeds))
         return {run.key: run for run in runs}
 
     def with_seeds(self, seeds: int | Iterable[int]) -> "Study":
-        """The study with these seeds in every cell, in place of its own; a number n stands for 0 to n - 1."""
+        """Return the study with these seeds in every cell, in place of its own; a number n stands for 0 to n - 1."""
         return replace(self, planned=plan((self.planned, seeds)))
 
     def select(self, **fields: Any) -> "Study":
-        """The runs whose fields have the given values; a list of values allows each of them, and ``seed`` is a field.
+        """Return the study's runs whose fields, ``seed`` among them, have the given values.
+
+        Args:
+            fields: for each field that matters a value, or a list of values, of which one has to hold.
 
         Raises:
             InputError: no such field, a value that the field cannot have, or no run left.
         """
-        allowed = {name: self._values(name, given) for name, given in fields.items()}
-        seeds = allowed.pop("seed", None)
-        chosen = {
-            cell: tuple(seed for seed in own if seeds is None or seed in seeds)
-            for cell, own in self.planned.items()
-            if all(getattr(cell, name) in values for name, values in allowed.items())
-        }
-        if not any(chosen.values()):
-            present = {name: list(dict.fromkeys(getattr(cell, name) for cell in self.planned)) for name in allowed}
-            raise InputError(f"study {self.name!r} has no run with {fields}; it has {present}.")
-        return replace(self, planned={cell: own for cell, own in chosen.items() if own}, whole=self.whole or self)
+        wanted = {name: self._read(name, allowed(given)) for name, given in fields.items()}
+        chosen: dict[Configuration, tuple[int, ...]] = {}
+        for run in self.runs.values():
+            if all(run.field(name) in values for name, values in wanted.items()):
+                chosen[run.cell] = (*chosen.get(run.cell, ()), run.seed)
+        if not chosen:
+            raise nothing_left(
+                f"study {self.name!r}",
+                fields,
+                {name: [run.field(name) for run in self.runs.values()] for name in fields},
+            )
+        return replace(self, planned=chosen, whole=self.whole or self)
 
     def label(self, run: Run) -> str:
-        """A run in words: the fields that vary within the whole study, and the seed."""
-        return ",".join([*(f"{name}={getattr(run.cell, name)}" for name in self._varying), f"seed={run.seed}"])
+        """Return a run in words: the fields that vary within the whole study, and the seed."""
+        return ",".join(f"{name}={run.field(name)}" for name in [*self._varying, "seed"])
 
     @cached_property
     def _varying(self) -> list[str]:
-        first, *others = (self.whole or self).planned
+        cells = (self.whole or self).planned
         fields = self.experiment.configuration.model_fields
-        return [name for name in fields if any(getattr(cell, name) != getattr(first, name) for cell in others)]
+        return [name for name in fields if len({getattr(cell, name) for cell in cells}) > 1]
 
-    def _values(self, name: str, given: Any) -> list[Any]:
+    def _read(self, name: str, values: list[Any]) -> list[Any]:
+        """Return values as the field's type has them."""
         known = self.experiment.configuration.model_fields
         if name != "seed" and name not in known:
             raise unknown("field", name, ["seed", *known])
         declared = known.get(name)
         reader = TypeAdapter(int if declared is None else Annotated[declared.annotation, *declared.metadata, declared])
-        values = given if isinstance(given, list) else [given]
         try:
             return [reader.validate_python(value) for value in values]
         except ValidationError as error:
-            raise InputError(f"{name}={given!r}: {error.errors()[0]['msg'].lower()}.") from None
+            first = error.errors()[0]
+            raise InputError(f"{name}: {first['msg'].lower()}; received {first['input']!r}.") from None

@@ -100,7 +100,7 @@ def _run(study: Study, store: Store, client: Client, groups: list[list[Run]], do
 
 
 def _outcomes(client: Client, groups: Sequence[list[Run]], alone: bool = False) -> Iterator[list[Outcome]]:
-    """Outcomes in batches, as groups end; those suspected of killing their workers come last, each group alone."""
+    """Yield outcomes in batches, as groups end; suspects of killing their workers come last, each group alone."""
     name = groups[0][0].experiment.name
     futures = client.map(execute, groups, key=name, pure=False)
     waiting, suspects = dict(zip(futures, groups, strict=True)), []
@@ -126,7 +126,7 @@ def _outcomes(client: Client, groups: Sequence[list[Run]], alone: bool = False) 
 
 
 def execute(group: Sequence[Run]) -> list[Outcome]:
-    """On a worker: run the seeds of one cell together; an exception becomes the error of each."""
+    """Run the seeds of one cell together, on a worker; an exception becomes the error of each."""
     dask.sizeof.random = random.Random()  # or Dask, in another thread, draws from the numbers that a run has seeded
     first = group[0]
     try:
@@ -141,7 +141,7 @@ def _failures(group: Iterable[Run], error: str, where: dict) -> list[Outcome]:
 
 
 def _stacks(study: Study, names: Iterable[str]) -> list[list[Run]]:
-    """Seeds that run together: first one stack of every cell, so that a sweep stopped half-way has all of them."""
+    """List the seeds that run together: first a stack of every cell, so that a sweep stopped half-way has them all."""
     size, cells = study.experiment.stack, dict[Configuration, list[Run]]()
     for run in map(study.runs.get, names):
         cells.setdefault(run.cell, []).append(run)
@@ -153,7 +153,7 @@ def _stacks(study: Study, names: Iterable[str]) -> list[list[Run]]:
 def _connect(scheduler: str | None, workers: int | None, dashboard: str, log: Path) -> Iterator[Client]:
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters of it is recorded, or raised here
     if scheduler and workers:
-        raise InputError("the workers of a running scheduler are its own: give workers or scheduler, not both.")
+        raise InputError(f"workers must be left out where scheduler is given; received {workers} and {scheduler!r}.")
     if not scheduler:
         with _cluster(workers or CPU_COUNT, dashboard, log) as cluster, Client(cluster) as client:
             yield client
@@ -162,7 +162,9 @@ def _connect(scheduler: str | None, workers: int | None, dashboard: str, log: Pa
         with Client(scheduler, timeout=5) as client:
             yield client
     except ValueError as error:
-        raise InputError(f"scheduler {scheduler!r} is no address such as tcp://host:8786: {error}.") from error
+        raise InputError(
+            f"scheduler must be an address such as tcp://host:8786; received {scheduler!r}: {error}."
+        ) from error
     except (OSError, CancelledError) as error:
         raise RunError(f"no Dask scheduler answers at {scheduler}; what was recorded is kept.") from error
 
@@ -186,7 +188,7 @@ def _cluster(workers: int, dashboard: str, log: Path) -> Iterator[LocalCluster]:
 
 
 def _environment(workers: int) -> dict[str, str]:
-    """What workers find set before they import TensorFlow: their share of the cores, and of a GPU's memory."""
+    """Return what workers find set before they import TensorFlow: their share of the cores, and of a GPU's memory."""
     wanted = {
         "TF_NUM_INTRAOP_THREADS": str(max(1, CPU_COUNT // workers)),
         "TF_NUM_INTEROP_THREADS": "1",
