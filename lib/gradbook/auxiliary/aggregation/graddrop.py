@@ -3,10 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-import lazy_loader
 import numpy as np
-
-keras = lazy_loader.load("keras")
 
 
 def graddrop(parts: Sequence[Any], random: np.random.Generator) -> Any:
@@ -21,9 +18,11 @@ def graddrop(parts: Sequence[Any], random: np.random.Generator) -> Any:
 
     Source: Chen et al. 2020, arXiv 2010.06808, algorithm 1.
     """
-    stacked = keras.ops.stack(list(parts))
-    total, size = keras.ops.sum(stacked, axis=0), keras.ops.sum(keras.ops.abs(stacked), axis=0)
-    positive = 0.5 * (1 + total / keras.ops.where(size > 0, size, keras.ops.ones_like(size)))
-    drawn = keras.ops.cast(random.random(tuple(total.shape)), total.dtype)
-    kept = keras.ops.where(positive > drawn, keras.ops.maximum(stacked, 0), keras.ops.minimum(stacked, 0))
-    return keras.ops.sum(kept, axis=0)
+    from keras import ops
+
+    stacked = ops.stack(list(parts))
+    total, size = ops.sum(stacked, axis=0), ops.sum(ops.abs(stacked), axis=0)
+    positive = 0.5 * (1 + total / ops.where(size > 0, size, ops.ones_like(size)))
+    drawn = ops.cast(random.random(tuple(total.shape)), total.dtype)
+    kept = ops.where(positive > drawn, ops.maximum(stacked, 0), ops.minimum(stacked, 0))
+    return ops.sum(kept, axis=0)

@@ -3,12 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import lazy_loader
 import numpy as np
 
 from gradbook.errors import InputError
-
-keras = lazy_loader.load("keras")
 
 Tensor = Any
 Gradient = Tensor | Sequence[Tensor | None]
@@ -26,6 +23,8 @@ def gramian(gradients: Sequence[Sequence[Tensor | None]]) -> Tensor:
 
     It is of the widest type among the gradients, at least float32, in which squares do not vanish or overflow so soon.
     """
+    import keras
+
     used = [part for one in gradients for part in one if part is not None]
     kind = keras.backend.result_type("float32", *(part.dtype for part in used))
     wide = [[None if part is None else keras.ops.cast(part, kind) for part in one] for one in gradients]
@@ -41,10 +40,12 @@ def gramian(gradients: Sequence[Sequence[Tensor | None]]) -> Tensor:
 
 def combine(gradients: Sequence[Sequence[Tensor | None]], weights: Tensor) -> list[Tensor | None]:
     """Return Σ wᵢ gᵢ for each variable, in the variable's type; None where no task uses it."""
+    from keras import ops
+
     combined = []
     for parts in zip(*gradients, strict=True):
         used = [(i, part) for i, part in enumerate(parts) if part is not None]
-        terms = [keras.ops.cast(weights[i], part.dtype) * part for i, part in used]
+        terms = [ops.cast(weights[i], part.dtype) * part for i, part in used]
         combined.append(sum(terms[1:], terms[0]) if terms else None)
     return combined
 
@@ -54,6 +55,7 @@ def on_host(weights: Callable[[np.ndarray], np.ndarray], gramian: Tensor) -> Ten
 
     TensorFlow and JAX call back to the host for them: m×m numbers go there and m come back.
     """
+    import keras
 
     def computed(given: np.ndarray) -> np.ndarray:
         values = np.asarray(given, np.float64)
