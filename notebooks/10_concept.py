@@ -1,9 +1,11 @@
 # ---
 # jupyter:
+#   gradbook:
+#     reads: [published/10_concept, results/concept]
 #   jupytext:
 #     cell_metadata_filter: tags,mystnb,-all
 #     formats: ipynb,py:percent
-#     notebook_metadata_filter: kernelspec,jupytext,-jupytext.text_representation.jupytext_version
+#     notebook_metadata_filter: gradbook,kernelspec,jupytext,-jupytext.text_representation.jupytext_version
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -70,7 +72,7 @@ from gradbook.seeds import generator
 from gradbook.studies import results
 
 plots.use_style()
-looks = plots.looks(RULES)
+looks = plots.styles(RULES)
 
 # %% [markdown]
 # ## A helper on a line
@@ -86,7 +88,7 @@ looks = plots.looks(RULES)
 theta = np.arange(-25, 30, 0.05)[:, None]
 figure, (left, right) = plt.subplots(1, 2)
 for name, loss in (("main", LINE.main), ("helper", LINE.helper)):
-    look = plots.looks(["main", "helper"])[name]
+    look = plots.styles(["main", "helper"])[name]
     _ = left.plot(theta, loss.value(theta), label=name, **look)
     for start in (-20.0, 5.0):
         height = float(loss.value([start]))
@@ -337,7 +339,7 @@ zero = train(rule="unweighted_cosine", helper_labels="zero")
 
 # %% mystnb={"figure": {"caption": "The gate of the unweighted cosine, with the helper's true labels and with the mistaken ones. Left: share of steps at which it is open. Right: length of the helper's gradient relative to the main one's, both averaged over an epoch.", "name": "fig-concept-gate"}, "image": {"alt": "Left, with true labels the gate is open at a little more than half of the steps throughout; with labels of zero the share climbs from a half to nine tenths. Right, the relative length of the helper's gradient falls from one to about a third with true labels, and below one hundredth with labels of zero."}}
 def draw_gate(axes, labels, agreement, loudness):
-    look = plots.looks(["", "true labels", "labels all zero"])[labels]
+    look = plots.styles(["", "true labels", "labels all zero"])[labels]
     _ = plots.seeds(axes[0], epoch, agreement, labels, **look)
     _ = plots.seeds(axes[1], epoch, loudness, labels, **look)
     _ = axes[0].set(xlabel="epoch", ylabel="share of steps with open gate")

@@ -1,9 +1,11 @@
 # ---
 # jupyter:
+#   gradbook:
+#     reads: [published/11_imdb, results/imdb]
 #   jupytext:
 #     cell_metadata_filter: tags,mystnb,-all
 #     formats: ipynb,py:percent
-#     notebook_metadata_filter: kernelspec,jupytext,-jupytext.text_representation.jupytext_version
+#     notebook_metadata_filter: gradbook,kernelspec,jupytext,-jupytext.text_representation.jupytext_version
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -69,7 +71,7 @@ from gradbook.notebook import glue, source
 from gradbook.studies import results
 
 plots.use_style()
-looks = plots.looks(RULES)
+looks = plots.styles(RULES)
 
 # %% [markdown]
 # ## A helper that costs nothing
@@ -217,7 +219,7 @@ glue("toy_epochs", round(np.mean([run.metrics["best_epoch"] for run in toy["sing
 
 # %% mystnb={"figure": {"caption": "Generated reviews. Left: validation loss, an entry an epoch; faint lines are seeds, strong ones their mean as far as all seeds go. Right: test loss at the best epoch, one dot a seed.", "name": "fig-imdb-toy"}, "image": {"alt": "Single task turns up after three epochs. Multitask with weight 30 turns later and lower, multitask with weight 100 levels off high above all others. Projection with the moving average reaches the lowest losses after three to four epochs, with a single batch's gradient it is slower and higher. The test losses on the right are in the same order."}}
 figure, (left_axes, right_axes) = plt.subplots(1, 2, figsize=(8, 3.6), width_ratios=(3, 2))
-for number, (name, look) in enumerate(plots.looks(toy_settings).items()):
+for number, (name, look) in enumerate(plots.styles(toy_settings).items()):
     curves = [run.curves["validation_loss"] for run in toy[name]]
     common = min(map(len, curves))
     _ = plots.seeds(left_axes, np.arange(1, common + 1), np.array([c[:common] for c in curves]), name, **look)
@@ -434,7 +436,7 @@ def by_epoch(name):
 figure, axes = plt.subplots(2, 3, figsize=(10, 5.2), sharex=True, sharey="row")
 for (row, layer), ax in np.ndenumerate(axes):
     lines = by_epoch(f"{('conflicts', 'cosine')[row]}_{layer + 1}")
-    for (setting, line), look in zip(lines.items(), plots.looks(lines).values(), strict=True):
+    for (setting, line), look in zip(lines.items(), plots.styles(lines).values(), strict=True):
         _ = ax.plot(line.index + 1, line, label=setting, **look)
     _ = ax.set(title=f"layer {layer + 1}" if row == 0 else "", xlabel="epoch" if row else "")
 _ = axes[0, 0].set(ylabel="share of steps in conflict")

@@ -1,9 +1,11 @@
 # ---
 # jupyter:
+#   gradbook:
+#     reads: [published/12_imagenet_pairs, results/pairs]
 #   jupytext:
 #     cell_metadata_filter: tags,mystnb,-all
 #     formats: ipynb,py:percent
-#     notebook_metadata_filter: kernelspec,jupytext,-jupytext.text_representation.jupytext_version
+#     notebook_metadata_filter: gradbook,kernelspec,jupytext,-jupytext.text_representation.jupytext_version
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -77,7 +79,7 @@ from gradbook.studies import results
 
 plots.use_style()
 MODES = {"single_task": "single task", "unweighted_cosine": "gated", "multitask": "multitask"}
-looks = plots.looks(MODES)
+looks = plots.styles(MODES)
 facts = published.load("12_imagenet_pairs")
 
 # %% [markdown]

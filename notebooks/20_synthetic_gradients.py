@@ -1,9 +1,11 @@
 # ---
 # jupyter:
+#   gradbook:
+#     reads: [published/20_synthetic_gradients, results/synthetic]
 #   jupytext:
 #     cell_metadata_filter: tags,mystnb,-all
 #     formats: ipynb,py:percent
-#     notebook_metadata_filter: kernelspec,jupytext,-jupytext.text_representation.jupytext_version
+#     notebook_metadata_filter: gradbook,kernelspec,jupytext,-jupytext.text_representation.jupytext_version
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -77,7 +79,7 @@ from gradbook.synthetic import step as one_step
 
 plots.use_style()
 plt.rcParams["figure.dpi"] = 85  # many figures, small page
-looks = plots.looks(MODES)
+looks = plots.styles(MODES)
 seeds = range(seed, seed + n_seeds)
 
 # %% [markdown]
@@ -352,7 +354,7 @@ glue("window", window)
 # %% mystnb={"figure": {"caption": "Repeating four pairs of bits. Loss by training step for backpropagation through the whole sequence, through windows of half of it, and the same extended by a synthetic gradient. Every seed, and the mean; guessing costs log 2 (grey).", "name": "fig-synthetic-copy"}, "image": {"alt": "Truncated backpropagation stays above half of the loss of guessing. Extended by a synthetic gradient the loss keeps falling, to a small part of that, but takes more than twice as many steps as full backpropagation."}}
 figure, axes = plt.subplots()
 points = np.arange(1, next(iter(losses.values())).shape[1] + 1) * 100
-for (name, values), look in zip(losses.items(), plots.looks(losses).values(), strict=True):
+for (name, values), look in zip(losses.items(), plots.styles(losses).values(), strict=True):
     _ = plots.seeds(axes, points, values, name, **look)
 _ = axes.axhline(np.log(2), color="grey", linewidth=0.8)
 _ = axes.set(xlabel="steps", ylabel="loss (nats a bit)", ylim=(0, 0.75))

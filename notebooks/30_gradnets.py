@@ -1,9 +1,11 @@
 # ---
 # jupyter:
+#   gradbook:
+#     reads: [published/30_gradnets, results/gradnets, results/gradnets_relatives]
 #   jupytext:
 #     cell_metadata_filter: tags,mystnb,-all
 #     formats: ipynb,py:percent
-#     notebook_metadata_filter: kernelspec,jupytext,-jupytext.text_representation.jupytext_version
+#     notebook_metadata_filter: gradbook,kernelspec,jupytext,-jupytext.text_representation.jupytext_version
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -142,7 +144,7 @@ def gradients_by_layer(g):
 
 # %% mystnb={"figure": {"caption": "Before training: the length of the gradient with respect to each hidden matrix, for a random input and a random gradient that enters at the top.", "name": "fig-gradnets-slopes"}, "image": {"alt": "Five nearly level lines on a logarithmic axis, one a gate: at g of 0.01 and 0.1 about 1, at 0.3 one ten-thousandth, at 0.6 one ten-billionth, and at 1 a length of 10 to the power of minus 15, the same for the first matrix as for the last."}}
 figure, axes = plt.subplots()
-for g, look in plots.looks([0.01, 0.1, 0.3, 0.6, 1.0]).items():
+for g, look in plots.styles([0.01, 0.1, 0.3, 0.6, 1.0]).items():
     _ = axes.semilogy(range(2, depth), gradients_by_layer(g), label=f"g = {g}", **look)
 _ = axes.set(xlabel="layer", ylabel="length of the gradient")
 _ = axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
@@ -176,7 +178,7 @@ source(stack.identity, stack.preactivation, stack.residual, stack.leaky, stack.h
 figure, axes = plt.subplots(figsize=(7, 2.2))
 progress = np.linspace(0, 1, 401)
 schedules = [Linear(0, 0.5), Cosine(0, 0.5), Step(0.25), Constant(0.25)]
-for schedule, look in zip(schedules, plots.looks(map(repr, schedules)).values(), strict=True):
+for schedule, look in zip(schedules, plots.styles(map(repr, schedules)).values(), strict=True):
     _ = axes.plot(progress, schedule(progress), label=repr(schedule), **look)
 _ = axes.set(xlabel="progress of training", ylabel="g")
 _ = axes.legend(loc="center right", fontsize="small")
@@ -223,7 +225,7 @@ runs = {
 
 # %% mystnb={"figure": {"caption": "Accuracy on the test images during training, one faint line a seed, and their mean. The gate of one network opens until the dashed line.", "name": "fig-gradnets-live"}, "image": {"alt": "The network whose gate opens climbs to about 0.8 in 15 epochs, falls back in some seeds shortly before the gate is fully open, and ends between three quarters and nine tenths. The plain network stays at one tenth from beginning to end."}}
 figure, axes = plt.subplots()
-for name, look in plots.looks(runs).items():
+for name, look in plots.styles(runs).items():
     curves = np.array([[moment.test_accuracy for moment in run] for run in runs[name]])
     epoch = [moment.iteration / per_epoch for moment in runs[name][0]]
     _ = plots.seeds(axes, epoch, curves, name, **look)
@@ -321,7 +323,7 @@ glue("published_final", float(log.query("quantity == 'final_accuracy' and iterat
 figure, axes = plt.subplots(1, 2, figsize=(7.5, 3.4))
 highway = study.cell.str.startswith("layer=highway")
 shown = {"gate opens": (study.cell == "published setting", "GradNets"), "highway": (highway, "Highway")}
-for (name, (chosen, notebook)), look in zip(shown.items(), plots.looks(shown).values(), strict=True):
+for (name, (chosen, notebook)), look in zip(shown.items(), plots.styles(shown).values(), strict=True):
     for panel, curve in zip(axes, ("test_accuracy", "mean_weight"), strict=True):
         if name == "gate opens" or curve == "test_accuracy":
             curves = results.load_curves("gradnets", curve)[chosen].to_numpy()
@@ -424,7 +426,7 @@ relatives = results.load("gradnets_relatives")
 glue("relatives_runs", len(relatives))
 kinds, forms = list(dict.fromkeys(relatives.relative)), ["early", "late", "gradual"]
 figure, axes = plt.subplots(figsize=(7, 2.4))
-for shift, (form, look) in enumerate(plots.looks(forms).items()):
+for shift, (form, look) in enumerate(plots.styles(forms).items()):
     chosen = relatives[relatives.form == form]
     place = chosen.relative.map(kinds.index) + 0.2 * (shift - 1)
     _ = axes.plot(place, chosen.final_accuracy, "osD"[shift], color=look["color"], label=form, alpha=0.7)

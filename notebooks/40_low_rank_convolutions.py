@@ -1,9 +1,11 @@
 # ---
 # jupyter:
+#   gradbook:
+#     reads: [published/40_low_rank_convolutions, results/lowrank, results/lowrank_times]
 #   jupytext:
 #     cell_metadata_filter: tags,mystnb,-all
 #     formats: ipynb,py:percent
-#     notebook_metadata_filter: kernelspec,jupytext,-jupytext.text_representation.jupytext_version
+#     notebook_metadata_filter: gradbook,kernelspec,jupytext,-jupytext.text_representation.jupytext_version
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -225,7 +227,7 @@ table.set_axis(["parameters", "mult-adds"], axis=1).map("{:,}".format)
 # %% mystnb={"figure": {"caption": "Parameters of a WRN-28-10 against the hyperparameter, as a share of its range, of six families (left), and of one of them near a budget of a million (right). Grey lines: the budget.", "name": "fig-lowrank-sizes"}, "image": {"alt": "Left, six rising curves on a logarithmic axis, all from about half a million parameters or less. Hashed rises most steeply, to the size of the dense network; low rank and CP end near ten million, separable hashed, tensor train and Tucker below five. All cross one million. Right, Tucker's curve is a staircase of uneven steps that jumps across the budget."}}
 figure, axes = plt.subplots(1, 2, figsize=(7.5, 3.2))
 names = ("low_rank", "separable_hashed", "tensor_train", "cp", "hashed", "tucker")
-for name, look in plots.looks(names).items():
+for name, look in plots.styles(names).items():
     grid = np.linspace(0.01, 1, 34) * FAMILIES[name].high
     sizes = [wide(substitute(name, value)) for value in grid]
     axes[0].plot(grid / FAMILIES[name].high, sizes, label=name.replace("_", " "), **look)
@@ -387,7 +389,7 @@ live = {
 
 # %% mystnb={"figure": {"caption": "Training accuracy of students on augmented digits. Faint lines: seeds; strong ones: their mean.", "name": "fig-lowrank-live"}, "image": {"alt": "Hashed students without a teacher lead from the first epoch, at about a third, to the last, at just below 0.9. Those with a teacher start level with the low-rank ones, at about a quarter, are ahead of them from the second epoch and end a little above them, both near 0.8."}}
 figure, axes = plt.subplots()
-for name, look in plots.looks(live).items():
+for name, look in plots.styles(live).items():
     curves = np.array([record.curves["train_accuracy"] for record in live[name]])
     plots.seeds(axes, np.arange(1, epochs + 1), curves, name, **look)
 axes.set(xlabel="epoch", ylabel="training accuracy", ylim=(0, 1))

@@ -1,9 +1,11 @@
 # ---
 # jupyter:
+#   gradbook:
+#     reads: [claims, ledger, references]
 #   jupytext:
 #     cell_metadata_filter: tags,mystnb,-all
 #     formats: ipynb,py:percent
-#     notebook_metadata_filter: kernelspec,jupytext,-jupytext.text_representation.jupytext_version
+#     notebook_metadata_filter: gradbook,kernelspec,jupytext,-jupytext.text_representation.jupytext_version
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -61,7 +63,7 @@ from gradbook.claims.verdict import NOT_ATTEMPTED, OUTCOMES, REDUCED, VERDICTS, 
 from gradbook.files import BOOK
 from gradbook.notebook import glue, source
 from gradbook.seeds import generator
-from gradbook.tables import narrowing, sentences
+from gradbook.tables import filterable, sentences
 
 plots.use_style()
 book = {claim.id: claim for claim in load(BOOK / "claims.yml")}
@@ -171,7 +173,7 @@ def row(entry):
 
 columns = ["chapter", "verdict", "claim", "published", "here", "runs", "source"]
 table = pd.DataFrame([row(entry) for _, entry in entries.iterrows()], columns=columns)
-narrowing(table, ["chapter", "verdict"], "ledger", "Every published claim, its verdict, and the numbers behind it")
+filterable(table, ["chapter", "verdict"], "ledger", "Every published claim, its verdict, and the numbers behind it")
 
 # %%
 exact = pd.Series({name: isinstance(claim.test, Exact) for name, claim in book.items()})

@@ -103,5 +103,5 @@ def test_a_film_can_be_used_by_keyboard_and_ear():
 
 
 def test_a_film_s_name_must_do_as_an_identifier():
-    with pytest.raises(InputError, match="letters, digits and underscores; got 'a-b'"):
+    with pytest.raises(InputError, match="letters, digits and underscores; received 'a-b'"):
         notebook.player(None, "a-b", alt="")

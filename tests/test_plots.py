@@ -34,9 +34,9 @@ def test_lines_stand_out_from_it():
 
 
 def test_every_rule_looks_different_in_colour_and_without():
-    looks = plots.looks(RULES)
-    assert len({look["color"] for look in looks.values()}) == len(RULES)
-    assert len({look["linestyle"] for look in looks.values()}) == len(RULES)
+    styles = plots.styles(RULES)
+    assert len({style["color"] for style in styles.values()}) == len(RULES)
+    assert len({style["linestyle"] for style in styles.values()}) == len(RULES)
 
 
 def test_seeds_are_faint_lines_under_their_mean(style):

@@ -1,17 +1,17 @@
-"""Tables that readers narrow down: what the page gets; that they do narrow is tried in a browser."""
+"""Tables that readers filter: what the page gets; that the filter works is tried in a browser."""
 
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
 from gradbook.errors import InputError
-from gradbook.tables import narrowing, sentences
+from gradbook.tables import filterable, sentences
 
 TABLE = pd.DataFrame({"kind": ["b", "a", "b"], "text": ["<one>", "two & three", "four"]})
 
 
 def test_every_row_and_every_value_of_a_menu_is_there_once():
-    page = BeautifulSoup(narrowing(TABLE, ["kind"], "some-table", "Some rows").data, "html.parser")
+    page = BeautifulSoup(filterable(TABLE, ["kind"], "some-table", "Some rows").data, "html.parser")
     assert [cell.text for cell in page.select("tbody td")] == ["b", "<one>", "a", "two & three", "b", "four"]
     (menu,) = page.find_all("select")
     assert menu["data-column"] == "0"
@@ -33,4 +33,4 @@ def test_sentences_are_text_and_have_a_label():
 )
 def test_columns_and_names_that_cannot_be_are_refused(by, name, sentence):
     with pytest.raises(InputError, match=sentence):
-        narrowing(TABLE, by, name, "Some rows")
+        filterable(TABLE, by, name, "Some rows")

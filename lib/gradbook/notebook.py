@@ -50,14 +50,14 @@ def glue(name: str, value: Any) -> None:
 
 
 def source(*functions: Callable) -> Markdown:
-    """The source of library functions and methods, as highlighted code headed by the module they stand in."""
+    """Return the source of library functions and methods, as highlighted code headed by the module they stand in."""
     text = "\n\n".join(dedent(inspect.getsource(function)).strip() for function in functions)
     module = inspect.getmodule(functions[0]).__name__
     return Markdown(f"```python\n# {module}\n\n{text}\n```")
 
 
 def player(animation: FuncAnimation, name: str, alt: str) -> HTML:
-    """matplotlib's player for an animation, which then closes its figure.
+    """Return matplotlib's player for an animation, whose figure is closed.
 
     Made repeatable, self-contained and small: elements are named after ``name`` instead of at random, buttons carry
     symbols instead of icons from another host, frames are reduced to 64 colours, the image has an alternative text
@@ -69,7 +69,7 @@ def player(animation: FuncAnimation, name: str, alt: str) -> HTML:
         alt: what a reader who cannot see the film learns from it.
     """
     if not re.fullmatch(r"\w+", name, re.ASCII):
-        raise InputError(f"name must consist of letters, digits and underscores; got {name!r}.")
+        raise InputError(f"name must consist of letters, digits and underscores; received {name!r}.")
     figure = animation._fig
     animation._init_draw()  # the first frame, so that the layout leaves room for its title
     figure.draw_without_rendering()

@@ -17,7 +17,7 @@ DASHES = ("-", "--", "-.", (0, (1, 1)), (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (8, 
 
 
 def use_style() -> None:
-    """Give every figure from here on the book's look, on a light ground of its own that dark pages do not swallow."""
+    """Give every figure from here on the book's style, on a light ground of its own that dark pages do not swallow."""
     plt.rcParams.update(
         {
             "figure.figsize": (7.0, 3.2),
@@ -40,17 +40,17 @@ def use_style() -> None:
     )
 
 
-def looks(names: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """A colour and a dash pattern for each name, the same wherever the same names are given in the same order.
+def styles(names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return a colour and a dash pattern for each name, the same wherever the same names are given in the same order.
 
-    >>> looks(["single_task", "multitask"])["multitask"]
+    >>> styles(["single_task", "multitask"])["multitask"]
     {'color': '#0072B2', 'linestyle': '--'}
     """
     pairs = cycle(zip(COLOURS, DASHES, strict=True))
     return {name: {"color": colour, "linestyle": dashes} for name, (colour, dashes) in zip(names, pairs, strict=False)}
 
 
-def seeds(axes: Axes, x: np.ndarray, curves: np.ndarray, label: str, **look: Any) -> Line2D:
+def seeds(axes: Axes, x: np.ndarray, curves: np.ndarray, label: str, **style: Any) -> Line2D:
     """Draw every seed as a faint line, and their mean over them.
 
     Args:
@@ -58,12 +58,12 @@ def seeds(axes: Axes, x: np.ndarray, curves: np.ndarray, label: str, **look: Any
         x: [points].
         curves: [seeds, points].
         label: for the legend.
-        look: of all the lines, such as an entry of `looks`.
+        style: of all the lines, such as an entry of `styles`.
 
     Returns:
         The line of the mean.
     """
     for curve in curves:
-        axes.plot(x, curve, **look | {"linewidth": 0.7, "alpha": 0.35})
-    (mean,) = axes.plot(x, np.mean(curves, axis=0), label=label, **look)
+        axes.plot(x, curve, **style | {"linewidth": 0.7, "alpha": 0.35})
+    (mean,) = axes.plot(x, np.mean(curves, axis=0), label=label, **style)
     return mean

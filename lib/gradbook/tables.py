@@ -1,4 +1,4 @@
-"""Tables of sentences, and such that readers narrow down on the page itself, offline and by keyboard."""
+"""Tables of sentences, and such that readers filter on the page itself, offline and by keyboard."""
 
 import re
 from collections.abc import Sequence
@@ -12,19 +12,19 @@ from gradbook.errors import InputError, unknown
 SCRIPT = """\
 (table => {
   const choices = [...table.querySelectorAll("select")], rows = [...table.querySelectorAll("tbody tr")];
-  const narrow = () => {
+  const filter = () => {
     for (const row of rows)
       row.hidden = choices.some(({value, dataset}) => value && row.cells[dataset.column].textContent !== value);
     table.querySelector("output").textContent = `${rows.filter(row => !row.hidden).length} of ${rows.length} rows`;
   };
-  table.addEventListener("change", narrow);
-  narrow();
+  table.addEventListener("change", filter);
+  filter();
 })(document.getElementById("NAME"));
 """
 
 
 def sentences(table: pd.DataFrame, label: str) -> HTML:
-    """A table of sentences, set like text.
+    """Return a table of sentences, set like text.
 
     Args:
         table: its cells are shown as text.
@@ -34,8 +34,8 @@ def sentences(table: pd.DataFrame, label: str) -> HTML:
     return HTML(markup.replace("<table ", f'<table aria-label="{escape(label)}" '))
 
 
-def narrowing(table: pd.DataFrame, by: Sequence[str], name: str, label: str) -> HTML:
-    """A table of sentences with a menu for some of its columns, which hides the rows that have another value there.
+def filterable(table: pd.DataFrame, by: Sequence[str], name: str, label: str) -> HTML:
+    """Return a table of sentences with a menu for some of its columns, which hides rows that have another value there.
 
     Args:
         table, label: as for `sentences`.
@@ -46,7 +46,7 @@ def narrowing(table: pd.DataFrame, by: Sequence[str], name: str, label: str) -> 
         InputError: a name of other characters, or a column that the table lacks.
     """
     if not re.fullmatch(r"[a-z0-9-]+", name):
-        raise InputError(f"name must consist of small letters, digits and hyphens; got {name!r}.")
+        raise InputError(f"name must consist of small letters, digits and hyphens; received {name!r}.")
     menus = []
     for column in by:
         if column not in table:
@@ -57,4 +57,4 @@ def narrowing(table: pd.DataFrame, by: Sequence[str], name: str, label: str) -> 
         menus.append(f"<label>{escape(column)} {menu}</label>")
     bar = f'<p>{" ".join(menus)} <output aria-live="polite"></output></p>'
     script = f"<script>{SCRIPT.replace('NAME', name)}</script>"
-    return HTML(f'<div id="{name}" class="narrowing">{bar}{sentences(table, label).data}{script}</div>')
+    return HTML(f'<div id="{name}" class="filterable">{bar}{sentences(table, label).data}{script}</div>')

@@ -281,7 +281,7 @@ def test_the_slider_of_every_player_moves_its_frame(page, address):
     assert moved
 
 
-def test_the_ledger_narrows_down_by_keyboard(page, address):
+def test_the_ledger_is_filtered_by_keyboard(page, address):
     visit(page, address, "notebooks/90_ledger")
     rows, menu = page.locator("#ledger tbody tr"), page.locator("#ledger select").first
     everything = rows.count()

@@ -5,16 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradbook.errors import InputError
-from gradbook.press.checkout import checkout, digest, read_json, write_whole
+from gradbook.press.checkout import checkout, digest, read_json, write_json
 
 
 def test_a_failed_write_leaves_the_old_text_and_no_debris(tmp_path):
-    path = tmp_path / "page.txt"
-    write_whole(path, "old")
-    with pytest.raises(UnicodeEncodeError):
-        write_whole(path, "\ud800")
-    assert path.read_text() == "old"
-    assert [entry.name for entry in tmp_path.iterdir()] == ["page.txt"]
+    path = tmp_path / "record.json"
+    write_json(path, "old")
+    with pytest.raises(TypeError):
+        write_json(path, object)
+    assert read_json(path) == "old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["record.json"]
 
 
 def test_a_record_cut_short_counts_as_none(tmp_path):
@@ -25,7 +25,7 @@ def test_a_record_cut_short_counts_as_none(tmp_path):
 
 
 def test_a_folder_outside_any_checkout_is_refused(tmp_path):
-    with pytest.raises(InputError, match="not inside a checkout"):
+    with pytest.raises(InputError, match="outside any checkout"):
         checkout(tmp_path)
 
 

@@ -71,8 +71,8 @@ def test_parameters_and_profiles_leave_the_twin_alone(book, gradbook):
         (["10_sun"], "did you mean '10_sum'?"),
         (["--profile", "ful"], "did you mean 'full'?"),
         (["10_sum", "-p", "term", "3"], "did you mean 'terms'?"),
-        (["10_sum", "-p", "terms", "three"], "takes int (default 3), not 'three'"),
-        (["10_sum", "-p", "loud", "1"], "takes bool (default False), not '1'"),
+        (["10_sum", "-p", "terms", "three"], "takes int (default 3); received 'three'"),
+        (["10_sum", "-p", "loud", "1"], "takes bool (default False); received '1'"),
         (["10_sum", "--record", "-p", "terms", "4"], "--record keeps the cost of twins only"),
     ],
 )

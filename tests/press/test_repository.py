@@ -46,7 +46,7 @@ def test_there_and_back_again_changes_nothing(fork):
 def test_a_malformed_address_is_refused(fork, gradbook):
     ended = gradbook(fork, "repository", "github.com/ada")
     assert ended.returncode == 2
-    assert "must look like https://github.com/OWNER/NAME" in ended.stderr
+    assert "address must look like https://github.com/OWNER/NAME" in ended.stderr
 
 
 def test_all_files_of_this_book_quote_the_same_address(root):

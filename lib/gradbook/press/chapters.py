@@ -1,4 +1,4 @@
-"""Chapters: what the folder of notebooks holds, and which parameters each takes."""
+"""Chapters: what the folder of notebooks holds, which parameters each takes and which tables it reads."""
 
 import ast
 import math
@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from reprlib import repr as brief
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gradbook.errors import InputError, unknown
+from gradbook.files import BOOK
 from gradbook.untrusted import read_yaml
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 QUICK = "quick"
 """The profile of the committed twins: every chapter's own defaults, on embedded data."""
@@ -41,17 +45,38 @@ class Chapter:
         Raises:
             InputError: the chapter has no such cell, or it holds anything but assignments of plain literals.
         """
+        tagged = [cell for cell in self._notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+        if len(tagged) != 1:
+            raise InputError(f"{self.source.name} must have one cell tagged 'parameters'; received {len(tagged)}.")
+        return literals(tagged[0].source, self.source.name)
+
+    @property
+    def reads(self) -> list[str]:
+        """The tables of ``book/`` that its header declares, without suffix: ``gradbook: {reads: [ledger]}``."""
+        return list(self._notebook.metadata.get("gradbook", {}).get("reads", []))
+
+    @property
+    def tables(self) -> list[Path]:
+        """The files of the tables that it declares.
+
+        Raises:
+            InputError: the book has no such table.
+        """
+        found = {name: sorted(BOOK.glob(f"{name}.*")) for name in self.reads}
+        for name, files in found.items():
+            if not files:
+                raise InputError(f"{self.source.name} declares to read {name!r}, but book/ has no such table.")
+        return [path for files in found.values() for path in files]
+
+    @cached_property
+    def _notebook(self) -> "NotebookNode":
         import jupytext
 
-        cells = jupytext.read(self.source).cells
-        tagged = [cell for cell in cells if "parameters" in cell.metadata.get("tags", [])]
-        if len(tagged) != 1:
-            raise InputError(f"{self.source.name} has {len(tagged)} cells tagged 'parameters'; it needs exactly one.")
-        return literals(tagged[0].source, self.source.name)
+        return jupytext.read(self.source)
 
 
 def literals(code: str, where: str) -> dict[str, Any]:
-    """The names and values of a cell of plain assignments.
+    """Return the names and values of a cell of plain assignments.
 
     >>> literals("seed = 0  # any integer\\nrate: float = 1e-2", "example")
     {'seed': 0, 'rate': 0.01}
@@ -67,13 +92,13 @@ def literals(code: str, where: str) -> dict[str, Any]:
                     values[name] = ast.literal_eval(value)
                     continue
         raise InputError(
-            f"{where}: the parameters cell holds {ast.unparse(statement)!r}; only NAME = LITERAL is allowed there."
+            f"{where}: the parameters cell may hold NAME = LITERAL only; received {ast.unparse(statement)!r}."
         )
     return values
 
 
 def find_chapters(root: Path, names: Sequence[str] = ()) -> list[Chapter]:
-    """The chapters of a checkout in reading order, or those among ``names``.
+    """Return the chapters of a checkout in reading order, or those among ``names``.
 
     Raises:
         InputError: a name that is no chapter's.
@@ -86,7 +111,7 @@ def find_chapters(root: Path, names: Sequence[str] = ()) -> list[Chapter]:
 
 
 def profile_parameters(root: Path, profile: str) -> dict[str, dict[str, Any]]:
-    """Chapter → parameters of a profile in ``notebooks/profiles.yml``; the profile quick sets none.
+    """Return chapter → parameters of a profile in ``notebooks/profiles.yml``; the profile quick sets none.
 
     Raises:
         InputError: unknown profile, or a file of another form.
@@ -98,7 +123,7 @@ def profile_parameters(root: Path, profile: str) -> dict[str, dict[str, Any]]:
 
 
 def typed_parameters(chapter: Chapter, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The given parameters of a chapter, each of its default's type; text is read as a literal of that type.
+    """Return the given parameters of a chapter, each of its default's type; text is read as a literal of that type.
 
     Raises:
         InputError: a parameter that the chapter does not have, or a value of another type.
@@ -123,5 +148,5 @@ def _typed(chapter: Chapter, name: str, value: Any) -> Any:
             read = float(read)
     if type(read) is not type(default) or (type(read) is float and not math.isfinite(read)):
         takes = f"{type(default).__name__} (default {default!r})"
-        raise InputError(f"parameter {name} of {chapter.name} takes {takes}, not {brief(value)}.")
+        raise InputError(f"parameter {name} of {chapter.name} takes {takes}; received {brief(value)}.")
     return read

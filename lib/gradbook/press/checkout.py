@@ -1,4 +1,4 @@
-"""Where things lie in a checkout, and writing them so that they appear whole or not at all."""
+"""The checkout: where its root is, JSON files in it, and digests of what it holds."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ from gradbook.files import atomic_write
 
 
 def checkout(start: Path | None = None) -> Path:
-    """The root of the checkout around ``start`` (default: the working directory, then the package's own place).
+    """Return the root of the checkout around ``start`` (default: the working directory, then the package's own place).
 
     Raises:
         InputError: neither lies in a checkout of the book.
@@ -21,23 +21,18 @@ def checkout(start: Path | None = None) -> Path:
         for folder in [place, *place.resolve().parents]:
             if (folder / "_toc.yml").is_file() and (folder / "notebooks").is_dir():
                 return folder.resolve()
-    raise InputError(f"{places[0]} is not inside a checkout of the book; change into one (it holds _toc.yml).")
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Replace ``path`` by ``text`` in one step: at any moment it holds the old text or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(path) as file:
-        file.write(text.encode())
+    raise InputError(f"{places[0]} is outside any checkout of the book; change into one (it holds _toc.yml).")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write ``value`` as indented JSON with sorted keys, in one step."""
-    write_whole(path, json.dumps(value, indent=1, sort_keys=True) + "\n")
+    """Write a value as indented JSON with sorted keys, in one step, in a folder that is made if need be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(path) as file:
+        file.write((json.dumps(value, indent=1, sort_keys=True) + "\n").encode())
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file; empty where the file is missing or is not JSON, as after a crash of the disk."""
+    """Return the object in a JSON file; an empty one where it is missing or is not JSON, as after a disk crashed."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, json.JSONDecodeError):
@@ -45,7 +40,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def digest(*parts: bytes) -> str:
-    """A short SHA-256 over byte strings, sensitive to where one ends and the next begins.
+    """Return a short SHA-256 over byte strings, sensitive to where one ends and the next begins.
 
     >>> digest(b"ab", b"c") == digest(b"a", b"bc")
     False
@@ -57,7 +52,7 @@ def digest(*parts: bytes) -> str:
 
 
 def digest_of_files(paths: Iterable[Path], root: Path) -> str:
-    """A digest of the names and contents of files."""
+    """Return a digest of the names and contents of files."""
     return digest(
         *(part for path in sorted(paths) for part in (str(path.relative_to(root)).encode(), path.read_bytes()))
     )

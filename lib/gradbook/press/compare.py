@@ -28,14 +28,14 @@ class Difference:
 
 
 def committed_twin(chapter: Chapter) -> str | None:
-    """The text of a chapter's twin at HEAD; None where git has none, as before the first commit of a chapter."""
+    """Return the text of a chapter's twin at HEAD; None where git has none, as before the first commit of a chapter."""
     command = ["git", "-C", str(chapter.twin.parent), "show", f"HEAD:./{chapter.twin.name}"]
     shown = subprocess.run(command, capture_output=True)
     return shown.stdout.decode() if shown.returncode == 0 else None
 
 
 def differences(chapter: Chapter) -> list[Difference] | None:
-    """What differs between the committed twin and the one on disk; None where nothing is committed to compare with."""
+    """Return what differs between the committed twin and the one on disk; None where none is committed."""
     then, now = committed_twin(chapter), chapter.twin.read_text(encoding="utf-8") if chapter.twin.is_file() else ""
     if then is None:
         return None
@@ -62,7 +62,7 @@ def _outputs_that_differ(name: str, then: NotebookNode, now: NotebookNode) -> It
 
 
 def _values(cell: NotebookNode) -> list[str]:
-    """One string an output and type of content, images by their encoded bytes."""
+    """One string per output and type of content, images by their encoded bytes."""
     values = []
     for output in cell.outputs:
         if output.output_type == "stream":
@@ -87,7 +87,7 @@ def _excerpt(value: str) -> str:
 
 
 def report(chapters: list[Chapter]) -> str:
-    """The closing lines of ``make book``: how many twins came out exactly as committed, and what differs elsewhere."""
+    """Return the closing lines of ``make book``: how many twins came out as committed, and what differs elsewhere."""
     found = {chapter.name: differences(chapter) for chapter in chapters}
     same = sum(1 for value in found.values() if value == [])
     lines = [f"{same} of {len(found)} twins came out exactly as committed."]

@@ -2,27 +2,31 @@
 
 import os
 import re
-import resource
 import shutil
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from multiprocessing import get_context, parent_process
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import psutil
 
 from gradbook.errors import RunError
 from gradbook.press import fingerprint
 from gradbook.press.chapters import QUICK, Chapter, profile_parameters, typed_parameters
-from gradbook.press.checkout import digest, write_json
+from gradbook.press.checkout import digest, read_json, write_json
 from gradbook.provenance import origin
 from gradbook.timing import peak_memory
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 CELL_TIME_LIMIT = 900
 """Seconds after which a cell of a twin counts as hanging; a chapter's own limit is a minute for the whole page."""
@@ -80,11 +84,16 @@ class Job:
         """The ingredients that changed since the execution in ``record``; empty where the output is current."""
         if not self.output.is_file() or record.get("output") != digest(self.output.read_bytes()):
             return ["output"]
-        return fingerprint.changed(record["fingerprint"], fingerprint.fingerprint(self.chapter, self.parameters))
+        then = record["fingerprint"]
+        return fingerprint.changed(then, self.fingerprint(fingerprint.modules(then)))
+
+    def fingerprint(self, modules: Iterable[str]) -> dict[str, str]:
+        """What the output depends on now, if its chapter imports these modules of the library."""
+        return fingerprint.fingerprint(self.chapter, self.parameters, modules)
 
 
 def plan(root: Path, chapters: Sequence[Chapter], profile: str, given: Mapping[str, Any]) -> list[Job]:
-    """One job a chapter, every parameter checked before anything runs.
+    """Return one job per chapter, every parameter checked before anything runs.
 
     Raises:
         InputError: an unknown profile or parameter, or a value of the wrong type.
@@ -100,7 +109,7 @@ def execute(jobs: Sequence[Job], processes: int) -> Iterator[tuple[Job, dict[str
     """Run jobs, each in a process of its own, and yield each with its record as it ends.
 
     Raises:
-        RunError: a cell failed or the kernel died; the other jobs under way are ended first.
+        RunError: as for `run`; the other jobs under way are ended first.
     """
     pool = ProcessPoolExecutor(
         processes, mp_context=get_context("spawn"), initializer=_end_with_parent, max_tasks_per_child=1
@@ -126,51 +135,74 @@ def _end_with_parent() -> None:
 
 
 def run(job: Job, position: int = 0) -> dict[str, Any]:
-    """Execute one job in this process: write its output whole, then its record, which is returned."""
-    os.environ.update(QUIET | (REPEATABLE if job.is_twin else {}))
-    import papermill
-    from nbclient.exceptions import CellTimeoutError, DeadKernelError
-    from papermill.exceptions import PapermillExecutionError
+    """Execute one job in this process: write its output whole, then its record, which is returned.
 
+    Raises:
+        RunError: a cell failed, hung or printed too much, the kernel died, or a twin read other tables than its
+            chapter declares.
+    """
     from gradbook.press.twin import clean, from_source, write_twin
 
-    start, ingredients = time.perf_counter(), fingerprint.fingerprint(job.chapter, job.parameters)
+    start, before, memory = time.perf_counter(), job.fingerprint(fingerprint.library()), _Memory()
     with tempfile.TemporaryDirectory(prefix="gradbook-") as folder:
-        os.environ["IPYTHONDIR"] = folder  # no start-up files of the user's in a twin
-        half = Path(folder) / f"{job.chapter.name}.ipynb"
+        half, used = Path(folder) / f"{job.chapter.name}.ipynb", Path(folder) / "used.json"
         write_twin(from_source(job.chapter.source), half)
-        bar = {"desc": job.chapter.name, "position": position, "leave": False, "disable": not sys.stderr.isatty()}
-        printed = _Counter()
-        try:
-            executed = papermill.execute_notebook(
-                half, half, job.parameters, cwd=folder, progress_bar=bar,
-                execution_timeout=CELL_TIME_LIMIT if job.is_twin else None, extra_arguments=["--log-level=ERROR"],
-                stdout_file=printed, stderr_file=printed,
-            )  # fmt: skip
-        except PapermillExecutionError as error:
-            raise _failed(
-                job, half, f"cell {error.exec_count}", error.source, f"{error.ename}: {error.evalue}"
-            ) from None
-        except CellTimeoutError:
-            raise _failed(job, half, "a cell", "", f"no answer within {CELL_TIME_LIMIT} s") from None
-        except _FloodError:
-            raise _failed(job, half, "a cell", "", f"more than {MOST_PRINTED:,} characters printed") from None
-        except DeadKernelError:
-            raise _failed(job, half, "a cell", "", "the kernel died (out of memory?)") from None
+        executed = _execute(job, half, used, memory, position)
+        seen = read_json(used)
+        if job.is_twin and seen["tables"] != sorted(job.chapter.reads):
+            raise RunError(
+                f"{job.chapter.source.name} must declare in its header the tables of book/ that it reads, "
+                f"{seen['tables']}; received {job.chapter.reads}. The twin is as it was."
+            )
         write_twin(clean(executed), job.output)
     record = {
         "chapter": job.chapter.name,
         "profile": job.profile,
         "parameters": job.parameters,
         "output": digest(job.output.read_bytes()),
-        "fingerprint": ingredients,
+        "fingerprint": {name: before[name] for name in job.fingerprint(seen["modules"])},
         "seconds": round(time.perf_counter() - start, 1),
-        "peak_memory": peak_memory(resource.RUSAGE_CHILDREN),
+        "peak_memory": memory.peak,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         **origin(),
     }
     write_json(job.record, record)
     return record
+
+
+def _execute(job: Job, half: Path, used: Path, memory: "_Memory", position: int) -> "NotebookNode":
+    import papermill
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from papermill.exceptions import PapermillExecutionError
+
+    os.environ.update(QUIET | (REPEATABLE if job.is_twin else {}))
+    os.environ["IPYTHONDIR"] = str(half.parent)  # no start-up files of the user's in a twin
+    bar = {"desc": job.chapter.name, "position": position, "leave": False, "disable": not sys.stderr.isatty()}
+    watch = f"from gradbook.press.kernel import watch; watch({str(used)!r}); del watch"
+    printed = _Counter()
+    try:
+        return papermill.execute_notebook(
+            half, half, job.parameters, cwd=half.parent, progress_bar=bar, on_cell_executed=memory,
+            execution_timeout=CELL_TIME_LIMIT if job.is_twin else None, stdout_file=printed, stderr_file=printed,
+            extra_arguments=["--log-level=ERROR", f"--IPKernelApp.exec_lines={watch}"],
+        )  # fmt: skip
+    except PapermillExecutionError as error:
+        raise _failed(job, half, f"cell {error.exec_count}", error.source, f"{error.ename}: {error.evalue}") from None
+    except CellTimeoutError:
+        raise _failed(job, half, "a cell", "", f"no answer within {CELL_TIME_LIMIT} s") from None
+    except _FloodError:
+        raise _failed(job, half, "a cell", "", f"more than {MOST_PRINTED:,} characters printed") from None
+    except DeadKernelError:
+        raise _failed(job, half, "a cell", "", "the kernel died (out of memory?)") from None
+
+
+class _Memory:
+    """What to do after each cell: ask the operating system for the most memory that its kernel has occupied."""
+
+    peak = 0
+
+    def __call__(self, **_: object) -> None:
+        self.peak = max([self.peak, *map(peak_memory, psutil.Process().children())])
 
 
 class _FloodError(Exception):

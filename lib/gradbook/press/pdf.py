@@ -40,7 +40,7 @@ PAPER = {
 
 
 def chromium() -> str:
-    """The path of the Chromium that is installed on this machine.
+    """Return the path of the Chromium that is installed on this machine.
 
     Raises:
         InputError: there is none.

@@ -6,18 +6,18 @@ import tomllib
 from pathlib import Path
 
 from gradbook.errors import InputError
-from gradbook.press.checkout import write_whole
+from gradbook.files import atomic_write
 
 ADDRESS = re.compile(r"https://(?P<host>[\w.-]+)/(?P<owner>[\w.-]+)/(?P<name>[\w.-]+?)(?:\.git)?/?")
 
 
 def current(root: Path) -> str:
-    """The address that ``pyproject.toml`` names."""
+    """Return the address that ``pyproject.toml`` names."""
     return tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
 
 
 def quoted_forms(address: str) -> tuple[str, ...]:
-    """The ways in which files quote an address: the address, and its path on Colab, on Binder and on Pages.
+    """Return the ways in which files quote an address: the address, and its path on Colab, on Binder and on Pages.
 
     >>> quoted_forms("https://github.com/ada/engine")[1:]
     ('github/ada/engine/', 'gh/ada/engine/', 'ada.github.io/engine')
@@ -27,7 +27,7 @@ def quoted_forms(address: str) -> tuple[str, ...]:
     """
     match = ADDRESS.fullmatch(address)
     if not match:
-        raise InputError(f"the repository's address must look like https://github.com/OWNER/NAME, not {address!r}.")
+        raise InputError(f"address must look like https://github.com/OWNER/NAME; received {address!r}.")
     host, owner, name = match["host"], match["owner"], match["name"]
     return (
         f"https://{host}/{owner}/{name}",
@@ -56,13 +56,14 @@ def move(root: Path, address: str) -> list[Path]:
                 re.escape(before) + r"(?![\w-])" if not before.endswith("/") else re.escape(before), after, new
             )
         if new != old:
-            write_whole(path, new)
+            with atomic_write(path) as file:
+                file.write(new.encode())
             changed.append(path)
     return changed
 
 
 def tracked_files(root: Path) -> list[Path]:
-    """The regular files that git tracks in a checkout."""
+    """Return the regular files that git tracks in a checkout."""
     listed = subprocess.run(["git", "-C", root, "ls-files", "-z"], capture_output=True, check=True).stdout.decode()
     paths = [root / name for name in listed.split("\0") if name]
     return [path for path in paths if path.is_file() and not path.is_symlink()]

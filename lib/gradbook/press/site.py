@@ -11,7 +11,8 @@ from pathlib import Path
 import yaml
 
 from gradbook.errors import InputError, RunError
-from gradbook.press.checkout import digest, digest_of_files, write_whole
+from gradbook.files import atomic_write
+from gradbook.press.checkout import digest, digest_of_files
 from gradbook.press.fingerprint import environment
 
 INPUTS = (
@@ -36,12 +37,13 @@ def build(root: Path, force: bool = False) -> Path:
     log = run_jupyter_book(root, "html")
     if missing := missing_pages(root):
         raise RunError(f"pages of _toc.yml that were not built: {', '.join(missing)}; see {log}.")
-    write_whole(stamp, wanted)
+    with atomic_write(stamp) as file:
+        file.write(wanted.encode())
     return folder / "index.html"
 
 
 def run_jupyter_book(root: Path, builder: str) -> Path:
-    """Let a builder fill its folder in ``_build`` from nothing, every warning an error; returns its log.
+    """Let a builder fill its folder in ``_build`` from nothing, every warning an error, and return its log.
 
     Raises:
         RunError: jupyter-book warned or failed.
@@ -62,19 +64,19 @@ def run_jupyter_book(root: Path, builder: str) -> Path:
 
 
 def missing_pages(root: Path) -> list[str]:
-    """The pages of the table of contents that the built site lacks."""
+    """Return the pages of the table of contents that the built site lacks."""
     return [page for page in pages(root) if not (root / "_build/html" / f"{page}.html").is_file()]
 
 
 def pages(root: Path) -> list[str]:
-    """Every page of ``_toc.yml``, root first, without suffix.
+    """Return every page of ``_toc.yml``, root first, without suffix.
 
     Raises:
         InputError: the file is not a table of contents.
     """
     table = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
     if not isinstance(table, dict) or "root" not in table:
-        raise InputError("_toc.yml has no 'root'; it must name the first page of the book.")
+        raise InputError("_toc.yml must name the first page of the book as 'root'; received none.")
 
     def below(entry: dict) -> list[str]:
         own = [entry["file"]] if "file" in entry else []
@@ -86,7 +88,7 @@ def pages(root: Path) -> list[str]:
 
 
 def server(root: Path, port: int) -> ThreadingHTTPServer:
-    """A server of the built site on the loopback interface; port 0 takes any free one.
+    """Return a server of the built site on the loopback interface; port 0 takes any free one.
 
     Raises:
         InputError: there is no site yet, or the port is taken.

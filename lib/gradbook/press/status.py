@@ -11,7 +11,7 @@ from gradbook.press.execute import Job
 
 @dataclass(frozen=True)
 class Status:
-    """One chapter's standing: an execution, if there was one, and why its twin is stale, if it is."""
+    """One chapter's status: an execution, if there was one, and why its twin is stale, if it is."""
 
     chapter: Chapter
     record: dict[str, Any]
@@ -26,18 +26,18 @@ class Status:
 
 
 def status_here(root: Path, chapter: Chapter) -> Status:
-    """The standing of a chapter's twin after the last execution in this checkout."""
+    """Return the status of a chapter's twin after the last execution in this checkout."""
     job = Job(root, chapter, QUICK, {})
     return _status(job, job.record)
 
 
 def status_published(root: Path, chapter: Chapter) -> Status:
-    """The standing of a chapter's twin after the execution that was recorded for the book."""
+    """Return the status of a chapter's twin after the execution that was recorded for the book."""
     return _status(Job(root, chapter, QUICK, {}), published_record(root, chapter))
 
 
 def published_record(root: Path, chapter: Chapter) -> Path:
-    """Where ``gradbook execute --record`` keeps what the pages' cost and status lines read."""
+    """Return where ``gradbook execute --record`` keeps what the pages' cost and status lines read."""
     return root / "book/records" / f"{chapter.name}.json"
 
 
@@ -47,7 +47,7 @@ def _status(job: Job, path: Path) -> Status:
 
 
 def cost(record: dict[str, Any]) -> str:
-    """A record's cost in words.
+    """Return a record's cost in words.
 
     >>> machine = {"processor": "Xeon", "cores": 2}
     >>> cost({"seconds": 21.4, "peak_memory": 9e8, "machine": machine, "finished": "2026-11-21T10:00"})
@@ -59,10 +59,10 @@ def cost(record: dict[str, Any]) -> str:
 
 
 def memory(record: dict[str, Any]) -> str:
-    """A record's peak memory in words."""
+    """Return a record's peak memory in words."""
     return f"{record['peak_memory'] / 1e9:.1f} GB"
 
 
 def machine(record: dict[str, Any]) -> str:
-    """A record's machine in words."""
+    """Return a record's machine in words."""
     return f"{record['machine']['processor']}, {record['machine']['cores']} cores"

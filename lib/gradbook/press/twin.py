@@ -7,7 +7,8 @@ import jupytext
 import nbformat
 from nbformat import NotebookNode
 
-from gradbook.press.checkout import digest, write_whole
+from gradbook.files import atomic_write
+from gradbook.press.checkout import digest
 
 ADDRESS = re.compile(r"(?<= at )0x[0-9a-f]+")
 
@@ -22,7 +23,7 @@ GREETING = re.compile(
 
 
 def from_source(source: Path) -> NotebookNode:
-    """The notebook of a py:percent source, with cell ids that depend on its content alone."""
+    """Return the notebook of a py:percent source, with cell ids that depend on its content alone."""
     notebook = jupytext.read(source)
     seen: dict[str, int] = {}
     for cell in notebook.cells:
@@ -53,8 +54,11 @@ def clean(notebook: NotebookNode) -> NotebookNode:
 
 
 def write_twin(notebook: NotebookNode, path: Path) -> None:
-    """Write a notebook in one step, keys sorted."""
-    write_whole(path, nbformat.writes(notebook, indent=1, sort_keys=True, ensure_ascii=False).rstrip("\n") + "\n")
+    """Write a notebook in one step, keys sorted, in a folder that is made if need be."""
+    text = nbformat.writes(notebook, indent=1, sort_keys=True, ensure_ascii=False).rstrip("\n") + "\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(path) as file:
+        file.write(text.encode())
 
 
 def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:

@@ -1,4 +1,4 @@
-"""Views: a study's cells as an explorer shows them, every run beside what was published, and nothing else.
+"""Views: the cells of a study as an explorer shows them, every run beside what was published, and nothing else.
 
 The options of a control are those that the study plans, so that a reader sees what is not measured yet.
 """
@@ -10,9 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from gradbook import published
+from gradbook import experiments, published
 from gradbook.errors import InputError
-from gradbook.experiments import catalogue
 from gradbook.studies import results
 
 
@@ -73,13 +72,13 @@ VIEWS = {
     ),
     "gradnets": View(
         chapter="30_gradnets",
-        metric="final_accuracy",
+        metric="test_accuracy",
         axis="test accuracy",
-        controls={"tau": "τ", "depth": "depth", "gate": "gate", "layer": "layer", "initialiser": "initialiser"},
-        words={"gate": {None: "rises within τ epochs", 0: "stays at 0", 1: "stays at 1"}, "initialiser": {"he": "He"}},
+        controls={"tau": "τ", "depth": "depth", "gate": "gate", "layer": "layer", "initializer": "initializer"},
+        words={"gate": {None: "annealed within τ epochs", 0: "stays at 0", 1: "stays at 1"}, "initializer": {"he": "He"}},
         published=(
             Published(
-                where={"tau": 10, "depth": 50, "gate": None, "layer": "identity", "initialiser": "truncated_normal"},
+                where={"tau": 10, "depth": 50, "gate": None, "layer": "identity", "initializer": "truncated_normal"},
                 quantity="final_accuracy",
                 setting="iteration 21900",
                 source="ZhangBanger (2015), GradNets.ipynb",
@@ -149,15 +148,15 @@ class Cell:
 
 
 def explore(study: str, folder: Path = results.FOLDER) -> tuple[list[Control], list[Cell]]:
-    """The controls of a study's view that leave a choice, and every cell that has runs.
+    """Return the controls of a study's view that leave a choice, and every cell that has runs.
 
     Raises:
         InputError: no results of that study, or cells that the controls do not tell apart.
     """
     view, runs = VIEWS[study], _plain(results.load(study, folder))
-    planned = _plain(pd.DataFrame([run.model_dump(mode="json") for run in catalogue.study(study).configurations]))
+    planned = _plain(pd.DataFrame([cell.model_dump(mode="json") for cell in experiments.study(study).planned]))
     options = {name: known for name in view.controls if len(known := _in_order(planned[name])) > 1}
-    held = [name for name in planned if name not in (*options, "seed")]
+    held = [name for name in planned if name not in options]
     cells = []
     for _, group in runs.groupby([runs[name].map(known.index) for name, known in options.items()], sort=False):
         if mixed := [name for name in held if len(set(group[name])) > 1]:

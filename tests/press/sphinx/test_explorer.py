@@ -8,17 +8,17 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
+from gradbook import experiments
 from gradbook.errors import InputError
-from gradbook.experiments import catalogue
 from gradbook.press.sphinx.explorer import markup, says
 from gradbook.press.views import VIEWS, explore
 from gradbook.studies import results
-from gradbook.studies.study import seedless
 
 
 def planned(study):
     """Every run that a study plans, as its results would list them; the metric is invented."""
-    rows = pd.DataFrame([run.model_dump(mode="json") for run in catalogue.study(study).configurations])
+    runs = experiments.study(study).runs.values()
+    rows = pd.DataFrame([{"seed": run.seed, **run.cell.model_dump(mode="json")} for run in runs])
     return rows.assign(**{VIEWS[study].metric: rows.index / len(rows), "key": rows.index})
 
 
@@ -58,8 +58,7 @@ def test_a_page_carries_every_run_of_the_results_in_its_cell():
 @pytest.mark.parametrize(("study", "published"), [("imdb", 55), ("gradnets", 2), ("lowrank", 0)])
 def test_the_controls_tell_all_planned_cells_apart(tmp_path, study, published):
     controls, cells = explored(planned(study), study, tmp_path)
-    distinct = set(map(seedless, catalogue.study(study).configurations))
-    assert len({cell.at for cell in cells}) == len(cells) == len(distinct)
+    assert len({cell.at for cell in cells}) == len(cells) == len(experiments.study(study).planned)
     assert all(len(set(control.options)) == len(control.options) > 1 for control in controls)
     assert sum(cell.published is not None for cell in cells) == published
 
@@ -91,8 +90,9 @@ def test_without_a_browser_there_is_a_table_or_a_sentence(tmp_path):
     (tmp_path / "index.md").write_text("# Explorers\n\n" + "\n".join(pages))
     folder = tmp_path / "book/results"
     folder.mkdir(parents=True)
+    (tmp_path / "book/crosswalk.yml").write_text("{}")
     (folder / "imdb.csv").write_bytes((results.FOLDER / "imdb.csv").read_bytes())
-    extensions = "extensions=myst_parser,gradbook.press.sphinx.explorer"
+    extensions = "extensions=myst_parser,gradbook.press.sphinx"
     command = [sys.executable, "-m", "sphinx", "-q", "-C", "-D", extensions, "-b", "latex", tmp_path, tmp_path / "out"]
     ended = subprocess.run(command, capture_output=True, text=True, check=True)
     (page,) = (tmp_path / "out").glob("*.tex")

@@ -1,1 +1,40 @@
-"""The Sphinx extensions of the book."""
+"""The book's one Sphinx extension: its roles and directives, and what it adds to pages that other extensions make."""
+
+from docutils import nodes
+from sphinx.application import Sphinx
+
+from gradbook.press.sphinx.bibliography import lead_back, open_entry
+from gradbook.press.sphinx.crosswalk import Crosswalk, Notes
+from gradbook.press.sphinx.directives import ChapterStatus, Cost, Provenance, Verdict
+from gradbook.press.sphinx.explorer import Explorer
+from gradbook.press.sphinx.faults import Faults
+from gradbook.press.sphinx.signatures import own_words, readable
+from gradbook.press.sphinx.source_link import open_source
+from gradbook.press.sphinx.speeds import Speeds
+
+ROLES = {"cost": Cost, "verdict": Verdict, "provenance": Provenance}
+DIRECTIVES = {
+    "chapter-status": ChapterStatus,
+    "crosswalk": Crosswalk,
+    "explorer": Explorer,
+    "faults": Faults,
+    "speeds": Speeds,
+}
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register everything with Sphinx, after the extensions that it builds on."""
+    for needed in ("sphinx.ext.autodoc", "sphinxcontrib.bibtex"):
+        app.setup_extension(needed)
+    for name, role in ROLES.items():
+        app.add_role(name, role())
+    for name, directive in DIRECTIVES.items():
+        app.add_directive(name, directive)
+    app.add_transform(Notes)
+    app.add_node(nodes.citation, override=True, html=(open_entry, None))
+    app.add_js_file("explorer.js", loading_method="defer")
+    app.connect("autodoc-process-signature", readable)
+    app.connect("autodoc-process-docstring", own_words)
+    app.connect("doctree-resolved", lead_back)
+    app.connect("html-page-context", open_source, priority=900)  # behind the theme, which makes the button
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

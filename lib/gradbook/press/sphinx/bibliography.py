@@ -1,4 +1,4 @@
-"""A Sphinx extension: the bibliography leads back to the pages that cite an entry, and sounds as a list of entries."""
+"""The bibliography: it leads back to the pages that cite an entry, and sounds as a list of entries."""
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -28,10 +28,3 @@ def lead_back(app: Sphinx, doctree: nodes.document, page: str) -> None:
         ]
         if links:
             entry[-1] += [nodes.Text(" Cited in "), *listed([link] for link in links), nodes.Text(".")]
-
-
-def setup(app: Sphinx) -> dict[str, bool]:
-    """Register with Sphinx."""
-    app.connect("doctree-resolved", lead_back)
-    app.add_node(nodes.citation, override=True, html=(open_entry, None))
-    return {"parallel_read_safe": True, "parallel_write_safe": True}

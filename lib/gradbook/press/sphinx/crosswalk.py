@@ -1,6 +1,6 @@
 """Equation ↔ kernel ↔ test: ``book/crosswalk.yml``, shown whole on a page of its own, and piece by piece elsewhere.
 
-A Sphinx extension. The directive ``{crosswalk}`` is the table. Below each equation, and in the reference's entry of
+The directive ``{crosswalk}`` is the table. Below each equation, and in the reference's entry of
 each kernel, the row appears by itself.
 """
 
@@ -14,7 +14,6 @@ from pathlib import Path
 from docutils import nodes
 from pydantic import BaseModel, ConfigDict
 from sphinx import addnodes
-from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.transforms import SphinxTransform
 from sphinx.util.docutils import SphinxDirective
@@ -96,7 +95,7 @@ def place(test: str, root: Path) -> str:
 
 
 class Crosswalk(SphinxDirective):
-    """The table: a row an equation."""
+    """The table: one row per equation."""
 
     def run(self) -> list[nodes.Node]:
         """The table."""
@@ -150,10 +149,3 @@ def linked(tests: Iterable[str], env: BuildEnvironment) -> list[nodes.Node]:
     address = f"{options['repository_url']}/blob/{options['repository_branch']}"
     words = [(test.partition("::test_")[2].replace("_", " "), place(test, Path(env.srcdir))) for test in tests]
     return listed([nodes.reference("", text, refuri=f"{address}/{lines}")] for text, lines in words)
-
-
-def setup(app: Sphinx) -> dict[str, bool]:
-    """Register with Sphinx."""
-    app.add_directive("crosswalk", Crosswalk)
-    app.add_transform(Notes)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}

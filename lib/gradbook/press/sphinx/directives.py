@@ -1,11 +1,10 @@
-"""Sphinx roles of the book: cost and verdict of a chapter, provenance of a study; and the table of executions."""
+"""Roles for the cost and the verdict of a chapter and the provenance of a study; the table of executions."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from docutils import nodes
 from sphinx import addnodes
-from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from gradbook.claims.ledger import verdict
@@ -89,12 +88,3 @@ def reference(domain: str, kind: str, target: str, shown: nodes.Node) -> addnode
 def listed(groups: Iterable[list[nodes.Node]]) -> list[nodes.Node]:
     """All nodes, with commas between the groups."""
     return [node for group in groups for node in (nodes.Text(", "), *group)][1:]
-
-
-def setup(app: Sphinx) -> dict[str, bool]:
-    """Register all with Sphinx."""
-    app.add_role("cost", Cost())
-    app.add_role("verdict", Verdict())
-    app.add_role("provenance", Provenance())
-    app.add_directive("chapter-status", ChapterStatus)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,4 +1,4 @@
-"""A Sphinx directive: a study's cells to move through, offline and by keyboard, and a table of them.
+"""The directive ``{explorer}``: a study's cells to move through, offline and by keyboard, and a table of them.
 
 The page carries the numbers and the words; ``book/_static/explorer.js`` draws them.
 """
@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
-from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from gradbook.errors import unknown
@@ -99,10 +98,3 @@ def rows(study: str, controls: Sequence[Control], cells: Sequence[Cell]) -> list
 
 def _spread(numbers: Mapping[str, Any], between: str = " ± ") -> str:
     return between.join(f"{numbers[name]:.4f}" for name in ("mean", "deviation") if numbers[name] is not None)
-
-
-def setup(app: Sphinx) -> dict[str, bool]:
-    """Register the directive and its script with Sphinx."""
-    app.add_directive("explorer", Explorer)
-    app.add_js_file("explorer.js", loading_method="defer")
-    return {"parallel_read_safe": True, "parallel_write_safe": True}

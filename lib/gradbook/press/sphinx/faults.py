@@ -1,6 +1,6 @@
 """What can go wrong, what then happens, and the tests that show it: ``book/faults.yml``, shown table by table.
 
-A Sphinx extension. The directive ``{faults} NAME`` is the table of that name.
+The directive ``{faults} NAME`` is the table of that name.
 """
 
 from pathlib import Path
@@ -8,7 +8,6 @@ from typing import Annotated
 
 from docutils import nodes
 from pydantic import BaseModel, ConfigDict, Field
-from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from gradbook.press.sphinx.crosswalk import linked
@@ -40,7 +39,7 @@ def faults(root: Path) -> dict[str, list[Fault]]:
 
 
 class Faults(SphinxDirective):
-    """One table: a row a fault."""
+    """One table: one row per fault."""
 
     required_arguments = 1
 
@@ -52,9 +51,3 @@ class Faults(SphinxDirective):
     def _row(self, row: Fault) -> list[list[nodes.Node]]:
         shown = linked(row.tests, self.env) if row.tests else [nodes.Text(f"not tested: {row.untested}")]
         return [[nodes.Text(row.fault)], [nodes.Text(row.happens)], shown]
-
-
-def setup(app: Sphinx) -> dict[str, bool]:
-    """Register with Sphinx."""
-    app.add_directive("faults", Faults)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,4 +1,4 @@
-"""A Sphinx extension: the reference shows what a class of Keras takes, and says nothing that Python would."""
+"""Signatures: the reference shows what a class of Keras takes, and says nothing that Python would."""
 
 import re
 from typing import Any
@@ -23,10 +23,3 @@ def own_words(app: Sphinx, what: str, name: str, documented: Any, options: Any, 
     """Drop from an entry for data what Python says of their type: that a tuple is a tuple."""
     if what == "data" and lines and documented.__doc__ == type(documented).__doc__:
         lines.clear()
-
-
-def setup(app: Sphinx) -> dict[str, bool]:
-    """Register with autodoc."""
-    app.connect("autodoc-process-signature", readable)
-    app.connect("autodoc-process-docstring", own_words)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,4 +1,4 @@
-"""A Sphinx extension: on a chapter's page, "Show source" opens what was written, not what was executed from it."""
+"""The source button: on a chapter's page, "Show source" opens what was written, not what was executed from it."""
 
 from typing import Any
 
@@ -11,9 +11,3 @@ def open_source(app: Sphinx, pagename: str, templatename: str, context: dict[str
     for button in buttons:
         if button.get("label") == "source-file-button":
             button["url"] = button["url"].replace(".ipynb", ".py")
-
-
-def setup(app: Sphinx) -> dict[str, bool]:
-    """Register with Sphinx, behind the theme, which makes the button."""
-    app.connect("html-page-context", open_source, priority=900)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}

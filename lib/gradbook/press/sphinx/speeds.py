@@ -1,9 +1,8 @@
-"""A Sphinx directive: what ``make bench`` measured last, a table a benchmark, each with its day and machine."""
+"""The directive ``{speeds}``: what ``make bench`` measured last, one table per benchmark, with day and machine."""
 
 from pathlib import Path
 
 from docutils import nodes
-from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from gradbook.press.checkout import read_json
@@ -11,7 +10,7 @@ from gradbook.press.sphinx.directives import table
 from gradbook.press.status import machine
 
 FOLDER = Path("benchmarks/results")
-"""Where in a checkout the results lie, a JSON file a benchmark."""
+"""Where in a checkout the results lie, one JSON file per benchmark."""
 
 
 class Speeds(SphinxDirective):
@@ -39,9 +38,3 @@ def describe(record: dict) -> list[nodes.Node]:
         table([record["headings"], *record["rows"]]),
         nodes.paragraph("", "", nodes.inline("", origin, classes=["provenance"])),
     ]
-
-
-def setup(app: Sphinx) -> dict[str, bool]:
-    """Register with Sphinx."""
-    app.add_directive("speeds", Speeds)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
