@@ -1,35 +1,70 @@
-"""What a chapter depends on."""
+"""What a chapter depends on: the modules that it imported, the tables that it declares, and nothing else."""
 
-import ast
+import json
 
-from gradbook.press.fingerprint import PACKAGE, imported_modules, named_tables, tables_of
+import pytest
 
+from gradbook.errors import InputError
+from gradbook.press import fingerprint
+from gradbook.press.chapters import find_chapters
 
-def names(code: str) -> set[str]:
-    return {path.relative_to(PACKAGE).as_posix() for path in imported_modules(ast.parse(code))}
-
-
-def test_imports_are_followed_through_the_library():
-    found = names("from gradbook.press import compare")
-    assert {"__init__.py", "press/__init__.py", "press/compare.py", "press/chapters.py", "errors.py"} <= found
-    assert "cli.py" not in found
+LIGHT = ["__init__.py", "seeds.py"]
 
 
-def test_attributes_of_the_package_count_as_imports():
-    assert "seeds.py" in names("import gradbook\ngradbook.seeds.generator(0)")
+def ingredients(book, chapter):
+    """The names of what a chapter's last execution depended on, in a scratch book."""
+    return json.loads((book / f"_build/records/{chapter}.json").read_text())["fingerprint"]
 
 
-def test_other_packages_do_not_count():
-    assert names("import numpy, gradbookish") == set()
+def appended(book, code, reads="[]"):
+    source = book / "notebooks/11_quotient.py"
+    header = f"# jupyter:\n#   gradbook:\n#     reads: {reads}\n"
+    source.write_text(source.read_text().replace("# jupyter:\n", header) + f"\n# %%\n{code}\n")
 
 
-def test_a_table_counts_when_its_stem_is_named(root):
-    tables = named_tables(ast.parse("load('10_concept')"))
-    assert {path.name for path in tables} == {"10_concept.csv"}
-    assert named_tables(ast.parse("load('10_conc')")) == set()
+def test_modules_count_that_were_imported_while_the_chapter_ran(book, gradbook):
+    appended(book, "def late():\n    from gradbook import errors\n\ndef never():\n    from gradbook import timing\n\nlate()")
+    assert gradbook(book, "execute").returncode == 0
+    assert fingerprint.modules(ingredients(book, "10_sum")) == LIGHT
+    assert fingerprint.modules(ingredients(book, "11_quotient")) == ["__init__.py", "errors.py"]
 
 
-def test_a_table_counts_when_a_module_of_its_name_does():
-    modules = imported_modules(ast.parse("from gradbook.studies import claims, ledger"))
-    assert {path.name for path in tables_of(modules)} == {"claims.yml", "ledger.csv"}
-    assert tables_of(imported_modules(ast.parse("from gradbook import published"))) == set()
+def test_a_module_that_changed_or_went_counts_and_any_other_does_not(book, tmp_path, monkeypatch):
+    (chapter,) = find_chapters(book, ["10_sum"])
+    monkeypatch.setattr(fingerprint, "PACKAGE", tmp_path)
+    used, other = tmp_path / "used.py", tmp_path / "other.py"
+    used.write_text("")
+    before = fingerprint.fingerprint(chapter, {}, ["used.py"])
+    other.write_text("1")
+    assert fingerprint.fingerprint(chapter, {}, ["used.py"]) == before
+    used.write_text("1")
+    assert fingerprint.changed(before, fingerprint.fingerprint(chapter, {}, ["used.py"])) == ["gradbook/used.py"]
+    used.unlink()
+    assert fingerprint.changed(before, fingerprint.fingerprint(chapter, {}, ["used.py"])) == ["gradbook/used.py"]
+
+
+def test_declared_tables_count(book, gradbook):
+    appended(book, "from gradbook import published\n\npublished.load('10_concept')", "[published/10_concept]")
+    ended = gradbook(book, "execute", "11_quotient")
+    assert ended.returncode == 0, ended.stderr
+    assert [name for name in ingredients(book, "11_quotient") if name.startswith("book/")] == [
+        "book/published/10_concept.csv"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("declared", "code"),
+    [("[]", "from gradbook import published\n\npublished.load('10_concept')"), ("[ledger]", "pass")],
+)
+def test_a_chapter_that_reads_other_tables_than_it_declares_is_refused(book, gradbook, declared, code):
+    appended(book, code, declared)
+    ended = gradbook(book, "execute", "11_quotient")
+    assert ended.returncode == 1
+    assert "11_quotient.py must declare in its header the tables of book/ that it reads" in ended.stderr
+    assert not (book / "notebooks/11_quotient.ipynb").exists()
+
+
+def test_a_table_that_the_book_lacks_cannot_be_declared(book):
+    appended(book, "pass", "[results/nothing]")
+    with pytest.raises(InputError, match=r"declares to read 'results/nothing', but book/ has no such table"):
+        _ = find_chapters(book, ["11_quotient"])[0].tables

@@ -75,7 +75,10 @@ VIEWS = {
         metric="test_accuracy",
         axis="test accuracy",
         controls={"tau": "τ", "depth": "depth", "gate": "gate", "layer": "layer", "initializer": "initializer"},
-        words={"gate": {None: "annealed within τ epochs", 0: "stays at 0", 1: "stays at 1"}, "initializer": {"he": "He"}},
+        words={
+            "gate": {None: "annealed within τ epochs", 0: "stays at 0", 1: "stays at 1"},
+            "initializer": {"he": "He"},
+        },
         published=(
             Published(
                 where={"tau": 10, "depth": 50, "gate": None, "layer": "identity", "initializer": "truncated_normal"},
