@@ -4,6 +4,7 @@ import hashlib
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -95,6 +96,12 @@ def test_a_selection_says_what_is_wrong(fields, said):
 def test_with_seeds_replaces_the_seeds_of_every_cell():
     assert [run.seed for run in STUDY.with_seeds(5).runs.values()] == [0, 1, 2, 3, 4] * 4
     assert set(STUDY.runs) < set(STUDY.with_seeds(5).runs)
+
+
+def test_seeds_from_a_table_are_seeds():
+    assert STUDY.with_seeds(np.arange(3)).runs.keys() == STUDY.runs.keys()
+    with pytest.raises(TypeError):
+        STUDY.with_seeds([0.5])
 
 
 def test_labels_are_unique_and_the_same_in_a_selection():

@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import json
+import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -60,7 +61,7 @@ def plan(*parts: tuple[Iterable[Configuration], int | Iterable[int]]) -> Plan:
     """
     planned: dict[Configuration, tuple[int, ...]] = {}
     for cells, seeds in parts:
-        wanted = tuple(range(seeds) if isinstance(seeds, int) else seeds)
+        wanted = range(seeds) if isinstance(seeds, int) else [operator.index(seed) for seed in seeds]
         for cell in cells:
             planned[cell] = tuple(dict.fromkeys((*planned.get(cell, ()), *wanted)))
     return planned
