@@ -8,11 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from gradbook import book_claims
+from gradbook import book_claims, experiments
 from gradbook.claims import audit
 from gradbook.claims import claim as claims
 from gradbook.errors import InputError
-from gradbook.experiments import catalogue
 from gradbook.press.chapters import find_chapters, profile_parameters, typed_parameters
 from gradbook.press.checkout import checkout
 from gradbook.untrusted import LARGEST, read_yaml
@@ -104,13 +103,14 @@ def test_parameters_of_any_value(chapter, data, value):
 
 
 @few
-@given(st.sampled_from([*catalogue.STUDIES]), st.data(), words, values)
+@given(st.sampled_from(experiments.STUDIES), st.data(), words, values)
 def test_configurations_of_any_value(name, data, word, value):
-    study = catalogue.study(name)
+    study = experiments.study(name)
     field = data.draw(st.sampled_from([*study.experiment.configuration.model_fields]))
     answers(lambda: study.experiment.configuration(**{field: value}))
-    answers(study.where, f"{field}={word}")
-    answers(study.where, word)
+    answers(lambda: study.select(**{field: value}))
+    answers(lambda: study.select(**{field: word}))
+    answers(lambda: study.select(**{word: value}))
 
 
 @pytest.mark.parametrize(

@@ -8,22 +8,21 @@ import numpy as np
 import pytest
 from data_fakes import Server, publish
 from power_cut import cuts
-from sampling import SAMPLES, Sample, measured
+from sampling import SAMPLES, Sample, finished
 
 import gradbook.data as data
-from gradbook.files import whole
+from gradbook.files import atomic_write
 from gradbook.lowrank.distill import Learner
 from gradbook.lowrank.training import Checkpoint
 from gradbook.press.checkout import read_json, write_json
 from gradbook.studies import results
-from gradbook.studies.store import Outcome, Store
-from gradbook.studies.study import Study, grid
+from gradbook.studies.store import Store
+from gradbook.studies.study import Study, grid, plan
 
-STUDY = Study("samples", SAMPLES, grid(Sample, size=[1, 2], seed=range(3)))
+STUDY = Study("samples", SAMPLES, plan((grid(Sample, size=[1, 2]), 3)))
 
 
-def outcomes(*runs):
-    return [Outcome(run, measured(run.size, run.seed), "", {"commit": "c0ffee"}) for run in runs]
+OUTCOMES = finished(STUDY.runs.values(), {"commit": "c0ffee"})
 
 
 def test_a_file_that_is_not_synchronised_is_lost_here(tmp_path):
@@ -43,7 +42,7 @@ def test_a_file_holds_the_old_text_or_the_new(tmp_path):
     file.write_text("old")
 
     def renew():
-        with whole(file) as opened:
+        with atomic_write(file) as opened:
             opened.write(b"new")
 
     assert [file.read_text() for _ in cuts(tmp_path, renew)] == ["old", "old", "new", "new"]
@@ -58,15 +57,16 @@ def test_a_record_is_the_old_one_or_the_new(tmp_path):
 def test_results_are_readable_and_their_export_can_be_repeated(tmp_path):
     folder = tmp_path / "results"
     with Store(tmp_path / "store.sqlite") as store:
-        store.add(SAMPLES, outcomes(*STUDY.configurations[:2]))
+        store.add(OUTCOMES[:2])
         results.export(STUDY, store, folder)
-        store.add(SAMPLES, outcomes(*STUDY.configurations[2:]))
+        store.add(OUTCOMES[2:])
         shutil.copytree(folder, tmp_path / "once")
         results.export(STUDY, store, tmp_path / "once")
         lengths = []
         for _ in cuts(folder, lambda: results.export(STUDY, store, folder)):
-            lengths.append(len(results.load("samples", folder)))
-            assert len(results.load_curves("samples", "test_loss", folder)) == lengths[-1]
+            found = results.load("samples", folder)
+            lengths.append(len(found))
+            assert found.curve("test_loss").notna().all(axis=None)
     assert sorted(lengths) == lengths and set(lengths) == {2, 6}
     for file in (tmp_path / "once").iterdir():
         assert (folder / file.name).read_bytes() == file.read_bytes()
@@ -110,8 +110,8 @@ def test_the_store_keeps_every_transaction_that_ended_wherever_its_log_is_cut(tm
     with Store(path) as store:
         assert store._database.execute("PRAGMA synchronous").fetchone() == (2,)  # at the end of every transaction
         log = tmp_path / "store.sqlite-wal"
-        for run in STUDY.configurations:
-            store.add(SAMPLES, outcomes(run))
+        for outcome in OUTCOMES:
+            store.add([outcome])
             ends.append(log.stat().st_size)
         content, main = log.read_bytes(), path.read_bytes()
     for cut in [*range(0, len(content), 1500), *ends, *(end - 1 for end in ends)]:

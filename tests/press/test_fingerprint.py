@@ -23,7 +23,9 @@ def appended(book, code, reads="[]"):
 
 
 def test_modules_count_that_were_imported_while_the_chapter_ran(book, gradbook):
-    appended(book, "def late():\n    from gradbook import errors\n\ndef never():\n    from gradbook import timing\n\nlate()")
+    appended(
+        book, "def late():\n    from gradbook import errors\n\ndef never():\n    from gradbook import timing\n\nlate()"
+    )
     assert gradbook(book, "execute").returncode == 0
     assert fingerprint.modules(ingredients(book, "10_sum")) == LIGHT
     assert fingerprint.modules(ingredients(book, "11_quotient")) == ["__init__.py", "errors.py"]

@@ -92,8 +92,9 @@ def test_without_a_browser_there_is_a_table_or_a_sentence(tmp_path):
     folder.mkdir(parents=True)
     (tmp_path / "book/crosswalk.yml").write_text("{}")
     (folder / "imdb.csv").write_bytes((results.FOLDER / "imdb.csv").read_bytes())
-    extensions = "extensions=myst_parser,gradbook.press.sphinx"
-    command = [sys.executable, "-m", "sphinx", "-q", "-C", "-D", extensions, "-b", "latex", tmp_path, tmp_path / "out"]
+    (tmp_path / "references.bib").touch()
+    settings = ["-D", "extensions=myst_parser,gradbook.press.sphinx", "-D", "bibtex_bibfiles=references.bib"]
+    command = [sys.executable, "-m", "sphinx", "-q", "-C", *settings, "-b", "latex", tmp_path, tmp_path / "out"]
     ended = subprocess.run(command, capture_output=True, text=True, check=True)
     (page,) = (tmp_path / "out").glob("*.tex")
     text = page.read_text(encoding="utf-8")
