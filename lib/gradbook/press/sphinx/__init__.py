@@ -8,6 +8,7 @@ from gradbook.press.sphinx.crosswalk import Crosswalk, Notes
 from gradbook.press.sphinx.directives import ChapterStatus, Cost, Provenance, Verdict
 from gradbook.press.sphinx.explorer import Explorer
 from gradbook.press.sphinx.faults import Faults
+from gradbook.press.sphinx.question import Question
 from gradbook.press.sphinx.signatures import own_words, readable
 from gradbook.press.sphinx.source_link import open_source
 from gradbook.press.sphinx.speeds import Speeds
@@ -18,6 +19,7 @@ DIRECTIVES = {
     "crosswalk": Crosswalk,
     "explorer": Explorer,
     "faults": Faults,
+    "question": Question,
     "speeds": Speeds,
 }
 
@@ -32,7 +34,8 @@ def setup(app: Sphinx) -> dict[str, bool]:
         app.add_directive(name, directive)
     app.add_transform(Notes)
     app.add_node(nodes.citation, override=True, html=(open_entry, None))
-    app.add_js_file("explorer.js", loading_method="defer")
+    for script in ("explorer.js", "question.js"):
+        app.add_js_file(script, loading_method="defer")
     app.connect("autodoc-process-signature", readable)
     app.connect("autodoc-process-docstring", own_words)
     app.connect("doctree-resolved", lead_back)
