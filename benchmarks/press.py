@@ -15,7 +15,7 @@ COMMAND = Path(sys.executable).parent / "gradbook"
 
 
 def measure() -> pd.DataFrame:
-    """Median and range of wall-clock seconds of each command, and kilobytes of each twin, beside their limits."""
+    """Return median and range of wall-clock seconds of each command, and kilobytes of each twin, beside their limits."""
     root = checkout()
     rows = [
         _timed("gradbook --help", ["--help"], 5, "0.5 s"),

@@ -88,7 +88,13 @@ assert abs(cosine(vector, vector) - 1) < 1e-12
 #
 # In high dimensions two random directions have little in common: {numref}`NN_name-dimensions` shows by how much.
 
-# %% mystnb={"figure": {"caption": "Cosines of random pairs of vectors, by dimension. One dot a pair.", "name": "NN_name-dimensions"}, "image": {"alt": "Dots spread over the whole range from -1 to 1 in two dimensions, and close in on zero as the dimension grows to a thousand."}}
+# %%
+#| label: NN_name-dimensions
+#| fig-cap: >-
+#|   Cosines of random pairs of vectors, by dimension. One dot per pair.
+#| fig-alt: >-
+#|   Dots spread over the whole range from -1 to 1 in two dimensions, and close in on zero as the dimension grows to a
+#|   thousand.
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -99,7 +105,7 @@ figure, axes = plt.subplots()
 for size in (2, 10, 100, 1000):
     u, v = generator(seed, "pairs", str(size)).normal(size=(2, points, size))
     values = (u * v).sum(axis=1) / (np.linalg.norm(u, axis=1) * np.linalg.norm(v, axis=1))
-    _ = axes.plot(np.full(points, size), values, ".", color=plots.COLOURS[1], alpha=0.3)
+    axes.plot(np.full(points, size), values, ".", color=plots.COLOURS[1], alpha=0.3)
 _ = axes.set(xscale="log", xlabel="dimension", ylabel="cosine")
 
 # %% [markdown]

@@ -67,9 +67,9 @@ def execute(
 ) -> None:
     """Execute the chapters that changed since they were last executed here.
 
-    What counts is a chapter's source, parameters and environment, and the library modules it imports. At the defaults
-    the output is the chapter's twin, notebooks/NN_name.ipynb; with -p or another profile it goes to _build/executed/
-    and the twin stays as it is.
+    What counts is a chapter's source, parameters and environment, the library modules that it imported, and the tables
+    that it declares to read. At the defaults the output is the chapter's twin, notebooks/NN_name.ipynb; with -p or
+    another profile it goes to _build/executed/ and the twin stays as it is.
 
     \b
     Examples:

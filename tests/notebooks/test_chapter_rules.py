@@ -1,5 +1,6 @@
 """What every chapter keeps to, so that readers find all of them alike."""
 
+import ast
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -52,6 +53,23 @@ def test_its_twin_is_small(chapter):
 def test_its_cells_are_short(chapter):
     lines = {cell.source: sum(1 for line in cell.source.splitlines() if line.strip()) for cell in code_cells(chapter)}
     assert [source for source, count in lines.items() if count > LINES_IN_A_CELL] == []
+
+
+def test_a_value_is_thrown_away_only_where_its_cell_would_print_it(chapter):
+    bodies = [ast.parse(cell.source).body for cell in code_cells(chapter)]
+    discarded = [
+        ast.unparse(node)
+        for body in bodies
+        for statement in body
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_" and node is not body[-1]
+    ]
+    assert discarded == []
+
+
+def test_the_headers_of_its_cells_are_short(chapter):
+    lines = chapter.source.read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if line.startswith(("# %%", "#|")) and len(line) > 120] == []
 
 
 def test_its_first_code_cell_installs_the_library_as_in_the_template_and_no_other_installs_anything(chapter):

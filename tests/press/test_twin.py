@@ -1,9 +1,11 @@
-"""What is cleaned from an executed notebook, and what is not."""
+"""What a notebook is made of, and what is cleaned from it once it was executed."""
 
 import pandas as pd
+import pytest
 from nbformat import v4
 
-from gradbook.press.twin import clean
+from gradbook.errors import InputError
+from gradbook.press.twin import clean, from_source
 
 GREETING = """\
 WARNING: All log messages before absl::InitializeLog() is called are written to STDERR
@@ -50,3 +52,40 @@ def test_a_styled_table_made_twice_is_the_same():
     assert first != second
     assert cleaned == again
     assert 'id="T_cell_0_row1_col0"' in cleaned
+
+
+FIGURE = """\
+# %%
+#| label: fig-sum
+#| fig-cap: >-
+#|   Left: a sum, $\\theta$.
+#|   Right: its "double".
+#| fig-alt: A line.
+figure = 1
+"""
+
+
+def test_a_figure_is_described_in_comments_that_become_what_the_site_s_builder_reads(tmp_path):
+    source = tmp_path / "10_sum.py"
+    source.write_text(FIGURE)
+    (cell,) = from_source(source).cells
+    assert cell.source == "figure = 1"
+    caption = r'Left: a sum, $\theta$. Right: its "double".'
+    assert cell.metadata == {"mystnb": {"figure": {"caption": caption, "name": "fig-sum"}, "image": {"alt": "A line."}}}
+
+
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        ("label: [", "while parsing a flow node expected the node content"),
+        ("fig-capt: A sum.", "label: field required"),
+        ("just words", "received 'just words'"),
+    ],
+)
+def test_options_that_are_no_figure_s_are_refused_in_a_sentence(tmp_path, option, sentence):
+    source = tmp_path / "10_sum.py"
+    source.write_text(f"# %%\n#| {option}\n1\n")
+    with pytest.raises(InputError) as error:
+        from_source(source)
+    assert str(error.value).startswith("10_sum.py: options of a figure: ") and sentence in str(error.value)
+    assert len(str(error.value).splitlines()) == 1

@@ -1,14 +1,20 @@
 """The twin of a chapter: its executed notebook with all that differs between two equal executions removed."""
 
 import re
+from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import jupytext
 import nbformat
+import yaml
 from nbformat import NotebookNode
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from gradbook.errors import InputError
 from gradbook.files import atomic_write
 from gradbook.press.checkout import digest
+from gradbook.untrusted import refusal
 
 ADDRESS = re.compile(r"(?<= at )0x[0-9a-f]+")
 
@@ -22,15 +28,62 @@ GREETING = re.compile(
 )
 
 
+class Figure(BaseModel):
+    """The options of a cell that draws.
+
+    Attributes:
+        label: what the text refers to the figure by.
+        caption: the option ``fig-cap``.
+        alternative: the option ``fig-alt``, a text for readers who cannot see the figure.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    label: str
+    caption: str = Field(alias="fig-cap")
+    alternative: str = Field(alias="fig-alt")
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """The same in MyST-NB's words."""
+        return {"figure": {"caption": self.caption, "name": self.label}, "image": {"alt": self.alternative}}
+
+
 def from_source(source: Path) -> NotebookNode:
-    """Return the notebook of a py:percent source, with cell ids that depend on its content alone."""
+    """Return the notebook of a py:percent source, with cell ids that depend on its content alone.
+
+    A cell that draws begins with the options of its `Figure`, in the form that Quarto gave them::
+
+        #| label: fig-name
+        #| fig-cap: >-
+        #|   What a reader sees, in as many lines as it takes.
+        #| fig-alt: >-
+        #|   What a reader who sees nothing learns.
+
+    They become the metadata of the cell that MyST-NB reads.
+
+    Raises:
+        InputError: such options are not YAML, or are not those of a figure.
+    """
     notebook = jupytext.read(source)
     seen: dict[str, int] = {}
     for cell in notebook.cells:
+        lines = cell.source.splitlines()
+        if options := [line[2:] for line in takewhile(lambda line: line.startswith("#|"), lines)]:
+            cell.source = "\n".join(lines[len(options) :])
+            cell.metadata["mystnb"] = _figure("\n".join(options), source.name).metadata
         name = digest(cell.cell_type.encode(), cell.source.encode())[:8]
         seen[name] = seen.get(name, 0) + 1
         cell.id = name if seen[name] == 1 else f"{name}-{seen[name]}"
     return notebook
+
+
+def _figure(options: str, where: str) -> Figure:
+    try:
+        return Figure.model_validate(yaml.safe_load(options))
+    except (yaml.YAMLError, ValidationError) as error:
+        complaint = refusal(error) if isinstance(error, ValidationError) else " ".join(str(error).split())
+        raise InputError(f"{where}: options of a figure: {complaint}") from None
 
 
 def clean(notebook: NotebookNode) -> NotebookNode:
