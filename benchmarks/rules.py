@@ -1,6 +1,6 @@
 """Rules: what censoring costs a compiled step of two tasks, in a trunk of five million parameters.
 
-The step of one task computes one gradient; to add a helper's costs a second one, and a rule whatever goes beyond that.
+The step of one task computes one gradient; an auxiliary one is a second, and a rule costs whatever goes beyond that.
 """
 
 from collections.abc import Callable
@@ -13,8 +13,7 @@ import pandas as pd
 import tensorflow as tf
 
 from benchmarks._sides import quartiles
-from gradbook.auxiliary import Rule, Scope
-from gradbook.auxiliary.rules import censor
+from gradbook.auxiliary import RULES, Scope, censor
 from gradbook.auxiliary.two_headed import gradients
 from gradbook.seeds import generator, set_seed
 from gradbook.timing import in_turns
@@ -24,8 +23,8 @@ ONE, BOTH = "one task", "both, added"
 
 
 def measure() -> pd.DataFrame:
-    """A row a rule and scope, and before them the steps that it is compared with."""
-    rules = [(rule, scope) for scope in get_args(Scope) for rule in get_args(Rule) if not rule.endswith("task")]
+    """Time the steps: one row per rule and scope, and before them those that they are compared with."""
+    rules = [(name, scope) for scope in get_args(Scope) for name, rule in RULES.items() if rule.compares]
     steps = {ONE: step(None), BOTH: step(lambda u, v: u)}
     steps |= {f"{rule}, {scope}": step(partial(censor, rule=rule, scope=scope)) for rule, scope in rules}
     timed = in_turns(steps, ROUNDS)
@@ -45,7 +44,7 @@ def measure() -> pd.DataFrame:
 
 
 def step(keep: Callable | None) -> Callable[[int], None]:
-    """A compiled step of descent on the main task and, unless None, on what is kept of a helper's gradient."""
+    """Compile a step of descent on the main task and, unless None, on what is kept of an auxiliary gradient."""
     set_seed(0)
     hidden = [keras.layers.Dense(width, "relu") for width in WIDTHS[1:]]
     trunk = keras.Sequential([keras.Input(WIDTHS[:1]), *hidden])

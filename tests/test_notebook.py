@@ -56,7 +56,7 @@ def test_sources_are_the_library_s_own_lines():
     shown = notebook.source(rules.projection, rules.orthogonal).data
     assert shown.startswith("```python\n# gradbook.auxiliary.rules\n")
     for function in (rules.projection, rules.orthogonal):
-        assert f"def {function.__name__}(u: tf.Tensor" in shown
+        assert f"def {function.__name__}(u: Tensor" in shown
 
 
 def film(name: str) -> str:

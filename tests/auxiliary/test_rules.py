@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from gradbook.auxiliary import RULES, censor, cosine, rules
+from gradbook.auxiliary import RULES, Rule, censor, cosine, register
 from gradbook.errors import InputError
+from gradbook.experiments.concept import Configuration
 
 COSINE_RULES = ("unweighted_cosine", "weighted_cosine", "projection", "orthogonal", "parameterwise")
 LINEAR_RULES = ("unweighted_cosine", "weighted_cosine", "projection", "orthogonal", "parameterwise", "multitask")
@@ -74,14 +75,14 @@ def test_orthogonal_is_orthogonal(gradients):
 
 @pytest.mark.parametrize("rule", RULES)
 @given(two_gradients(), scales)
-def test_the_length_of_the_main_gradient_does_not_matter(rule, gradients, scale):
+def test_the_norm_of_the_main_gradient_does_not_matter(rule, gradients, scale):
     u, v = gradients
     np.testing.assert_allclose(kept(u, scale * v, rule), kept(u, v, rule), atol=1e-9)
 
 
 @pytest.mark.parametrize("rule", LINEAR_RULES)
 @given(two_gradients(), scales)
-def test_what_is_kept_grows_with_the_helper_s_gradient(rule, gradients, scale):
+def test_what_is_kept_grows_with_the_auxiliary_gradient(rule, gradients, scale):
     u, v = gradients
     np.testing.assert_allclose(kept(scale * u, v, rule), scale * kept(u, v, rule), rtol=1e-9, atol=1e-9)
 
@@ -117,7 +118,7 @@ def test_an_exact_tie_is_dropped_by_the_gate_and_kept_by_the_projections():
 
 
 @pytest.mark.parametrize("rule", COSINE_RULES)
-def test_a_main_gradient_of_zero_keeps_the_helper_s_unless_told_otherwise(rule):
+def test_a_main_gradient_of_zero_keeps_the_auxiliary_one_unless_told_otherwise(rule):
     u, nothing = np.array([3.0, -1.0]), np.zeros(2)
     assert kept(u, nothing, rule).tolist() == u.tolist()
     assert kept(u, nothing, rule, at_zero="zero").tolist() == [0.0, 0.0]
@@ -142,9 +143,9 @@ def test_policies_for_zero_agree_where_nothing_is_zero(rule):
 def test_gradients_of_none_are_handled_variable_by_variable(rule, scope):
     u, v = tf.constant([1.0, 2.0]), tf.constant([-1.0, 1.0])
     alone = censor(u, v, rule, scope="variable").numpy()
-    unheard, unused, shared, neither = censor([None, u, u, None], [v, None, v, None], rule, scope=scope)
-    assert unheard.numpy().tolist() == [0.0, 0.0]
-    assert unused.numpy().tolist() == ([0.0, 0.0] if rule == "single_task" else u.numpy().tolist())
+    no_auxiliary, no_main, shared, neither = censor([None, u, u, None], [v, None, v, None], rule, scope=scope)
+    assert no_auxiliary.numpy().tolist() == [0.0, 0.0]
+    assert no_main.numpy().tolist() == ([0.0, 0.0] if rule == "single_task" else u.numpy().tolist())
     assert shared.numpy().tolist() == alone.tolist()
     assert neither is None
 
@@ -162,11 +163,14 @@ def test_inside_a_compiled_function_the_same_comes_out(rule, dtype):
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_a_rule_s_function_stands_for_its_name(rule):
+def test_a_rule_and_a_copy_of_it_stand_for_its_name(rule):
     u, v = [tf.constant([1.0, -2.0]), tf.ones(2), tf.ones(2)], [tf.constant([-1.0, 0.5]), None, tf.zeros(2)]
-    for scope in ("variable", "global"):
-        named, given = (censor(u, v, what, scope=scope) for what in (rule, getattr(rules, rule)))
-        assert [k.numpy().tolist() for k in named] == [k.numpy().tolist() for k in given]
+    own = RULES[rule]
+    copy = Rule(lambda u, v, over: own.formula(u, v, over), compares=own.compares)
+    for scope, at_zero in itertools.product(("variable", "global"), ("keep", "zero")):
+        named, *given = (censor(u, v, what, scope=scope, at_zero=at_zero) for what in (rule, own, copy))
+        for kept in given:
+            assert [k.numpy().tolist() for k in kept] == [k.numpy().tolist() for k in named]
 
 
 @pytest.mark.parametrize("number", [float, tf.constant], ids=["floats", "tensors"])
@@ -182,8 +186,30 @@ def test_a_rule_of_one_s_own_keeps_what_its_numbers_say(number):
     assert censor(u, nothing, own, scope="global", at_zero="zero").numpy().tolist() == [0.0, 0.0]
 
 
+def test_a_rule_that_does_not_compare_keeps_the_same_with_and_without_a_main_gradient():
+    u, half = tf.constant([3.0, -1.0]), Rule(lambda u, v, over: (0.5, 0.0), compares=False)
+    for main in (tf.ones(2), tf.zeros(2), None):
+        assert censor([u], [main], half, scope="global", at_zero="zero")[0].numpy().tolist() == [1.5, -0.5]
+
+
+def test_a_rule_is_registered_where_it_is_defined():
+    @register(compares=False)
+    def a_quarter(u, v, over):
+        """Keep u/4."""
+        return 0.25, 0.0
+
+    try:
+        assert RULES["a_quarter"] is a_quarter
+        assert Configuration(rule="a_quarter").rule == "a_quarter"
+        assert censor(tf.ones(2), tf.ones(2), "a_quarter", scope="global").numpy().tolist() == [0.25, 0.25]
+        assert (a_quarter.__name__, a_quarter.__doc__) == ("a_quarter", "Keep u/4.")
+        assert a_quarter(None, None, None) == (0.25, 0.0)
+    finally:
+        del RULES["a_quarter"]
+
+
 def test_a_rule_of_one_s_own_must_return_a_pair():
-    with pytest.raises(InputError, match=r"must return the pair \(a, b\).*got 1.0"):
+    with pytest.raises(InputError, match=r"must return the pair \(a, b\).*received 1.0"):
         censor(tf.ones(2), tf.ones(2), lambda u, v, over: 1.0, scope="variable")
 
 
@@ -193,9 +219,9 @@ def test_gradients_of_a_model_are_censored_where_they_arise():
     @tf.function
     def step():
         with tf.GradientTape(persistent=True) as tape:
-            main, helper = tf.reduce_sum(shared**2), head * (shared[1] - shared[0])
+            main, auxiliary = tf.reduce_sum(shared**2), head * (shared[1] - shared[0])
         variables = [shared, head]
-        return censor(tape.gradient(helper, variables), tape.gradient(main, variables), "orthogonal", scope="global")
+        return censor(tape.gradient(auxiliary, variables), tape.gradient(main, variables), "orthogonal", scope="global")
 
     trunk, private = step()
     assert abs(np.dot(trunk, [2.0, 4.0])) < 1e-5
@@ -226,8 +252,8 @@ def test_an_unknown_rule_is_refused_with_the_known_ones(word):
 @pytest.mark.parametrize(
     ("arguments", "policies", "complaint"),
     [
-        (([tf.ones(2)], [tf.ones(2), tf.ones(2)]), {}, "1 in all; got 2 gradients"),
-        (([tf.ones(2)], tf.ones(2)), {}, "got a single tensor"),
+        (([tf.ones(2)], [tf.ones(2), tf.ones(2)]), {}, "1 in all; received 2 gradients"),
+        (([tf.ones(2)], tf.ones(2)), {}, "received a single tensor"),
         ((tf.ones(2), tf.ones(3)), {}, "one dtype and shape"),
         ((tf.ones(2), tf.ones(2, tf.float64)), {}, "one dtype and shape"),
         ((tf.ones(2, tf.int32), tf.ones(2, tf.int32)), {}, "floating"),
@@ -241,5 +267,9 @@ def test_gradients_and_policies_that_do_not_fit_are_refused(arguments, policies,
 
 
 def test_the_names_of_the_rules_come_without_tensorflow():
-    code = "import sys, gradbook.auxiliary as a; assert len(a.RULES) == 7; assert 'tensorflow' not in sys.modules"
+    code = (
+        "import sys, gradbook.auxiliary as a; assert len(a.RULES) == 7; assert 'keras' not in sys.modules;"
+        "import gradbook.experiments.concept as c; c.Configuration(rule='projection');"
+        "assert not {'keras', 'tensorflow', 'sklearn'} & set(sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -46,7 +46,7 @@ def test_adam_settles_where_the_gradient_of_a_fixed_loss_vanishes(rule, end):
     np.testing.assert_allclose(last, np.broadcast_to(end, last.shape), atol=1e-7)
 
 
-def test_adam_settles_under_orthogonal_once_a_main_gradient_of_zero_drops_the_helper():
+def test_adam_settles_under_orthogonal_once_a_main_gradient_of_zero_drops_the_auxiliary_one():
     settled, startled = (
         np.abs(descend(PLANE, "orthogonal", start=[0.0, 2.0], optimizer="adam", at_zero=policy)[-4000:] - [1, 0]).max()
         for policy in ("zero", "keep")
@@ -61,14 +61,14 @@ def test_adam_under_projection_hops_about_the_end_for_ever():
 
 
 @pytest.mark.parametrize("rule", [rule for rule in RULES if rule != "multitask"])
-def test_a_censored_helper_never_raises_the_main_loss(rule):
+def test_a_censored_auxiliary_task_never_raises_the_main_loss(rule):
     path = descend(PLANE, rule, start=[0.0, 2.0], steps=1000)
     assert np.diff(PLANE.main.value(path)).max() < 1e-4
 
 
 def test_one_step_is_the_formula():
     path = descend(
-        Problem(main=bowl(1.0), helper=bowl(-1.0)), "multitask", start=[3.0], weight=0.5, learning_rate=0.1, steps=1
+        Problem(main=bowl(1.0), auxiliary=bowl(-1.0)), "multitask", start=[3.0], weight=0.5, learning_rate=0.1, steps=1
     )
     assert path[1] == pytest.approx(3 - 0.1 * (4 + 0.5 * 8))
 
@@ -78,9 +78,9 @@ def test_one_step_is_the_formula():
     [
         ({"rule": "projektion"}, "did you mean 'projection'"),
         ({"optimizer": "adem"}, "did you mean 'adam'"),
-        ({"weight": -1}, "weight must be 0 or more; got -1"),
-        ({"learning_rate": 0}, "learning_rate must be positive; got 0"),
-        ({"steps": 0}, "steps must be positive; got 0"),
+        ({"weight": -1}, "weight must be 0 or more; received -1"),
+        ({"learning_rate": 0}, "learning_rate must be positive; received 0"),
+        ({"steps": 0}, "steps must be positive; received 0"),
     ],
 )
 def test_impossible_descents_are_refused(options, complaint):

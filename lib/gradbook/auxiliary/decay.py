@@ -1,21 +1,14 @@
-"""Weight decay as a helper: its gradient is the parameter vector itself, and a rule decides how much of it is heard."""
+"""Weight decay as an auxiliary task: its gradient is the parameter vector itself, and a rule decides how much is kept.
+
+Needs TensorFlow.
+"""
 
 from collections.abc import Sequence
 
 import tensorflow as tf
 
-from gradbook.auxiliary import Rule
-from gradbook.auxiliary.rules import (
-    Coefficient,
-    Products,
-    coefficients,
-    function_of,
-    mixture,
-    multitask,
-    single_task,
-)
-
-BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7  # Adam's, as in Keras
+from gradbook.auxiliary.rules import Coefficient, Formula, Products, Rule, mixture, rule_of
+from gradbook.optimizers import Adam
 
 Parts = Sequence[tf.Variable]
 
@@ -25,36 +18,41 @@ class CensoredDecay:
 
     With u = θ as it stands before the step, and v the moving average of g,
 
-        v ← v + α (g - v),   θ ← θ - η m̂/(√ŝ + ε) - η λ kept(u, v),
+        v ← v + α (g - v),   θ ← θ - η (Adam(g) + λ kept(u, v)),
 
-    where m̂ and ŝ are Adam's averages of g and g² (Kingma and Ba 2015). With `multitask`, kept(u, v) = u and this is the
-    decoupled weight decay of Loshchilov and Hutter (2019, arXiv 1711.05101); with `single_task` it is plain Adam.
-    The rule compares u and v for each variable on its own, and keeps u whole where v is zero.
+    where Adam(g) is what `gradbook.optimizers.Adam` subtracts at a learning rate of 1, with ε = 1e-7 as in Keras.
+    With `multitask`, kept(u, v) = u and this is the decoupled weight decay of Loshchilov and Hutter (2019,
+    arXiv 1711.05101); with `single_task` it is plain Adam. The rule compares u and v for each variable on its own,
+    and keeps u whole where v is zero.
 
     The arrays are what a step costs, not the arithmetic: v takes one pass over them, its products with u another, and
     everything that changes a parameter a third, compiled by XLA into one loop.
 
     Args:
-        variables: one sequence a variable of the network, of the parts it is held in.
-        rule: one of ``gradbook.auxiliary.RULES``.
+        variables: one sequence for each variable of the network, of the parts it is held in.
+        rule: as in `gradbook.auxiliary.censor`.
         weight: λ ≥ 0.
         alpha: α in (0, 1]; 1 takes the gradient itself for v. The average starts at α g and is not corrected for that.
         learning_rate: η > 0.
     """
 
     def __init__(
-        self, variables: Sequence[Parts], rule: Rule, *, weight: float, alpha: float, learning_rate: float
+        self,
+        variables: Sequence[Parts],
+        rule: str | Rule | Formula,
+        *,
+        weight: float,
+        alpha: float,
+        learning_rate: float,
     ) -> None:
-        self.variables, self.rule = variables, function_of(rule)
+        self.variables, self.rule, self.adam = variables, rule_of(rule), Adam(epsilon=1e-7)
         self.weight, self.alpha, self.learning_rate = weight, alpha, learning_rate
-        self.listens = self.rule not in (single_task, multitask)
-        self.steps = tf.Variable(0.0)
-        self.means, self.squares = _zeros(variables), _zeros(variables)
-        self.averages = _zeros(variables) if self.listens and alpha < 1 else []
+        self.state = tf.nest.map_structure(tf.Variable, self.adam.init(tf.nest.flatten(variables)))
+        self.averages = _zeros(variables) if self.rule.compares and alpha < 1 else []
 
     def reset(self) -> None:
         """Forget all gradients."""
-        for state in (self.steps, *tf.nest.flatten((self.means, self.squares, self.averages))):
+        for state in tf.nest.flatten((self.state, self.averages)):
             state.assign(tf.zeros_like(state))
 
     def step(self, gradients: Sequence[Sequence[tf.Tensor]]) -> tf.Tensor:
@@ -64,8 +62,8 @@ class CensoredDecay:
             gradients: g, like the variables.
 
         Returns:
-            float32 [variables]: the cosines of u and v, 0 where either is zero. Not computed, and 0, for the two rules
-            that do not look at v.
+            float32 [variables]: the cosines of u and v, 0 where either is zero. Not computed, and 0, for rules that do
+            not compare them.
         """
         if self.averages:
             self._average(gradients)
@@ -73,38 +71,30 @@ class CensoredDecay:
         cosines, mixing = [], []
         for u, v in zip(self.variables, main, strict=True):
             over = Products([(tf.convert_to_tensor(x), tf.convert_to_tensor(y)) for x, y in zip(u, v, strict=True)])
-            cosines.append(tf.math.divide_no_nan(over.uv, over.norms) if self.listens else tf.constant(0.0))
-            mixing.append([coefficients(x, y, over, self.rule) for x, y in over.pairs])
-        self.steps.assign_add(1)
-        self._update(gradients, None if self.averages else main, mixing)
+            cosines.append(tf.math.divide_no_nan(over.uv, over.norms) if self.rule.compares else tf.constant(0.0))
+            mixing += [self.rule.coefficients(x, y, over) for x, y in over.pairs]
+        self._update(tf.nest.flatten(gradients), None if self.averages else tf.nest.flatten(main), mixing)
         return tf.stack(cosines)
 
     @tf.function(jit_compile=True)
     def _average(self, gradients: Sequence[Sequence[tf.Tensor]]) -> None:
-        for average, gradient in _flat(self.averages, gradients):
+        for average, gradient in zip(tf.nest.flatten(self.averages), tf.nest.flatten(gradients), strict=True):
             average.assign_add(self.alpha * (gradient - average))
 
     @tf.function(jit_compile=True)
     def _update(
         self,
-        gradients: Sequence[Sequence[tf.Tensor]],
-        main: Sequence[Sequence[tf.Tensor]] | None,
-        mixing: Sequence[Sequence[tuple[Coefficient, Coefficient]]],
+        gradients: Sequence[tf.Tensor],
+        main: Sequence[tf.Tensor] | None,
+        mixing: Sequence[tuple[Coefficient, Coefficient]],
     ) -> None:
-        unbias = tf.sqrt(1 - BETA_2**self.steps) / (1 - BETA_1**self.steps)
-        for u, g, v, mean, square, ab in _flat(
-            self.variables, gradients, self.averages if main is None else main, self.means, self.squares, mixing
-        ):
-            mean.assign_add((1 - BETA_1) * (g - mean))
-            square.assign_add((1 - BETA_2) * (g * g - square))
-            change = unbias * mean / (tf.sqrt(square) + EPSILON) + self.weight * mixture(u, v, *ab)
-            u.assign_sub(self.learning_rate * change)
+        parameters = tf.nest.flatten(self.variables)
+        zeros = [tf.zeros_like(gradient) for gradient in gradients]
+        moved, state = self.adam.update(zeros, gradients, self.state, learning_rate=1.0)
+        for u, v, ab, adam in zip(parameters, main or tf.nest.flatten(self.averages), mixing, moved, strict=True):
+            u.assign_add(self.learning_rate * (adam - self.weight * mixture(u, v, *ab)))
+        tf.nest.map_structure(lambda variable, value: variable.assign(value), self.state, state)
 
 
 def _zeros(variables: Sequence[Parts]) -> list[list[tf.Variable]]:
     return [[tf.Variable(tf.zeros_like(part)) for part in parts] for parts in variables]
-
-
-def _flat(*structures: Sequence[Sequence]) -> list[tuple]:
-    """Part by part, what the structures hold for it."""
-    return [parts for variables in zip(*structures, strict=True) for parts in zip(*variables, strict=True)]

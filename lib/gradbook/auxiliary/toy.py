@@ -1,17 +1,20 @@
-"""Descents small enough to see: two losses over one or two coordinates, and the path that a rule takes between them."""
+"""Descents small enough to see: two losses over one or two coordinates, and the path that a rule takes between them.
+
+Needs TensorFlow.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 import tensorflow as tf
 
-from gradbook.auxiliary import AtZero, Rule
-from gradbook.auxiliary.rules import RuleFunction, censor, cosine
+from gradbook.auxiliary.rules import AtZero, Formula, Rule, censor, cosine
 from gradbook.errors import InputError, unknown
+from gradbook.optimizers import Adam, GradientDescent
 
-Optimizer = Literal["gradient_descent", "adam"]
+OPTIMIZERS = {"gradient_descent": GradientDescent(), "adam": Adam(epsilon=1e-8)}
+"""By name, as the reference's code sets them."""
 
 
 @dataclass(frozen=True)
@@ -24,14 +27,14 @@ class Loss:
 
 @dataclass(frozen=True)
 class Problem:
-    """A main loss, and a helper's over the same coordinates."""
+    """A main loss, and an auxiliary one over the same coordinates."""
 
     main: Loss
-    helper: Loss
+    auxiliary: Loss
 
 
 def bowl(*centre: float) -> Loss:
-    """‖x - c‖², with gradient 2 (x - c).
+    """Make the loss ‖x - c‖², with gradient 2 (x - c).
 
     >>> bowl(3.0, 0.0).value(tf.constant([0.0, 4.0], tf.float64)).numpy()
     np.float64(25.0)
@@ -41,7 +44,7 @@ def bowl(*centre: float) -> Loss:
 
 
 def ring() -> Loss:
-    """(‖x‖ - 1)²: zero on the unit circle, with gradient 2 (‖x‖ - 1) x/‖x‖, and 0 at the origin."""
+    """Make the loss (‖x‖ - 1)², zero on the unit circle, with gradient 2 (‖x‖ - 1) x/‖x‖, and 0 at the origin."""
 
     def gradient(x: tf.Tensor) -> tf.Tensor:
         norm = tf.norm(x, axis=-1, keepdims=True)
@@ -50,19 +53,19 @@ def ring() -> Loss:
     return Loss(value=lambda x: (tf.norm(x, axis=-1) - 1) ** 2, gradient=gradient)
 
 
-LINE = Problem(main=bowl(10.0), helper=bowl(0.0))
-"""One coordinate: main (θ - 10)², helper θ² (Du et al. 2018, arXiv 1812.02224)."""
+LINE = Problem(main=bowl(10.0), auxiliary=bowl(0.0))
+"""One coordinate: main (θ - 10)², auxiliary θ² (Du et al. 2018, arXiv 1812.02224)."""
 
-PLANE = Problem(main=ring(), helper=bowl(2.0, 0.0))
-"""Two coordinates: main (‖x‖ - 1)², helper ‖x - (2, 0)‖² (vivien000 2019)."""
+PLANE = Problem(main=ring(), auxiliary=bowl(2.0, 0.0))
+"""Two coordinates: main (‖x‖ - 1)², auxiliary ‖x - (2, 0)‖² (vivien000 2019)."""
 
 
 def cosines(problem: Problem, points: np.ndarray) -> np.ndarray:
-    """Cosine of the two gradients at each point [n, coordinates]: [n], 0 where a gradient is zero."""
+    """Return the cosine of the two gradients at each point [n, coordinates]: [n], 0 where a gradient is zero."""
 
     @tf.function(jit_compile=True, autograph=False)
     def compiled(x: tf.Tensor) -> tf.Tensor:
-        pairs = (problem.helper.gradient(x), problem.main.gradient(x))
+        pairs = (problem.auxiliary.gradient(x), problem.main.gradient(x))
         return tf.map_fn(lambda pair: cosine(*pair), pairs, fn_output_signature=x.dtype)
 
     x = tf.constant(points, tf.float64)
@@ -71,16 +74,16 @@ def cosines(problem: Problem, points: np.ndarray) -> np.ndarray:
 
 def descend(
     problem: Problem,
-    rule: Rule | RuleFunction,
+    rule: str | Rule | Formula,
     *,
     start: Sequence[float],
     weight: float = 0.1,
     learning_rate: float = 0.01,
     steps: int = 5000,
-    optimizer: Optimizer = "gradient_descent",
+    optimizer: str = "gradient_descent",
     at_zero: AtZero = "keep",
 ) -> np.ndarray:
-    """Follow v + weight · kept downhill, where kept is what `censor` leaves of the helper's gradient.
+    """Follow v + weight · kept downhill, where kept is what `censor` leaves of the auxiliary gradient.
 
     The loop is one compiled call in float64.
 
@@ -88,10 +91,10 @@ def descend(
         problem: the two losses.
         rule: as in `gradbook.auxiliary.censor`.
         start: the first point, one number a coordinate.
-        weight: λ ≥ 0, the helper's weight.
+        weight: λ ≥ 0, the auxiliary task's weight.
         learning_rate: η > 0.
         steps: ≥ 1.
-        optimizer: "gradient_descent", or "adam" (Kingma and Ba 2015, β₁ = 0.9, β₂ = 0.999, ε = 1e-8).
+        optimizer: one of `OPTIMIZERS`, "gradient_descent" or "adam" (with ε = 1e-8).
         at_zero: what the rule keeps where the main gradient is zero, as in `censor`.
 
     Returns:
@@ -104,37 +107,28 @@ def descend(
     >>> path.shape, path[-1].round(6)
     ((101, 1), array([5.]))
     """
-    if optimizer not in get_args(Optimizer):
-        raise unknown("optimizer", optimizer, get_args(Optimizer))
+    if optimizer not in OPTIMIZERS:
+        raise unknown("optimizer", optimizer, OPTIMIZERS)
     for name, value, allowed in [
         ("weight", weight, weight >= 0),
         ("learning_rate", learning_rate, learning_rate > 0),
         ("steps", steps, steps >= 1),
     ]:
         if not allowed:
-            raise InputError(f"{name} must be {'positive' if name != 'weight' else '0 or more'}; got {value}.")
+            raise InputError(f"{name} must be {'positive' if name != 'weight' else '0 or more'}; received {value}.")
 
-    def gradient(x: tf.Tensor) -> tf.Tensor:
-        u, v = problem.helper.gradient(x), problem.main.gradient(x)
-        return v + weight * censor(u, v, rule, scope="global", at_zero=at_zero)
+    chosen = OPTIMIZERS[optimizer]
 
-    def gradient_descent(state, t):
-        (x,) = state
-        return (x - learning_rate * gradient(x),)
-
-    def adam(state, t):
-        x, mean, square = state
-        g = gradient(x)
-        mean, square = 0.9 * mean + 0.1 * g, 0.999 * square + 0.001 * g**2
-        unbiased = mean / (1 - 0.9**t), square / (1 - 0.999**t)
-        return x - learning_rate * unbiased[0] / (tf.sqrt(unbiased[1]) + 1e-8), mean, square
+    def step(state: tuple, _: tf.Tensor) -> tuple:
+        (x,), memory = state
+        u, v = problem.auxiliary.gradient(x), problem.main.gradient(x)
+        gradient = v + weight * censor(u, v, rule, scope="global", at_zero=at_zero)
+        return chosen.update([x], [gradient], memory, learning_rate)
 
     @tf.function(jit_compile=True, autograph=False)
     def path(x: tf.Tensor) -> tf.Tensor:
-        times = tf.cast(tf.range(1, steps + 1), tf.float64)
-        if optimizer == "adam":
-            return tf.scan(adam, times, (x, tf.zeros_like(x), tf.zeros_like(x)))[0]
-        return tf.scan(gradient_descent, times, (x,))[0]
+        (points,), _ = tf.scan(step, tf.range(steps), ([x], chosen.init([x])))
+        return points
 
     x = tf.constant(start, tf.float64)
     return np.concatenate([[x], path.get_concrete_function(x)(x)])

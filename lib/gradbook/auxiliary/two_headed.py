@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import keras
 import tensorflow as tf
 
-from gradbook.auxiliary import Rule, Scope
-from gradbook.auxiliary.rules import censor, cosine
+from gradbook.auxiliary.rules import Formula, Rule, Scope, censor, cosine
 
 Examples = tuple[tf.Tensor, tf.Tensor]
 
@@ -50,7 +49,7 @@ def descend(
     network: TwoHeaded,
     main: Examples,
     auxiliary: Examples,
-    rule: Rule,
+    rule: str | Rule | Formula,
     *,
     scope: Scope,
     weight: float,

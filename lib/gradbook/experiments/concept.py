@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from gradbook.auxiliary import Rule, Scope
+from gradbook.auxiliary import RuleName, Scope
 from gradbook.data import load
 from gradbook.data.dataset import Dataset
 from gradbook.errors import InputError
@@ -41,7 +41,7 @@ class Configuration(experiment.Configuration):
     main_classes: tuple[int, int] = (1, 2)
     auxiliary_classes: tuple[int, int] = (3, 4)
     auxiliary_labels: Literal["true", "zero"] = "true"
-    rule: Rule = "unweighted_cosine"
+    rule: RuleName = "unweighted_cosine"
     scope: Scope = "global"
     weight: float = Field(1.0, ge=0)
     learning_rate: float = Field(0.01, gt=0)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import Field
 
-from gradbook.auxiliary import Rule
+from gradbook.auxiliary import RuleName
 from gradbook.data import load
 from gradbook.data.dataset import Reviews
 from gradbook.errors import InputError
@@ -47,7 +47,7 @@ class Configuration(experiment.Configuration):
     dataset: str = "reviews-toy"
     words: int = Field(10_000, ge=4)
     hidden_units: int = Field(512, ge=1)
-    rule: Rule = "projection"
+    rule: RuleName = "projection"
     weight: float = Field(100.0, ge=0)
     alpha: float = Field(0.01, gt=0, le=1)
     learning_rate: float = Field(1e-3, gt=0)
@@ -246,7 +246,7 @@ def train(cell: Configuration, seeds: Sequence[int]) -> Iterator[Record]:
             curves["train_loss"].append(train_loss)
             curves["validation_loss"].append(validation_loss)
             measured = {"norm": training.norms()}
-            if training.decay.listens:
+            if training.decay.rule.compares:
                 kernels = cosines[:, ::2]
                 measured |= {"conflict_fraction": np.mean(kernels < 0, axis=0), "cosine": np.mean(kernels, axis=0)}
             for name, values in measured.items():

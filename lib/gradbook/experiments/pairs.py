@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from gradbook.auxiliary import Rule, Scope
+from gradbook.auxiliary import RuleName, Scope
 from gradbook.data import load
 from gradbook.errors import InputError, unknown
 from gradbook.seeds import generator, set_seed
@@ -47,7 +47,7 @@ class Configuration(experiment.Configuration):
     main_class: ClassName = "3"
     auxiliary_class: ClassName = "8"
     network: Literal["small", "resnet_18"] = "small"
-    rule: Rule = "unweighted_cosine"
+    rule: RuleName = "unweighted_cosine"
     scope: Scope = "global"
     weight: float = Field(1.0, ge=0)
     batch_norm: Literal["inference", "training"] = "inference"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 from pydantic import Field
 
-from gradbook.auxiliary import Rule, Scope
+from gradbook.auxiliary import RuleName, Scope
 from gradbook.optimizers import Adam
 from gradbook.seeds import generator
 from gradbook.studies.experiment import Configuration as Base
@@ -43,7 +43,7 @@ class Configuration(Base):
     """
 
     auxiliary_task: Literal["same", "similar", "unrelated"] = "similar"
-    rule: Rule = "projection"
+    rule: RuleName = "projection"
     scope: Scope = "global"
     weight: float = Field(1.0, ge=0)
     alpha: float = Field(0.01, gt=0, le=1)
