@@ -2,21 +2,30 @@
 
 import os
 import secrets
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.resources import files
 from pathlib import Path
 from typing import BinaryIO
 
 from filelock import FileLock, Timeout
 
-BOOK = Path(str(files("gradbook"))) / "book"
-"""The folder ``book/`` of a checkout, or what of it travels with the package: claims, published numbers, results."""
+PACKAGE = Path(__file__).resolve().parent
+BOOK = PACKAGE / "book" if (PACKAGE / "book").is_dir() else PACKAGE.parents[1] / "book"
+"""What of the folder ``book/`` travels with the package, or, in a checkout, the folder itself: tables and claims."""
+
+
+def home() -> Path:
+    """Return the user's home folder; for a user without one, as in a container, a folder among the temporary files."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path(tempfile.gettempdir()) / f"home-of-{getattr(os, 'getuid', int)()}"
 
 
 @contextmanager
 def atomic_write(target: Path) -> Iterator[BinaryIO]:
-    """A binary file to write; it replaces `target` at the end of the block, or vanishes if the block fails."""
+    """Open a binary file to write; it replaces `target` at the end of the block, or vanishes if the block fails."""
     part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
         with part.open("wb") as file:
@@ -30,7 +39,7 @@ def atomic_write(target: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def locked(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[None]:
-    """A block that one process at a time enters, however processes may end.
+    """Let one process at a time enter the block, however processes may end.
 
     Args:
         path: the lock's file, which stays.

@@ -10,15 +10,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import psutil
+from gradbook.files import PACKAGE
 
-PACKAGE = Path(__file__).resolve().parent
 LIBRARIES = ("numpy", "tensorflow", "keras", "jax", "torch", "scikit-learn")
 
 
 @cache
 def origin() -> dict[str, Any]:
-    """What a run's numbers depend on beyond its configuration, found out once a process, after its first run.
+    """Describe what a run's numbers depend on beyond its configuration, once a process, after its first run.
 
     ``commit`` is empty where the package is not a checkout; ``dirty`` says whether the package's own files differ
     from the commit. Libraries are those installed, accelerators those that TensorFlow sees if it was imported.
@@ -43,12 +42,14 @@ def _libraries() -> dict[str, str]:
 def _git(*arguments: str) -> str:
     try:
         done = subprocess.run(["git", "-C", str(PACKAGE), *arguments], capture_output=True, text=True, timeout=60)
-    except FileNotFoundError:
+    except (OSError, subprocess.SubprocessError):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def _machine() -> dict[str, Any]:
+    import psutil
+
     cores = os.cpu_count() or 1
     return {
         "processor": _processor(),

@@ -1,14 +1,14 @@
 """What work costs: its time, alone or in turns with other work, and the memory it needs."""
 
+import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import psutil
-
 
 class Stopwatch:
-    """Measures a block: ``with Stopwatch() as watch: …``, then ``watch.seconds`` and ``watch.peak_memory``."""
+    """A measurement of a block: ``with Stopwatch() as watch: …``, then ``watch.seconds`` and ``watch.peak_memory``."""
 
     def __enter__(self) -> "Stopwatch":
         self._start = time.perf_counter()
@@ -19,22 +19,25 @@ class Stopwatch:
         self.peak_memory = peak_memory()
 
 
-def peak_memory(process: psutil.Process | None = None) -> int:
+def peak_memory(process: int | None = None) -> int:
     """Return the highest resident memory so far, in bytes, of a process, by default this one.
 
     Linux and Windows keep it; elsewhere it is what the process occupies now.
+
+    Args:
+        process: its number.
     """
-    process = process or psutil.Process()
-    status = Path(f"/proc/{process.pid}/status")
-    if status.exists():
-        (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
-        return int(line.split()[1]) * 1024
-    memory = process.memory_info()
+    status = Path(f"/proc/{process or os.getpid()}/status")
+    if status.exists() and (highest := re.search(r"^VmHWM:\s*(\d+) kB", status.read_text(), re.MULTILINE)):
+        return int(highest[1]) * 1024
+    import psutil
+
+    memory = psutil.Process(process).memory_info()
     return getattr(memory, "peak_wset", memory.rss)
 
 
 def in_turns(sides: Mapping[str, Callable[[int], object]], rounds: int) -> dict[str, list[float]]:
-    """Milliseconds a round of each side, after a first one that compiles and is not counted.
+    """Return the milliseconds of each round of each side, after a first one that compiles and is not counted.
 
     Sides take turns, so that whatever else the machine does meets all alike; compare medians.
 
@@ -43,7 +46,7 @@ def in_turns(sides: Mapping[str, Callable[[int], object]], rounds: int) -> dict[
         rounds: turns of each, ≥ 1.
 
     Returns:
-        By name, a number a round.
+        By name, one number per round.
 
     >>> taken = in_turns({"sum": lambda number: sum(range(9)), "nothing": lambda number: None}, rounds=3)
     >>> {name: len(values) for name, values in taken.items()}

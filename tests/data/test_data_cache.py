@@ -17,7 +17,7 @@ from data_fakes import SIZES, files, labels, pixels
 
 import gradbook.data as data
 from gradbook.errors import InputError
-from gradbook.files import whole
+from gradbook.files import atomic_write
 
 HERE = Path(__file__).parent
 PUBLISHED = ["mnist", "imdb", "cifar10", "tiny-imagenet"]
@@ -341,7 +341,7 @@ def test_unknown_names_have_a_near_match(folder, ask):
 
 def test_a_block_that_fails_leaves_the_old_file(tmp_path):
     (tmp_path / "file").write_bytes(b"old")
-    with pytest.raises(RuntimeError), whole(tmp_path / "file") as file:
+    with pytest.raises(RuntimeError), atomic_write(tmp_path / "file") as file:
         file.write(b"half of the n")
         raise RuntimeError
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("file", b"old")]

@@ -80,15 +80,15 @@ def test_checksum_depends_on_every_part_of_the_content():
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"x_train": np.zeros((0, 2, 2, 1), np.float32)}, "x_train holds no samples"),
-        ({"y_test": np.array([0])}, r"y_test has shape \(1,\)"),
-        ({"x_test": np.full((2, 2, 2, 1), np.nan, np.float32)}, "x_test holds NaN"),
-        ({"x_train": np.full((4, 2, 2, 1), -np.inf, np.float32)}, "x_train holds NaN or infinite"),
-        ({"x_test": np.zeros((2, 3, 2, 1), np.float32)}, r"shape \(2, 2, 1\), x_test of shape \(3, 2, 1\)"),
-        ({"y_train": np.array([1, 1, 1, 1])}, "one class only, 1"),
-        ({"y_train": np.array([0, 1, 2, 1])}, "holds label 2; with 2 classes"),
-        ({"classes": ("a", "b", "c")}, "holds no label 2; with 3 classes"),
-        ({"y_test": np.array([0, 5])}, "y_test holds label 5"),
+        ({"x_train": np.zeros((0, 2, 2, 1), np.float32)}, "x_train must hold at least one sample"),
+        ({"y_test": np.array([0])}, r"y_test must hold one label for each of .*received \(1,\)"),
+        ({"x_test": np.full((2, 2, 2, 1), np.nan, np.float32)}, "x_test must hold finite values; received NaN"),
+        ({"x_train": np.full((4, 2, 2, 1), -np.inf, np.float32)}, "x_train must hold finite values"),
+        ({"x_test": np.zeros((2, 3, 2, 1), np.float32)}, r"one shape; received \(2, 2, 1\) and \(3, 2, 1\)"),
+        ({"y_train": np.array([1, 1, 1, 1])}, "at least two classes; received 1 only"),
+        ({"y_train": np.array([0, 1, 2, 1])}, "labels 0 to 1, one for each class; received label 2"),
+        ({"classes": ("a", "b", "c")}, "labels 0 to 2, one for each class; received no label 2"),
+        ({"y_test": np.array([0, 5])}, "y_test must hold labels of y_train, .*received 5"),
     ],
 )
 def test_content_that_cannot_be_trained_on_is_refused_in_one_sentence(change, sentence):

@@ -1,6 +1,7 @@
 """The reader's own images and arrays."""
 
 import io
+import shutil
 import zipfile
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import gradbook.data as data
+from gradbook.data.images import decode
 from gradbook.errors import InputError
 
 
@@ -38,10 +40,16 @@ def test_a_folder_of_classes_is_split_fifth_by_fifth(tmp_path):
     assert data.load(str(tmp_path)).checksum == own.checksum
 
 
-@pytest.mark.parametrize("part", ["test", "val"])
-def test_a_folder_may_bring_its_own_test_set_and_grey_images(tmp_path, part):
+@pytest.mark.parametrize(
+    ("train", "part"),
+    [
+        *[("train", part) for part in ("test", "val", "valid", "validation", "eval", "Test", "VAL")],
+        *[("training", "testing"), ("Train", "Dev"), ("TRAINING", "Evaluation")],
+    ],
+)
+def test_a_folder_may_bring_its_own_test_set_and_grey_images(tmp_path, train, part):
     for i, name in enumerate(("dark", "light")):
-        picture(tmp_path / "train" / name / "deep" / "a.bmp", i * 255, mode="L")
+        picture(tmp_path / train / name / "deep" / "a.bmp", i * 255, mode="L")
         picture(tmp_path / part / name / "b.gif", i * 255, mode="L")
     own = data.load(tmp_path)
     assert own.classes == ("dark", "light") and own.y_test.tolist() == [0, 1]
@@ -66,6 +74,149 @@ def test_classes_called_train_and_test_are_classes(tmp_path):
     assert data.load(tmp_path).classes == ("test", "train")
 
 
+def test_of_several_test_sets_the_test_set_is_used_and_one_without_classes_is_left_aside(tmp_path):
+    for part, colour in {"train": "red", "valid": "lime", "test": "blue"}.items():
+        for name in ("a", "b"):
+            picture(tmp_path / part / name / "0.png", colour)
+    assert data.load(tmp_path).x_test[0, 0, 0].tolist() == [0, 0, 1]
+    shutil.rmtree(tmp_path / "test")
+    picture(tmp_path / "test" / "0.png")
+    assert data.load(tmp_path).x_test[0, 0, 0].tolist() == [0, 1, 0]
+
+
+def test_a_training_set_alone_is_divided(tmp_path):
+    for name in ("a", "b"):
+        for i in range(5):
+            picture(tmp_path / "train" / name / f"{i}.png")
+    own = data.load(tmp_path)
+    assert own.classes == ("a", "b") and (len(own.y_train), len(own.y_test)) == (8, 2)
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        (["val"], "must hold one training set, named train or training; received val"),
+        (["train", "Training", "test"], "must hold one training set, named train or training; received Training"),
+        (["train", "test", "other"], "must hold either parts or classes; received train beside other"),
+    ],
+)
+def test_parts_that_cannot_be_told_apart_are_refused_by_name(tmp_path, parts, said):
+    for part in parts:
+        for name in ("a", "b"):
+            picture(tmp_path / part / name / "0.png")
+    with pytest.raises(InputError, match=said):
+        data.load(tmp_path)
+
+
+def test_images_are_seen_as_their_tag_turns_them(tmp_path):
+    stripe = np.zeros((16, 12, 3), np.uint8)
+    stripe[:4] = 255
+    upright = Image.fromarray(stripe)
+    upright.save(tmp_path / "0.png")
+    turns = {
+        2: [Image.Transpose.FLIP_LEFT_RIGHT],
+        3: [Image.Transpose.ROTATE_180],
+        6: [Image.Transpose.ROTATE_90],
+        8: [Image.Transpose.ROTATE_270],
+    }
+    for tag, (turn,) in turns.items():
+        exif = Image.Exif()
+        exif[0x0112] = tag
+        upright.transpose(turn).save(tmp_path / "1.png", exif=exif)
+        np.testing.assert_array_equal(decode(tmp_path / "1.png", (16, 12, 3)), decode(tmp_path / "0.png"))
+
+
+def test_a_tag_that_cannot_be_read_turns_nothing(tmp_path):
+    Image.new("RGB", (6, 4), "red").save(tmp_path / "0.jpg", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\1\1\x12\0\3")
+    assert decode(tmp_path / "0.jpg").shape == (4, 6, 3)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "PA", "P"])
+def test_transparency_is_laid_on_white(tmp_path, mode):
+    ink = np.zeros((4, 6, 4), np.uint8)
+    ink[1, :, 3] = 255
+    ink[2, :, 3] = 51
+    Image.fromarray(ink, "RGBA").convert("RGBA" if mode == "P" else mode).save(
+        tmp_path / f"0.{'gif' if mode == 'P' else 'png' if mode != 'PA' else 'tif'}"
+    )
+    (file,) = tmp_path.iterdir()
+    rows = decode(file)[:, 0, 0].tolist()
+    assert rows[:2] == [255, 0] and rows[3] == 255
+    assert mode == "P" or rows[2] == 204
+
+
+def test_palettes_cmyk_and_single_bits_are_colours(tmp_path):
+    red = Image.new("RGB", (6, 4), (255, 0, 0))
+    red.quantize(4).save(tmp_path / "palette.png")
+    red.convert("CMYK").save(tmp_path / "cmyk.tif")
+    Image.new("1", (6, 4), 1).save(tmp_path / "bit.png")
+    for name, colour in {"palette.png": [255, 0, 0], "cmyk.tif": [255, 0, 0], "bit.png": [255, 255, 255]}.items():
+        assert decode(tmp_path / name)[0, 0].tolist() == colour, name
+
+
+def test_sixteen_bits_are_reduced_to_eight(tmp_path):
+    levels = np.array([[0, 257, 128, 129], [32896, 65535, 65406, 65407]], np.uint16)
+    for name in ("0.png", "0.tif", "0.pgm"):
+        Image.fromarray(levels).save(tmp_path / name)
+        assert decode(tmp_path / name)[..., 0].tolist() == [[0, 1, 0, 1], [128, 255, 254, 255]], name
+
+
+@pytest.mark.parametrize("name", ["0.jfif", "0.JPE", "0.JPG"])
+def test_suffixes_of_phones_and_browsers_are_images(tmp_path, name):
+    for folder in "ab":
+        for i in range(2):
+            picture(tmp_path / folder / f"{i}.jpg")
+        (tmp_path / folder / "0.jpg").rename(tmp_path / folder / name)
+    assert len(data.load(tmp_path).y_train) == 2
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "said"),
+    [
+        (["bird/0.heic"], r"bird/0\.heic must be an image .*received \.heic"),
+        (["bird/0"], r"bird/0 must be an image .*received no suffix"),
+        (["bird/notes.txt"], r"bird holds no images"),
+        (["bird/"], r"bird holds no images"),
+        (["cat/3.avif"], r"cat/3\.avif must be an image .*received \.avif"),
+    ],
+)
+def test_a_class_or_a_file_that_would_be_left_out_is_named(tmp_path, spoilt, said):
+    for i in range(3):
+        picture(tmp_path / "cat" / f"{i}.png")
+        picture(tmp_path / "dog" / f"{i}.png")
+    for name in spoilt:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).mkdir() if name.endswith("/") else (tmp_path / name).write_bytes(b"?")
+    with pytest.raises(InputError, match=said):
+        data.load(tmp_path)
+
+
+NAMES = ("A$1", "a_b^{c}", "猫", "ñ ö", "c:d", "%s {}")
+
+
+def test_classes_may_have_any_names(tmp_path):
+    for name in NAMES:
+        for i in range(2):
+            picture(tmp_path / "pets" / name / f"{i}.png")
+    assert data.load(tmp_path / "pets").classes == tuple(sorted(NAMES))
+    np.savez(tmp_path / "mine.npz", **arrays(), classes=["cat/dog", "$x$", "_猫_"])
+    assert data.load(tmp_path / "mine.npz").classes == ("cat/dog", "$x$", "_猫_")
+
+
+def test_paths_start_where_the_reader_is(tmp_path, monkeypatch):
+    np.savez(tmp_path / "mine.npz", **arrays())
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    here = data.load("mine.npz").checksum
+    assert data.load("./mine.npz").checksum == here
+    monkeypatch.setenv("GRADBOOK_DATA", "sets")
+    assert data.describe()[2].where == tmp_path / "sets" / "mnist"
+    monkeypatch.setenv("GRADBOOK_CWD", str(tmp_path))  # as the press does for a kernel that runs elsewhere
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert data.load("mine.npz").checksum == here
+    assert data.describe()[2].where == tmp_path / "sets" / "mnist"
+
+
 def unequal(folder):
     picture(folder / "b" / "1.png", size=(6, 5))
 
@@ -85,7 +236,7 @@ def enormous(folder):
 
 
 def deep(folder):
-    picture(folder / "b" / "1.png", 0, mode="I;16")
+    picture(folder / "b" / "1.tif", 0.5, mode="F")
 
 
 def alone(folder):
@@ -99,8 +250,8 @@ def alone(folder):
         (unreadable, "1.png cannot be read as an image"),
         (disguised, "1.png cannot be read as an image"),
         (enormous, "1.png has 5000×4000 pixels; at most 16,777,216"),
-        (deep, "1.png has more than 8 bits"),
-        (alone, "one class only"),
+        (deep, "1.tif cannot be read as an image: it has more than 16 bits a pixel"),
+        (alone, "at least two classes"),
     ],
 )
 def test_images_that_cannot_be_used_are_refused_by_name(tmp_path, spoil, sentence):
@@ -154,24 +305,33 @@ def test_floats_are_taken_as_they_are_and_grey_images_get_a_channel(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"x_train": np.zeros((6, 20), np.uint8)}, r"x_train has shape \(6, 20\)"),
-        ({"x_train": np.zeros((6, 0, 5), np.uint8)}, r"x_train has shape \(6, 0, 5\)"),
-        ({"x_test": np.zeros((3, 4, 5, 3), np.int64)}, "x_test has type int64"),
-        ({"x_test": np.zeros((3, 4, 5, 3), complex)}, "x_test has type complex128"),
-        ({"x_test": np.full((3, 4, 5, 3), 1e300)}, "x_test holds NaN or infinite"),
-        ({"x_test": np.zeros((0, 4, 5, 3), np.uint8), "y_test": np.zeros(0, int)}, "x_test holds no samples"),
-        ({"y_train": np.zeros(6, int)}, "one class only"),
-        ({"y_train": np.linspace(0, 1, 6)}, "y_train has type float64"),
-        ({"y_train": np.array([0, 1, -1, 0, 1, 2])}, "y_train holds labels from -1 to 2"),
+        ({"x_train": np.zeros((6, 20), np.uint8)}, r"x_train must have the shape .*received \(6, 20\)"),
+        ({"x_train": np.zeros((6, 0, 5), np.uint8)}, r"x_train must have the shape .*received \(6, 0, 5\)"),
+        ({"x_test": np.zeros((3, 4, 5, 3), np.int64)}, "x_test must be uint8.*received int64"),
+        ({"x_test": np.zeros((3, 4, 5, 3), complex)}, "x_test must be uint8.*received complex128"),
+        (
+            {"x_test": np.full((3, 4, 5, 3), 1e300), "x_train": np.ones((6, 4, 5, 3))},
+            "one scale; received values up to 1 and 1e",
+        ),
+        (
+            {"x_test": np.zeros((0, 4, 5, 3), np.uint8), "y_test": np.zeros(0, int)},
+            "x_test must hold at least one sample",
+        ),
+        ({"y_train": np.zeros(6, int)}, "at least two classes; received 0 only"),
+        ({"y_train": np.linspace(0, 1, 6)}, "y_train must hold whole numbers; received float64"),
+        ({"y_train": np.array([0, 1, -1, 0, 1, 2])}, "y_train must hold labels 0, 1, … without gaps; received -1 to 2"),
         (
             {"y_train": np.array([0, 1, 2**63, 0, 1, 2], np.uint64)},
-            "y_train holds labels from 0 to 9223372036854",
+            "received 0 to 9223372036854",
         ),
-        ({"y_train": np.array([0, 1, 9, 0, 1, 9])}, "y_train holds no label 2"),
-        ({"y_test": np.array([0, 1, 3])}, "y_test holds label 3"),
-        ({"y_test": np.zeros((3, 2), int)}, r"y_test has shape \(3, 2\)"),
-        ({"classes": ["a", "b"]}, "y_train holds label 2; with 2 classes"),
-        ({"classes": "ab"}, "classes has shape"),
+        (
+            {"y_train": np.array([0, 1, 9, 0, 1, 9])},
+            "y_train must hold labels 0 to 2, one for each class; received no label 2",
+        ),
+        ({"y_test": np.array([0, 1, 3])}, "y_test must hold labels of y_train, 0 to 2; received 3"),
+        ({"y_test": np.zeros((3, 2), int)}, r"y_test must hold one label for each of the 3 samples; received \(3, 2\)"),
+        ({"classes": ["a", "b"]}, "y_train must hold labels 0 to 1, one for each class; received label 2"),
+        ({"classes": "ab"}, "classes must hold one name for each class"),
         ({"x_train": np.array([{}] * 6)}, "holds pickled objects, which could run code"),
         ({"classes": np.array(["a", {}, None])}, "holds pickled objects, which could run code"),
     ],
@@ -181,6 +341,35 @@ def test_arrays_that_cannot_be_used_are_refused_in_one_sentence(tmp_path, change
     with pytest.raises(InputError, match=sentence) as error:
         data.load(tmp_path / "mine.npz")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "said"),
+    [
+        (np.uint8, np.float64, "x_train and x_test must be of one type; received uint8 and float64"),
+        (np.float32, np.uint8, "x_train and x_test must be of one type; received float32 and uint8"),
+    ],
+)
+def test_parts_of_other_types_do_not_belong_together(tmp_path, train, test, said):
+    x = arrays()["x_train"]
+    np.savez(tmp_path / "mine.npz", **arrays(x_train=x.astype(train), x_test=x[:3].astype(test)))
+    with pytest.raises(InputError, match=said):
+        data.load(tmp_path / "mine.npz")
+
+
+@pytest.mark.parametrize("scaled", ["x_train", "x_test"])
+def test_parts_on_other_scales_do_not_belong_together(tmp_path, scaled):
+    floats = {name: arrays()[name].astype(np.float32) for name in ("x_train", "x_test")}
+    floats[scaled] /= 255
+    np.savez(tmp_path / "mine.npz", **arrays(**floats))
+    with pytest.raises(InputError, match="x_train and x_test must be on one scale; received values up to"):
+        data.load(tmp_path / "mine.npz")
+
+
+def test_parts_of_other_shapes_do_not_belong_together(tmp_path):
+    np.savez(tmp_path / "mine.npz", **arrays(x_test=arrays()["x_test"][..., 0]))
+    with pytest.raises(InputError, match="must hold images of one shape"):
+        data.load(tmp_path / "mine.npz")
 
 
 def test_an_npz_without_test_set_is_refused(tmp_path):

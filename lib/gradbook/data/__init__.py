@@ -15,7 +15,7 @@ from gradbook.data import cache, own
 from gradbook.data.cifar10 import CIFAR10
 from gradbook.data.dataset import Dataset, Reviews
 from gradbook.data.digits import DIGITS
-from gradbook.data.folder import find, root
+from gradbook.data.folder import find, readers, root
 from gradbook.data.imdb import IMDB
 from gradbook.data.mnist import MNIST
 from gradbook.data.reviews_toy import REVIEWS_TOY
@@ -30,13 +30,14 @@ SOURCES = {source.name: source for source in (DIGITS, REVIEWS_TOY, MNIST, IMDB, 
 
 
 def load(name: str | os.PathLike) -> Dataset:
-    """A dataset by name, or the reader's own by path.
+    """Load a dataset by name, or the reader's own by path.
 
     "digits" and "reviews-toy" are made in memory. The others are read from ``$GRADBOOK_DATA`` (else
     ``~/.cache/gradbook``); what is missing or damaged there is fetched.
 
     Args:
-        name: a key of `SOURCES`; or a folder ``CLASS/…`` of images, or an .npz (see `gradbook.data.own.load`).
+        name: a key of `SOURCES`; or a folder ``CLASS/…`` of images, or an .npz (see `gradbook.data.own.load`), from the
+            working directory.
 
     Raises:
         InputError: the name is unknown, the data cannot be fetched, or they are not fit for use.
@@ -44,7 +45,7 @@ def load(name: str | os.PathLike) -> Dataset:
     if name in SOURCES:
         return cache.load(SOURCES[name])
     text = str(name)
-    if isinstance(name, os.PathLike) or os.sep in text or text.endswith(".npz") or Path(text).exists():
+    if isinstance(name, os.PathLike) or os.sep in text or text.endswith(".npz") or readers(text).exists():
         return own.load(text)
     raise unknown("dataset", name, [*SOURCES, "or the path of a folder of images or of an .npz"])
 
@@ -79,12 +80,12 @@ class Entry:
 
 
 def describe() -> list[Entry]:
-    """What can be loaded by name, and what of it is there."""
+    """List what can be loaded by name, and what of it is there."""
     return [entry(source) for source in SOURCES.values()]
 
 
 def entry(source: Source) -> Entry:
-    """The line of one dataset."""
+    """Return the line of one dataset."""
     where = root() / source.name if source.files else None
     try:
         present, size = True, sum(file.stat().st_size for file in find(where, source.files)) if where else 0
@@ -95,7 +96,7 @@ def entry(source: Source) -> Entry:
 
 @dataclass(frozen=True)
 class Finding:
-    """What `verify` found: `reason` says what is missing or wrong, and is empty where the dataset is sound."""
+    """A dataset's state as `verify` found it; `reason` says what is missing or wrong, empty where it is sound."""
 
     name: str
     state: Literal["sound", "missing", "damaged"]
@@ -112,7 +113,7 @@ def verify(names: Iterable[str] = ()) -> list[Finding]:
 
 
 def finding(source: Source) -> Finding:
-    """The state of one dataset."""
+    """Return the state of one dataset."""
     try:
         cache.read(source, thorough=True)
     except FileNotFoundError as error:
@@ -123,7 +124,7 @@ def finding(source: Source) -> Finding:
 
 
 def source(name: str) -> Source:
-    """The source of that name."""
+    """Return the source of that name."""
     if name not in SOURCES:
         raise unknown("dataset", name, SOURCES)
     return SOURCES[name]

@@ -15,7 +15,7 @@ Reader = Callable[[], bytes]
 
 @contextmanager
 def members(archive: Path, limit: int) -> Iterator[Mapping[str, Reader]]:
-    """The regular files in a zip or tar, by name, each with a function that reads it while the block is open.
+    """Open the regular files in a zip or tar, by name, each with a function that reads it while the block is open.
 
     Args:
         archive: path of the archive.
@@ -37,20 +37,20 @@ Member = tuple[str, str, int, Reader]
 
 
 def from_zip(file: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Member:
-    """Name, kind, unpacked size and reader of a member of a zip."""
+    """Return name, kind, unpacked size and reader of a member of a zip."""
     regular = stat.S_IFMT(entry.external_attr >> 16) in (0, stat.S_IFREG)
     kind = "folder" if entry.is_dir() else "file" if regular else "link or device"
     return entry.filename, kind, entry.file_size, lambda: file.read(entry)
 
 
 def from_tar(file: tarfile.TarFile, entry: tarfile.TarInfo) -> Member:
-    """Name, kind, unpacked size and reader of a member of a tar."""
+    """Return name, kind, unpacked size and reader of a member of a tar."""
     kind = "folder" if entry.isdir() else "file" if entry.isreg() else "link or device"
     return entry.name, kind, entry.size, lambda: file.extractfile(entry).read()
 
 
 def admitted(archive: Path, found: Iterable[Member], limit: int) -> dict[str, Reader]:
-    """The readers of the regular files, if every member is harmless; a bomb is refused before it is unpacked."""
+    """Return the readers of the regular files, if every member is harmless; a bomb is refused before it is unpacked."""
     readers, total = {}, 0
     for name, kind, size, read in found:
         path = PurePosixPath(name.replace("\\", "/"))

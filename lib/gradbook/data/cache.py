@@ -18,7 +18,7 @@ RECORD = ".checked"
 
 
 def load(source: Source) -> Dataset:
-    """The dataset from its folder; fetched first where it is missing, and again where it is damaged."""
+    """Load a dataset from its folder; it is fetched first where it is missing, and again where it is damaged."""
     try:
         return read(source)
     except FileNotFoundError:
@@ -33,7 +33,7 @@ def load(source: Source) -> Dataset:
 
 
 def read(source: Source, *, thorough: bool = False) -> Dataset:
-    """The dataset from its folder, if it is sound.
+    """Read a dataset from its folder, if it is sound.
 
     Files whose stamp is the one remembered are taken as they are. Others are checked: published files by their
     checksum, converted ones by the checksum of their content when it was first read, if that is remembered.
@@ -46,10 +46,10 @@ def read(source: Source, *, thorough: bool = False) -> Dataset:
         FileNotFoundError: something is missing.
         Exception: something is damaged.
     """
-    folder = root() / source.name
     if not source.files:
-        content = source.read(folder)
+        content = source.read(Path())
         return dataset(source, content, checksum(content))
+    folder = root() / source.name
     stamped, (known_stamp, known_checksum) = stamp(folder, source.files), remembered(folder)
     if stamped == known_stamp and not thorough:
         return dataset(source, source.read(folder), known_checksum)
@@ -67,12 +67,12 @@ def read(source: Source, *, thorough: bool = False) -> Dataset:
 
 
 def dataset(source: Source, content: dict[str, Any], checksum: str) -> Dataset:
-    """The record of a source's content."""
+    """Return the record of a source's content."""
     return Dataset(name=source.name, licence=source.licence, citation=source.citation, checksum=checksum, **content)
 
 
 def remembered(folder: Path) -> tuple[str, str]:
-    """Stamp and checksum from the folder's last check; empty where there was none."""
+    """Read stamp and checksum of the folder's last check; empty where there was none."""
     try:
         known_stamp, known_checksum = (folder / RECORD).read_text("ascii").split()
     except (OSError, ValueError):
@@ -107,7 +107,7 @@ def fetch(source: Source) -> Dataset:
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """A block that one process at a time enters; what a killed one left half-written is removed."""
+    """Let one process at a time enter the block; what a killed one left half-written is removed."""
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder / ".lock"):
         for leftover in folder.glob(".*.part"):

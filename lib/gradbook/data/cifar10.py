@@ -1,4 +1,4 @@
-"""CIFAR-10: 60,000 colour photographs of 32×32 pixels."""
+"""CIFAR-10: 60,000 natural images of 32×32 pixels."""
 
 import pickle
 from pathlib import Path
@@ -15,7 +15,7 @@ CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 
 
 def convert(folder: Path, published: Path) -> None:
-    """From pickled batches, opened only because the archive's checksum held, to arrays in the same order."""
+    """Convert pickled batches, opened only because the archive's checksum held, to arrays in the same order."""
     arrays = {}
     with members(published, limit=2**28) as read_member:
         for part, names in {"train": [f"data_batch_{i}" for i in range(1, 6)], "test": ["test_batch"]}.items():
@@ -28,7 +28,7 @@ def convert(folder: Path, published: Path) -> None:
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """50,000 images to train on and 10,000 to test on, float32 [n, 32, 32, 3]."""
+    """Read 50,000 images to train on and 10,000 to test on, float32 [n, 32, 32, 3]."""
     with (folder / "cifar10.npz").open("rb") as file, np.load(file) as arrays:
         content: dict[str, Any] = {name: arrays[name] for name in arrays.files}
     for part in ("train", "test"):
@@ -39,7 +39,7 @@ def read(folder: Path) -> dict[str, Any]:
 
 CIFAR10 = Source(
     name="cifar10",
-    summary="60,000 colour photographs, 32×32 pixels, 10 classes",
+    summary="60,000 natural colour images, 32×32 pixels, 10 classes",
     licence="none stated",
     citation="A. Krizhevsky (2009). Learning multiple layers of features from tiny images. University of Toronto",
     read=read,

@@ -38,9 +38,9 @@ class Reviews:
     def __post_init__(self) -> None:
         ends = self.offsets
         if len(ends) == 0 or ends[0] != 0 or ends[-1] != len(self.tokens) or (np.diff(ends) < 0).any():
-            raise InputError(f"offsets must rise from 0 to the number of tokens, {len(self.tokens)}; they do not.")
+            raise InputError(f"offsets must rise from 0 to the number of tokens, {len(self.tokens)}; received {ends}.")
         if len(self.tokens) and self.tokens.min() < 0:
-            raise InputError(f"tokens must not be negative; the smallest is {self.tokens.min()}.")
+            raise InputError(f"tokens must not be negative; received {self.tokens.min()}.")
 
     def __repr__(self) -> str:
         return f"Reviews({len(self):,} of them, {len(self.tokens):,} tokens)"
@@ -49,7 +49,7 @@ class Reviews:
         return len(self.offsets) - 1
 
     def __getitem__(self, index: int | slice | np.ndarray) -> "np.ndarray | Reviews":
-        """One review's tokens for a number; for a slice, a mask or an array of numbers, those reviews as Reviews."""
+        """Return one review's tokens for a number; for a slice, a mask or an array of numbers, those as Reviews."""
         chosen = np.arange(len(self))[index]
         starts, lengths = self.offsets[chosen], np.diff(self.offsets)[chosen]
         if chosen.ndim == 0:
@@ -59,7 +59,7 @@ class Reviews:
         return Reviews(self.tokens[places], offsets)
 
     def most_frequent(self, words: int) -> "Reviews":
-        """The same reviews with every word number ≥ `words` replaced by 2, as ``load_data(num_words=words)`` of Keras.
+        """Replace every word number ≥ `words` by 2, as ``load_data(num_words=words)`` of Keras.
 
         Args:
             words: size of the vocabulary, the four reserved numbers included; words ≥ 4.
@@ -68,11 +68,11 @@ class Reviews:
         [1, 4, 2, 5]
         """
         if words < 4:
-            raise InputError(f"words must be at least 4, the reserved numbers; got {words}.")
+            raise InputError(f"words must be at least 4, the reserved numbers; received {words}.")
         return Reviews(np.where(self.tokens < words, self.tokens, np.int32(2)), self.offsets)
 
     def multi_hot(self, words: int = 10_000) -> "csr_matrix":
-        """One row a review, 1 in the column of every word number that occurs in it, 0 elsewhere.
+        """Return one row per review: 1 in the column of every word number that occurs in it, 0 elsewhere.
 
         Args:
             words: size of the vocabulary as in `most_frequent`; words ≥ 4.
@@ -120,11 +120,11 @@ class Dataset:
 
     @property
     def identity(self) -> str:
-        """What a run's record says about its data: "name:sha256"."""
+        """The words of a run's record about its data: "name:sha256"."""
         return f"{self.name}:{self.checksum}"
 
     def require_images(self) -> "Dataset":
-        """The dataset itself, if it is one of images.
+        """Return the dataset itself, if it is one of images.
 
         Raises:
             InputError: it holds reviews.
@@ -135,12 +135,12 @@ class Dataset:
 
 
 def scaled(images: np.ndarray) -> np.ndarray:
-    """Images from grey levels 0–255 (uint8) to float32 in [0, 1], with a last axis for channels where there is none."""
+    """Scale images from grey levels 0–255 (uint8) to float32 in [0, 1], with a last axis for channels."""
     return np.divide(images if images.ndim == 4 else images[..., None], 255, dtype=np.float32)
 
 
 def split(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A fixed stratified split for data that come without one: a fifth of every class (at least one) to test on.
+    """Divide data that come without a test set, always alike: a fifth of every class, at least one, to test on.
 
     Args:
         labels: integers [n].
@@ -158,7 +158,7 @@ def split(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def checksum(content: Mapping[str, Any]) -> str:
-    """sha256 over name, type, shape and bytes of everything in a dataset's content, in the order of the names."""
+    """Hash (sha256) name, type, shape and bytes of everything in a dataset's content, in the order of the names."""
     digest = hashlib.sha256()
     for name, value in sorted(content.items()):
         for array in (value.tokens, value.offsets) if isinstance(value, Reviews) else (np.asarray(value),):
@@ -177,20 +177,20 @@ def check(content: Mapping[str, Any]) -> None:
     for part in ("train", "test"):
         x, y = content[f"x_{part}"], content[f"y_{part}"]
         if len(x) == 0:
-            raise InputError(f"x_{part} holds no samples; at least one of every class is needed.")
+            raise InputError(f"x_{part} must hold at least one sample of every class; received none.")
         if y.shape != (len(x),):
-            raise InputError(f"y_{part} has shape {y.shape}; allowed is one label for each of the {len(x)} samples.")
+            raise InputError(f"y_{part} must hold one label for each of the {len(x)} samples; received {y.shape}.")
         if isinstance(x, np.ndarray) and not np.isfinite([x.min(), x.max()]).all():
-            raise InputError(f"x_{part} holds NaN or infinite values; every value must be a finite float32.")
+            raise InputError(f"x_{part} must hold finite values; received NaN or infinity as float32.")
     if isinstance(content["x_train"], np.ndarray) and content["x_train"].shape[1:] != content["x_test"].shape[1:]:
         shapes = content["x_train"].shape[1:], content["x_test"].shape[1:]
-        raise InputError(f"x_train holds images of shape {shapes[0]}, x_test of shape {shapes[1]}; they must be equal.")
+        raise InputError(f"x_train and x_test must hold images of one shape; received {shapes[0]} and {shapes[1]}.")
     labels, count = np.unique(content["y_train"]), len(content["classes"])
     if len(labels) < 2:
-        raise InputError(f"y_train holds one class only, {labels[0]}; at least two are needed.")
+        raise InputError(f"y_train must hold at least two classes; received {labels[0]} only.")
     if not np.array_equal(labels, np.arange(count)):
         wrong = np.setxor1d(labels, np.arange(count))[0]
         what = f"label {wrong}" if wrong in labels else f"no label {wrong}"
-        raise InputError(f"y_train holds {what}; with {count} classes it must hold 0 to {count - 1}, each of them.")
+        raise InputError(f"y_train must hold labels 0 to {count - 1}, one for each class; received {what}.")
     if len(strange := np.setdiff1d(content["y_test"], labels)):
-        raise InputError(f"y_test holds label {strange[0]}; allowed are those of y_train, 0 to {count - 1}.")
+        raise InputError(f"y_test must hold labels of y_train, 0 to {count - 1}; received {strange[0]}.")

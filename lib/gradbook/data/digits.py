@@ -10,7 +10,7 @@ from gradbook.data.source import Source
 
 
 def read(_: Path) -> dict[str, Any]:
-    """1,438 images to train on and 359 to test on, float32 [n, 8, 8, 1], multiples of 1/16."""
+    """Return 1,438 images to train on and 359 to test on, float32 [n, 8, 8, 1], multiples of 1/16."""
     from sklearn.datasets import load_digits
 
     bunch = load_digits()

@@ -9,7 +9,7 @@ from gradbook.files import atomic_write
 
 
 def is_intact(wanted: Download, folder: Path) -> bool:
-    """Whether the published file lies in the folder, byte for byte."""
+    """Return whether the published file lies in the folder, byte for byte."""
     import pooch
 
     path = folder / wanted.file

@@ -1,18 +1,29 @@
-"""The folder in which published datasets are kept."""
+"""Where data lie: the folder in which published datasets are kept, and the reader's own paths."""
 
 import hashlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from gradbook.files import home
+
 
 def root() -> Path:
-    """The folder of all published datasets: ``$GRADBOOK_DATA``, or ``~/.cache/gradbook``."""
-    return Path(os.environ.get("GRADBOOK_DATA") or "~/.cache/gradbook").expanduser()
+    """Return the folder of all published datasets: ``$GRADBOOK_DATA``, or ``~/.cache/gradbook``."""
+    given = os.environ.get("GRADBOOK_DATA")
+    return readers(given) if given else home() / ".cache/gradbook"
+
+
+def readers(path: str | os.PathLike) -> Path:
+    """Return a path as its reader meant it: from the working directory, also where a notebook runs elsewhere.
+
+    The press names the working directory of the command in ``$GRADBOOK_CWD``.
+    """
+    return Path(os.environ.get("GRADBOOK_CWD") or Path.cwd(), Path(path).expanduser())
 
 
 def find(folder: Path, patterns: Iterable[str]) -> list[Path]:
-    """The files in a folder that match the patterns, sorted.
+    """List the files in a folder that match the patterns, sorted.
 
     Raises:
         FileNotFoundError: a pattern is matched by no file.
@@ -25,7 +36,7 @@ def find(folder: Path, patterns: Iterable[str]) -> list[Path]:
 
 
 def stamp(folder: Path, patterns: Iterable[str]) -> str:
-    """sha256 over names, sizes and modification times of those files: cheap, and a new one after nearly any change."""
+    """Hash names, sizes and modification times of those files: cheap, and another sum after nearly any change."""
     digest = hashlib.sha256()
     for file in find(folder, patterns):
         status = file.stat()

@@ -1,4 +1,4 @@
-"""IMDB: 50,000 reviews of films, half of them for and half against, as Keras numbers their words."""
+"""IMDB: 50,000 movie reviews, half of them for and half against, as Keras numbers their words."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from gradbook.files import atomic_write
 
 
 def convert(folder: Path, published: Path) -> None:
-    """From Keras' pickled lists, opened only because their checksum held, to arrays in the same order."""
+    """Convert Keras' pickled lists, opened only because their checksum held, to arrays in the same order."""
     arrays = {}
     with np.load(published, allow_pickle=True) as source:
         for part in ("train", "test"):
@@ -24,7 +24,7 @@ def convert(folder: Path, published: Path) -> None:
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """25,000 reviews to train on and 25,000 to test on, in the numbers and the order of Keras' ``load_data()``."""
+    """Read 25,000 reviews to train on and 25,000 to test on, in the numbers and the order of Keras' ``load_data()``."""
     content: dict[str, Any] = {"classes": ("negative", "positive")}
     random = np.random.RandomState(113)
     with (folder / "reviews.npz").open("rb") as file, np.load(file) as arrays:
@@ -40,7 +40,7 @@ def read(folder: Path) -> dict[str, Any]:
 
 IMDB = Source(
     name="imdb",
-    summary="50,000 reviews of films as word numbers, negative or positive",
+    summary="50,000 movie reviews as word numbers, negative or positive",
     licence="none stated; the texts belong to their authors, research use is customary",
     citation="A. L. Maas, R. E. Daly, P. T. Pham, D. Huang, A. Y. Ng, C. Potts (2011). Learning word vectors for "
     "sentiment analysis. ACL, 142–150",

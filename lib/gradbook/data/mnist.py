@@ -19,14 +19,14 @@ PUBLISHED = {
 
 
 def idx(path: Path) -> np.ndarray:
-    """The uint8 array in a compressed idx file: four bytes, the last of them the number of axes; lengths; data."""
+    """Read the uint8 array in a compressed idx file: four bytes, the last of them the number of axes; lengths; data."""
     data = gzip.decompress(path.read_bytes())
     axes = data[3]
     return np.frombuffer(data, np.uint8, offset=4 + 4 * axes).reshape(np.frombuffer(data, ">i4", axes, offset=4))
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """60,000 images to train on and 10,000 to test on, float32 [n, 28, 28, 1]."""
+    """Read 60,000 images to train on and 10,000 to test on, float32 [n, 28, 28, 1]."""
     return {
         "x_train": scaled(idx(folder / "train-images-idx3-ubyte.gz")),
         "y_train": idx(folder / "train-labels-idx1-ubyte.gz").astype(np.int32),

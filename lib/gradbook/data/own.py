@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradbook.data.dataset import Dataset, check, checksum, scaled
+from gradbook.data.folder import readers
 from gradbook.data.images import read_folder
 from gradbook.errors import InputError
 
@@ -16,7 +17,7 @@ LARGEST = 2**34  # bytes in one .npz, unpacked
 
 
 def load(path: str | os.PathLike) -> Dataset:
-    """The dataset in a folder ``CLASS/…`` of images, or in an .npz.
+    """Load the dataset in a folder ``CLASS/…`` of images, or in an .npz.
 
     The .npz holds ``x_train``, ``x_test``: images [n, height, width] or [n, height, width, channels], uint8 (divided
     by 255) or floats (taken as they are); ``y_train``, ``y_test``: whole numbers 0, 1, … [n] or [n, 1]; and, if wished,
@@ -25,7 +26,7 @@ def load(path: str | os.PathLike) -> Dataset:
     Raises:
         InputError: there is no such file, it is not what it should be, or `check` refuses its content.
     """
-    path = Path(path).expanduser()
+    path = readers(path)
     if path.is_dir():
         content = read_folder(path)
         content |= {name: scaled(content[name]) for name in ("x_train", "x_test")}
@@ -38,18 +39,19 @@ def load(path: str | os.PathLike) -> Dataset:
 
 
 def read_arrays(path: Path) -> dict[str, Any]:
-    """The content of an .npz; anything pickled is refused, for it could run code."""
+    """Read the content of an .npz; anything pickled is refused, for it could run code."""
     arrays = unpacked(path)
     content: dict[str, Any] = {name: images(arrays, name) for name in ("x_train", "x_test")}
+    belong_together(arrays["x_train"], arrays["x_test"])
     content |= {name: labels(arrays, name) for name in ("y_train", "y_test")}
     names = arrays.get("classes", np.arange(len(np.unique(content["y_train"]))))
     if names.ndim != 1:
-        raise InputError(f"classes has shape {names.shape}; allowed is one name for each class.")
+        raise InputError(f"classes must hold one name for each class; received an array of shape {names.shape}.")
     return content | {"classes": tuple(map(str, names))}
 
 
 def unpacked(path: Path) -> dict[str, np.ndarray]:
-    """The arrays in an .npz, by name."""
+    """Read the arrays in an .npz, by name."""
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(entry.file_size for entry in archive.infolist())
@@ -68,23 +70,37 @@ def unpacked(path: Path) -> dict[str, np.ndarray]:
 
 
 def images(arrays: dict[str, np.ndarray], name: str) -> np.ndarray:
-    """Images as float32 [n, height, width, channels]."""
+    """Return images as float32 [n, height, width, channels]."""
     x = arrays[name]
     if x.ndim not in (3, 4) or 0 in x.shape[1:]:
-        raise InputError(f"{name} has shape {x.shape}; allowed are [n, height, width] and [n, height, width, channels]")
+        shapes = "[n, height, width] or [n, height, width, channels]"
+        raise InputError(f"{name} must have the shape {shapes}; received {x.shape}.")
     if x.dtype == np.uint8:
         return scaled(x)
     if x.dtype.kind != "f":
-        raise InputError(f"{name} has type {x.dtype}; allowed are uint8, from 0 to 255, and floats.")
+        raise InputError(f"{name} must be uint8, from 0 to 255, or floats; received {x.dtype}.")
     with np.errstate(over="ignore"):
         return (x if x.ndim == 4 else x[..., None]).astype(np.float32)
 
 
+def belong_together(train: np.ndarray, test: np.ndarray) -> None:
+    """Refuse parts of which one holds grey levels and the other values in [0, 1].
+
+    Raises:
+        InputError: one is uint8 and the other not, or, of floats, one is within [-1, 1] and the other exceeds 16.
+    """
+    if (train.dtype == np.uint8) != (test.dtype == np.uint8):
+        raise InputError(f"x_train and x_test must be of one type; received {train.dtype} and {test.dtype}.")
+    ends = [max(abs(float(x.min(initial=0))), float(x.max(initial=0))) for x in (train, test)]
+    if train.dtype != np.uint8 and min(ends) <= 1 and max(ends) > 16:
+        raise InputError(f"x_train and x_test must be on one scale; received values up to {ends[0]:g} and {ends[1]:g}.")
+
+
 def labels(arrays: dict[str, np.ndarray], name: str) -> np.ndarray:
-    """Labels as int32 [n]."""
+    """Return labels as int32 [n]."""
     y = arrays[name]
     if y.dtype.kind not in "iu":
-        raise InputError(f"{name} has type {y.dtype}; allowed are whole numbers.")
+        raise InputError(f"{name} must hold whole numbers; received {y.dtype}.")
     if y.size and not 0 <= int(y.min()) <= int(y.max()) < 2**31:
-        raise InputError(f"{name} holds labels from {y.min()} to {y.max()}; allowed are 0, 1, … without gaps.")
+        raise InputError(f"{name} must hold labels 0, 1, … without gaps; received {y.min()} to {y.max()}.")
     return (y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y).astype(np.int32)

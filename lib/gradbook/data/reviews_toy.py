@@ -10,13 +10,13 @@ from gradbook.data.source import Source
 
 REVIEWS = 2_000  # in each of the two parts
 WORDS = 1_996  # so that word numbers stay below 2,000
-SHORTEST, MEAN_EXCESS = 20, 60  # words a review: the shortest, and how many more on average
+SHORTEST, MEAN_EXCESS = 20, 60  # words of a review: the shortest, and how many more on average
 TILT = 0.5  # the largest log-ratio, either way, of a word's probability to what Zipf's law gives it
-NOISE = 0.05  # share of the labels that are wrong
+NOISE = 0.05  # fraction of the labels that are wrong
 
 
 def read(_: Path) -> dict[str, Any]:
-    """2,000 + 2,000 reviews, numbered as in `gradbook.data.dataset.Reviews`.
+    """Make 2,000 + 2,000 reviews, numbered as in `gradbook.data.dataset.Reviews`.
 
     In a positive or negative review the word of rank r has a probability p(r) ∝ exp(±t(r)) / r, with tilts t(r) that
     are drawn once, uniform in [−0.5, 0.5]; lengths are 20 plus an exponential of mean 60; a twentieth of the labels

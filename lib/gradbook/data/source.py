@@ -1,4 +1,4 @@
-"""Where a dataset comes from, and how its files become arrays."""
+"""Sources: where a dataset comes from, and how its files become arrays."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Tiny ImageNet: colour photographs of 64×64 pixels; of its 200 classes the twenty that the book pairs."""
+"""Tiny ImageNet: natural images of 64×64 pixels; of its 200 classes the twenty that the book pairs."""
 
 import shutil
 from contextlib import suppress
@@ -53,7 +53,7 @@ def convert(folder: Path, published: Path) -> None:
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """Every class in the folder; each of the twenty has 500 images to train on and 50 to test on, [n, 64, 64, 3]."""
+    """Read every class in the folder; the twenty have 500 images each to train on and 50 to test on, [n, 64, 64, 3]."""
     content = decoded(folder)
     rows = (line.split("\t") for line in (folder / "classes.txt").read_text("utf-8").splitlines())
     words = {wnid: names.split(", ")[0] for wnid, names in rows}
@@ -62,7 +62,7 @@ def read(folder: Path) -> dict[str, Any]:
 
 
 def decoded(folder: Path) -> dict[str, Any]:
-    """The images as arrays: uint8, and kept beside them, so that they are decoded once."""
+    """Read the images as arrays: uint8, and kept beside them, so that they are decoded once."""
     kept, stamped = folder / ".decoded.npz", stamp(folder, FILES)
     with suppress(Exception), kept.open("rb") as file, np.load(file) as arrays:  # or else: decode
         if str(arrays["stamp"]) == stamped:
@@ -75,7 +75,7 @@ def decoded(folder: Path) -> dict[str, Any]:
 
 TINY_IMAGENET = Source(
     name="tiny-imagenet",
-    summary="photographs of 20 of the 200 classes of Tiny ImageNet, 64×64 colour pixels, 550 a class",
+    summary="natural images of 20 of the 200 classes of Tiny ImageNet, 64×64 colour pixels, 550 a class",
     licence="ImageNet's terms: non-commercial research and education only; the images belong to their owners",
     citation="Y. Le, X. Yang (2015). Tiny ImageNet visual recognition challenge. Stanford CS231N; "
     "O. Russakovsky et al. (2015). ImageNet large scale visual recognition challenge. IJCV 115, 211–252",

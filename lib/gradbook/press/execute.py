@@ -16,8 +16,6 @@ from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil
-
 from gradbook.errors import RunError
 from gradbook.press import fingerprint
 from gradbook.press.chapters import QUICK, Chapter, profile_parameters, typed_parameters
@@ -176,6 +174,7 @@ def _execute(job: Job, half: Path, used: Path, memory: "_Memory", position: int)
     from papermill.exceptions import PapermillExecutionError
 
     os.environ.update(QUIET | (REPEATABLE if job.is_twin else {}))
+    os.environ.setdefault("GRADBOOK_CWD", str(Path.cwd()))  # relative paths are the reader's, not the kernel's
     os.environ["IPYTHONDIR"] = str(half.parent)  # no start-up files of the user's in a twin
     bar = {"desc": job.chapter.name, "position": position, "leave": False, "disable": not sys.stderr.isatty()}
     watch = f"from gradbook.press.kernel import watch; watch({str(used)!r}); del watch"
@@ -202,7 +201,9 @@ class _Memory:
     peak = 0
 
     def __call__(self, **_: object) -> None:
-        self.peak = max([self.peak, *map(peak_memory, psutil.Process().children())])
+        import psutil
+
+        self.peak = max([self.peak, *(peak_memory(child.pid) for child in psutil.Process().children())])
 
 
 class _FloodError(Exception):

@@ -13,7 +13,7 @@ from typing import Any
 import platformdirs
 
 from gradbook.errors import InputError, RunError
-from gradbook.files import locked
+from gradbook.files import home, locked
 from gradbook.studies.experiment import Experiment, Record
 from gradbook.studies.study import Run
 
@@ -71,7 +71,12 @@ class Outcome:
 
 def default_path() -> Path:
     """Return ``$GRADBOOK_STORE``, else ``studies.sqlite`` in the user's data folder."""
-    return Path(os.environ.get("GRADBOOK_STORE") or platformdirs.user_data_path("gradbook") / "studies.sqlite")
+    if given := os.environ.get("GRADBOOK_STORE"):
+        return Path(given)
+    try:
+        return platformdirs.user_data_path("gradbook") / "studies.sqlite"
+    except RuntimeError:  # a user without a home
+        return home() / "gradbook/studies.sqlite"
 
 
 class Store:

@@ -15,16 +15,16 @@ MARKS = {"[x] ": "right", "[ ] ": "wrong"}
 class Question(SphinxDirective):
     """A question, and a list of two to four answers, each with its feedback; one of them is right::
 
-        :::{question} angle
-        At 60° the cosine of the whole gradients is ½. What will be the mean over single examples?
+    :::{question} angle
+    At 60° the cosine of the whole gradients is ½. What will be the mean over single examples?
 
-        - [ ] Also ½.
+    - [ ] Also ½.
 
-          No: it is {glue:text}`single_at_sixty:.2f`, for …
-        - [x] Of the same sign, and smaller.
+      No: it is {glue:text}`single_at_sixty:.2f`, for …
+    - [x] Of the same sign, and smaller.
 
-          Yes: …
-        :::
+      Yes: …
+    :::
     """
 
     required_arguments = 1
