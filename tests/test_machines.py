@@ -47,6 +47,7 @@ def homeless(monkeypatch, tmp_path):
     for name in ("HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "GRADBOOK_DATA", "GRADBOOK_STORE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(pwd, "getpwuid", nobody)
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with pytest.raises(RuntimeError):
         Path.home()

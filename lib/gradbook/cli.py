@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gradbook.errors import InputError, RunError
+from gradbook.files import home
 
 if TYPE_CHECKING:
     from gradbook.studies.study import Study
@@ -407,6 +408,7 @@ def _no_greetings() -> Iterator[None]:
 def main() -> None:
     """Run the command: one line an error, exit code 2 for bad input and 1 for a failed run."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    os.environ.setdefault("HOME", str(home()))  # or Keras makes one of its own in the working directory
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's notes on its start are no news to anybody
     try:
         code = app(arguments, prog_name="gradbook", standalone_mode=False)

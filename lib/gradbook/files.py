@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from filelock import FileLock, Timeout
-
 PACKAGE = Path(__file__).resolve().parent
 BOOK = PACKAGE / "book" if (PACKAGE / "book").is_dir() else PACKAGE.parents[1] / "book"
 """What of the folder ``book/`` travels with the package, or, in a checkout, the folder itself: tables and claims."""
@@ -45,6 +43,8 @@ def locked(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[No
         path: the lock's file, which stays.
         waiting: called once where another process is inside.
     """
+    from filelock import FileLock, Timeout
+
     lock = FileLock(path)
     try:
         lock.acquire(blocking=False)
