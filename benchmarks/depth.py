@@ -14,5 +14,5 @@ SIDES = {
 
 
 def measure() -> pd.DataFrame:
-    """A row a depth."""
+    """One row per depth."""
     return compare(__name__, ROUNDS)

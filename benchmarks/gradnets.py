@@ -12,7 +12,7 @@ import pandas as pd
 import tensorflow as tf
 
 from benchmarks._sides import Side, Together, adam_step, agree, compare
-from gradbook.experiments.gradnets import Configuration, batches, initial, program, random_bits, tensors
+from gradbook.experiments.gradnets import OPTIMIZERS, Configuration, batches, compiled, images
 from gradbook.seeds import generator
 
 CONFIGURATION = Configuration(dataset="mnist")
@@ -23,13 +23,14 @@ ITERATIONS, STEPS, ROUNDS, SEEDS = 22_000, 50, 7, 10
 @cache
 def start(configuration: Configuration) -> list[tf.Tensor]:
     """The first weights of all loops."""
-    return initial(configuration, 784, generator(0, "weights"))
+    draw = generator(0, "weights")
+    return images("mnist").network(configuration).initial_weights(configuration.initializer, configuration.bias, draw)
 
 
 @cache
 def order() -> np.ndarray:
     """The images of each iteration of a round."""
-    return batches(CONFIGURATION, len(tensors("mnist")[1]), generator(0, "batches"))[:STEPS]
+    return batches(CONFIGURATION, len(images("mnist").labels), generator(0, "batches"))[:STEPS]
 
 
 class Session:
@@ -37,8 +38,8 @@ class Session:
 
     def __init__(self, configuration: Configuration) -> None:
         self.configuration, v1 = configuration, tf.compat.v1
-        images, labels, *_ = tensors("mnist")
-        self.data = images.numpy(), np.eye(10, dtype=np.float32)[labels.numpy()]
+        mnist = images("mnist")
+        self.data = mnist.images.numpy(), np.eye(10, dtype=np.float32)[mnist.labels.numpy()]
         first, first_bias, hidden, hidden_biases, last, last_bias = (p.numpy() for p in start(configuration))
         graph = tf.Graph()
         with graph.as_default():
@@ -61,9 +62,9 @@ class Session:
 
     def __call__(self, number: int) -> None:
         """A round of iterations."""
-        images, labels = self.data
+        rows, labels = self.data
         for step, batch in enumerate(order()):
-            feed = {self.x: images[batch], self.truth: labels[batch], self.keep: self.configuration.keep}
+            feed = {self.x: rows[batch], self.truth: labels[batch], self.keep: self.configuration.keep}
             self.session.run(self.train, {**feed, self.gate: self.configuration.schedule(step / ITERATIONS)})
 
     def weights(self) -> list[np.ndarray]:
@@ -79,7 +80,8 @@ class TorchLoop:
         from torch import nn
 
         self.torch, self.configuration, self.steps = torch, configuration, 0
-        self.data = tuple(torch.from_numpy(part.numpy()) for part in tensors("mnist")[:2])
+        mnist = images("mnist")
+        self.data = tuple(torch.from_numpy(part.numpy()) for part in (mnist.images, mnist.labels))
         first, first_bias, hidden, hidden_biases, last, last_bias = (p.numpy() for p in start(configuration))
         layers = [(first, first_bias), *zip(hidden, hidden_biases, strict=True), (last, last_bias)]
         self.layers = nn.ModuleList(nn.Linear(*kernel.shape) for kernel, _ in layers)
@@ -107,7 +109,7 @@ class TorchLoop:
         loss = 50 * penalty - (likelihoods + 1e-9).log().sum()
         self.optimizer.zero_grad()
         loss.backward()
-        self.optimizer.param_groups[0]["lr"] = self.configuration.rate(self.steps)
+        self.optimizer.param_groups[0]["lr"] = self.configuration.learning_rate_after(self.steps)
         adam_step(self.optimizer, self.steps, 1e-8)
         self.steps += 1
 
@@ -121,15 +123,17 @@ class Seed:
 
     def __init__(self, configuration: Configuration) -> None:
         self.configuration, self.parameters = configuration, start(configuration)
-        self.slots = ([tf.zeros_like(p) for p in self.parameters],) * 2
-        self.loop, self.noise = program(configuration, ITERATIONS, 784), generator(0, "dropout").bit_generator
+        self.network = images("mnist").network(configuration)
+        self.state = OPTIMIZERS[configuration.optimizer].init(self.parameters)
+        self.program = compiled(configuration, self.network, ITERATIONS)
+        self.noise = generator(0, "dropout").bit_generator
 
     def __call__(self, number: int) -> None:
         """A round of iterations, masks included."""
-        images, labels, *_ = tensors("mnist")
-        bits = random_bits(self.configuration, STEPS, self.noise)
-        data = images, labels, order(), bits, tf.constant(0)
-        self.parameters, self.slots = self.loop.advance(self.parameters, self.slots, *data)
+        mnist, batch = images("mnist"), self.configuration.batch_size
+        bits = self.network.random_bits(STEPS, batch, self.noise)
+        data = mnist.images, mnist.labels, order(), bits, tf.constant(0)
+        self.parameters, self.state = self.program.advance(self.parameters, self.state, *data)
         self.parameters[2].numpy()
 
     def weights(self) -> list[np.ndarray]:
@@ -147,7 +151,7 @@ SIDES = {
 
 
 def measure() -> pd.DataFrame:
-    """A row a side, after all have moved the same weights alike."""
+    """One row per side, after all have moved the same weights alike."""
     sides = {
         "session": Side(partial(Session, CHECKED)),
         "PyTorch": Side(partial(TorchLoop, CHECKED), needs="torch"),

@@ -69,7 +69,7 @@ def learning_rate(iteration: int) -> float:
     """Return chapter 30's learning rate when so many iterations are done."""
     from gradbook.experiments.gradnets import Configuration
 
-    return Configuration().rate(iteration)
+    return Configuration().learning_rate_after(iteration)
 
 
 def parameters(network: str, family: str, value: float | None = None, **options: int) -> int:

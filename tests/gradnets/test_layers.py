@@ -16,7 +16,7 @@ from gradbook.gradnets import (
     GradualBatchNormalization,
     GradualDepth,
     GradualDropout,
-    GradualHighway,
+    GradualIdentity,
     GradualOptimizer,
     GradualPooling,
     GradualReLU,
@@ -33,7 +33,7 @@ IMAGES = DRAW.normal(size=(4, 6, 6, 3)).astype(np.float32)
 KINDS = {
     "Gradual": (lambda gate: Gradual(keras.layers.ReLU(), keras.layers.Dense(6, "tanh"), gate), ROWS),
     "GradualReLU": (GradualReLU, ROWS),
-    "GradualHighway": (lambda gate: GradualHighway(gate, kernel_regularizer="l1"), ROWS),
+    "GradualIdentity": (lambda gate: GradualIdentity(gate, kernel_regularizer="l1"), ROWS),
     "GradualDepth": (lambda gate: GradualDepth(keras.layers.Dense(6), gate), ROWS),
     "GradualDropout": (lambda gate: GradualDropout(0.4, gate, seed=1), ROWS),
     "GradualBatchNormalization": (GradualBatchNormalization, ROWS),
@@ -43,7 +43,7 @@ KINDS = {
 LIMITS = {
     "Gradual": (lambda layer, x: np.maximum(x, 0), lambda layer, x: layer.late(x)),
     "GradualReLU": (lambda layer, x: x, lambda layer, x: np.maximum(x, 0)),
-    "GradualHighway": (lambda layer, x: x, lambda layer, x: ops.relu(x @ layer.kernel.numpy() + layer.bias)),
+    "GradualIdentity": (lambda layer, x: x, lambda layer, x: ops.relu(x @ layer.kernel.numpy() + layer.bias)),
     "GradualDepth": (lambda layer, x: x, lambda layer, x: layer.late(x)),
     "GradualDropout": (lambda layer, x: x, lambda layer, x: x),
     "GradualBatchNormalization": (lambda layer, x: x / np.sqrt(1 + 1e-3), lambda layer, x: x),
@@ -109,8 +109,8 @@ def test_the_grelu_is_a_leaky_relu_of_slope_one_minus_g(g, values):
     np.testing.assert_allclose(GradualReLU(g)(x), leaky(x), rtol=1e-5, atol=1e-5)
 
 
-def test_the_highway_like_layer_is_a_dense_block_that_fades_in():
-    layer, block = GradualHighway(0.3), keras.layers.Dense(6, "relu")
+def test_the_gradual_identity_is_a_dense_block_that_fades_in():
+    layer, block = GradualIdentity(0.3), keras.layers.Dense(6, "relu")
     depth = GradualDepth(block, 0.3)
     expected = depth(ROWS)
     layer.build(ROWS.shape)
@@ -276,7 +276,7 @@ def test_the_network_has_the_published_size_and_one_gate():
 
 def test_the_penalty_is_that_of_the_mean_weight():
     model = gradual_mlp(depth=5, width=7, inputs=4, penalty=50)
-    hidden = [layer.kernel.numpy() for layer in model.layers if isinstance(layer, GradualHighway)]
+    hidden = [layer.kernel.numpy() for layer in model.layers if isinstance(layer, GradualIdentity)]
     assert float(sum(model.losses)) == pytest.approx(50 * np.abs(hidden).mean(), rel=1e-5)
 
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gradbook.gradnets import LAYERS
 from gradbook.gradnets.stack import CELLS, dropout, hidden_layers
 
 KEEP = 0.7
@@ -14,13 +13,13 @@ def one_by_one(layer, x, weights, biases, bits, gate, keep):
     inputs = []
     for w, b, mask in zip(tf.unstack(weights), tf.unstack(biases), tf.unstack(bits), strict=True):
         inputs.append(x)
-        x = dropout(CELLS[layer](x, tf.matmul(x, w) + b, gate), mask, keep)
+        x = dropout(CELLS[layer].function(x, tf.matmul(x, w) + b, gate), mask, keep)
     return x, tf.stack(inputs)
 
 
 def network(layer, layers=4, batch=6, width=5):
     draw = np.random.default_rng(7)
-    outputs = 2 * width if layer == "highway" else width
+    outputs = width * CELLS[layer].sums
     x, weights, biases = (
         tf.constant(draw.normal(size=shape), tf.float32)
         for shape in [(batch, width), (layers, width, outputs), (layers, outputs)]
@@ -39,7 +38,7 @@ def output_and_gradients(function, x, weights, biases, bits, gate):
 
 @pytest.mark.parametrize("compiled", [False, True], ids=["plain", "compiled"])
 @pytest.mark.parametrize("keep", [KEEP, 1.0])
-@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("layer", CELLS)
 def test_outputs_and_gradients_are_those_of_layers_one_by_one(layer, keep, compiled):
     x, weights, biases, bits = network(layer)
     stacked = hidden_layers(layer, keep)
@@ -66,7 +65,7 @@ def test_at_gate_zero_the_identity_passes_and_no_weight_has_a_gradient():
     assert not np.any(dweights) and not np.any(dbiases)
 
 
-def test_dropout_keeps_the_share_it_is_told_and_the_mean():
+def test_dropout_keeps_the_fraction_it_is_given_and_the_mean():
     bits = np.arange(2**16, dtype=np.uint16)
     kept = dropout(tf.ones(2**16), bits, 0.95).numpy()
     assert np.count_nonzero(kept) == round(0.95 * 2**16)

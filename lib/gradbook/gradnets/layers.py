@@ -171,7 +171,7 @@ class GradualDepth(Gradual):
 
 
 @register
-class GradualHighway(Gated):
+class GradualIdentity(Gated):
     """y = (1-g)·x + g·relu(x W + b): a block of one dense layer that fades in, as wide as its input.
 
     Where a highway layer learns a gate for every unit (Srivastava et al. 2015), this one is told a single one.

@@ -6,7 +6,7 @@ from keras.layers import Dense, Dropout
 
 from gradbook.errors import InputError
 from gradbook.gradnets.gates import Linear, Schedule
-from gradbook.gradnets.layers import Gate, GradualHighway
+from gradbook.gradnets.layers import Gate, GradualIdentity
 
 PUBLISHED = Linear(0, 0.5)
 """The gate of the published run: open after 10 of 20 epochs."""
@@ -22,7 +22,7 @@ def gradual_mlp(
     dropout: float = 0.05,
     penalty: float = 50.0,
 ) -> keras.Sequential:
-    """A deep network of equal layers that fade in: dense, then depth - 2 times `GradualHighway`, then softmax.
+    """A deep network of equal layers that fade in: dense, then depth - 2 times `GradualIdentity`, then softmax.
 
     Weights start as a normal of standard deviation 0.1 cut at 0.2, biases at 0. At the defaults there are
     784·50 + 50 + 48·(50·50 + 50) + 50·10 + 10 = 162,160 of them to train.
@@ -44,6 +44,6 @@ def gradual_mlp(
     small = keras.regularizers.L1(penalty / ((depth - 2) * width**2))
     layers = [Dense(width, "relu", kernel_initializer=TruncatedNormal(stddev=0.1)), Dropout(dropout)]
     for _ in range(depth - 2):
-        layers += [GradualHighway(gate, TruncatedNormal(stddev=0.1), small), Dropout(dropout)]
+        layers += [GradualIdentity(gate, TruncatedNormal(stddev=0.1), small), Dropout(dropout)]
     last = Dense(classes, "softmax", kernel_initializer=TruncatedNormal(stddev=0.1))
     return keras.Sequential([keras.Input((inputs,)), *layers, last])

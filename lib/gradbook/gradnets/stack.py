@@ -1,72 +1,93 @@
-"""The hidden layers of a deep network as one stack: one variable of weights, one draw of masks, one loop.
+"""The hidden layers of a deep network as one stack: one variable of weights, one draw of masks, one loop. TensorFlow.
 
 Layers of one shape differ in their weights alone, so a network of fifty is a loop over the leading axis of
-``weights`` [layers, width, outputs]. A compiler then sees one layer rather than fifty, the optimiser updates two
+``weights`` [layers, width, outputs]. A compiler then sees one layer rather than fifty, the optimizer updates two
 variables rather than ninety-six, and the weights' gradients are one batched product after the backward loop.
+
+A hidden layer is given by its cell, a function of its input x, of u = x W + b and of the gate g.
 """
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-import tensorflow as tf
+import lazy_loader
 
-from gradbook.gradnets import Layer
+tf = lazy_loader.load("tensorflow")
 
-Cell = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
+Tensor = Any
 
 
-def identity(x: tf.Tensor, u: tf.Tensor, g: tf.Tensor) -> tf.Tensor:
-    """g relu(u) + (1-g) x: early the input itself, late a plain layer. A plain layer is the case g = 1."""
+def identity(x: Tensor, u: Tensor, g: Tensor) -> Tensor:
+    """Return g relu(u) + (1-g) x: early the input itself, late a plain layer. A plain layer is the case g = 1."""
     return g * tf.nn.relu(u) + (1 - g) * x
 
 
-def preactivation(x: tf.Tensor, u: tf.Tensor, g: tf.Tensor) -> tf.Tensor:
-    """g relu(u) + (1-g) u, the gReLU (Almeida and Sauder 2015): a leaky ReLU whose slope 1 - g falls to 0."""
+def grelu(x: Tensor, u: Tensor, g: Tensor) -> Tensor:
+    """Return g relu(u) + (1-g) u, the gReLU (Almeida and Sauder 2015): a leaky ReLU whose slope 1 - g falls to 0."""
     return g * tf.nn.relu(u) + (1 - g) * u
 
 
-def residual(x: tf.Tensor, u: tf.Tensor, g: tf.Tensor) -> tf.Tensor:
-    """x + relu(u); no gate."""
+def residual(x: Tensor, u: Tensor, g: Tensor) -> Tensor:
+    """Return x + relu(u); no gate."""
     return x + tf.nn.relu(u)
 
 
-def leaky(x: tf.Tensor, u: tf.Tensor, g: tf.Tensor) -> tf.Tensor:
-    """max(u, u/100); no gate."""
+def leaky(x: Tensor, u: Tensor, g: Tensor) -> Tensor:
+    """Return max(u, u/100); no gate."""
     return tf.nn.leaky_relu(u, 0.01)
 
 
-def highway(x: tf.Tensor, u: tf.Tensor, g: tf.Tensor) -> tf.Tensor:
-    """T relu(h) + (1-T) x with T = sigmoid(t) and u = (h, t) (Srivastava et al. 2015): each unit learns its gate."""
+def highway(x: Tensor, u: Tensor, g: Tensor) -> Tensor:
+    """Return T relu(h) + (1-T) x, T = sigmoid(t), u = (h, t): each unit learns its gate (Srivastava et al. 2015)."""
     h, t = tf.split(u, 2, axis=-1)
     transform = tf.sigmoid(t)
     return transform * tf.nn.relu(h) + (1 - transform) * x
 
 
-CELLS: dict[Layer, Cell] = {
-    "identity": identity,
-    "preactivation": preactivation,
-    "residual": residual,
-    "leaky": leaky,
-    "highway": highway,
+class Cell(NamedTuple):
+    """What a hidden layer computes.
+
+    Attributes:
+        function: from x [batch, width], u [batch, outputs] and g to [batch, width].
+        sums: outputs/width, how many entries of u a unit has.
+    """
+
+    function: Callable[[Tensor, Tensor, Tensor], Tensor]
+    sums: int = 1
+
+
+CELLS = {
+    "identity": Cell(identity),
+    "grelu": Cell(grelu),
+    "residual": Cell(residual),
+    "leaky": Cell(leaky),
+    "highway": Cell(highway, sums=2),
 }
+"""The cells by name. A cell of one's own is a function and a line here."""
+
+if TYPE_CHECKING:
+    LayerName = str
+else:
+    LayerName = Literal[tuple(CELLS)]
 
 
-def dropout(x: tf.Tensor, bits: tf.Tensor, keep: float) -> tf.Tensor:
-    """x/keep where 16 random bits, read as a whole number, are below 2¹⁶ keep; 0 elsewhere."""
+def dropout(x: Tensor, bits: Tensor, keep: float) -> Tensor:
+    """Return x/keep where 16 random bits, read as a whole number, are below 2¹⁶ keep, and 0 elsewhere."""
     return x if keep == 1 else tf.where(bits < round(keep * 2**16), x / keep, 0.0)
 
 
-def hidden_layers(layer: Layer, keep: float = 1.0) -> Callable:
-    """A function for a stack of layers x ← dropout(cell(x, u, g)), u = x W + b.
+def hidden_layers(layer: LayerName, keep: float = 1.0) -> Callable:
+    """Return a function that computes a stack of layers x ← dropout(cell(x, u, g)), u = x W + b.
 
     The function takes x [batch, width], weights [layers, width, outputs], biases [layers, outputs], random bits uint16
     [layers, batch, width] (any tensor where ``keep`` is 1) and the gate g; it returns the last x and the inputs of all
     layers [layers, batch, width]. It can be differentiated with respect to x, weights and biases through the last x.
 
     Args:
-        layer: which cell; "highway" has outputs = 2 width, all others outputs = width.
+        layer: a key of `CELLS`.
         keep: in (0, 1], the probability that a unit is kept.
     """
-    cell = CELLS[layer]
+    cell = CELLS[layer].function
 
     @tf.function
     def forward(x, weights, biases, bits, gate):

@@ -82,13 +82,13 @@ VIEWS = {
         published=(
             Published(
                 where={"tau": 10, "depth": 50, "gate": None, "layer": "identity", "initializer": "truncated_normal"},
-                quantity="final_accuracy",
+                quantity="test_accuracy",
                 setting="iteration 21900",
                 source="ZhangBanger (2015), GradNets.ipynb",
             ),
             Published(
                 where={"layer": "highway"},
-                quantity="final_accuracy",
+                quantity="test_accuracy",
                 setting="iteration 21900",
                 source="ZhangBanger (2015), Highway Networks.ipynb",
             ),
