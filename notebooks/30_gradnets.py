@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   gradbook:
-#     reads: [published/30_gradnets, results/gradnets, results/gradnets_relatives]
+#     reads: [published/30_gradnets, results/gradnets, results/gradnets_variants]
 #   jupytext:
 #     cell_metadata_filter: tags,mystnb,-all
 #     formats: ipynb,py:percent
@@ -49,17 +49,19 @@ if importlib.util.find_spec("gradbook") is None:
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", library], check=True)
 
 # %% tags=["parameters"]
-dataset = "digits"  # "mnist" for the published setting
+dataset = "digits"  # "mnist" for the published setting; any images, by name or path
 seed = 0  # the first of the seeds
 n_seeds = 3
 depth = 50
 width = 50
-tau = 40.0  # epochs in which the gate opens; 10.0 as published
+tau = 40.0  # epochs of the annealing schedule; 10.0 as published
 epochs = 60  # 20 as published
 keep = 1.0  # probability that dropout keeps a unit; 0.95 as published
 penalty = 5.0  # weight of the mean |W| in the loss; 50.0 as published
 
 # %%
+import re
+
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
@@ -68,7 +70,7 @@ import tensorflow as tf
 from matplotlib.animation import FuncAnimation
 
 from gradbook import plots, published
-from gradbook.experiments import gradnets as mnist
+from gradbook.experiments import gradnets
 from gradbook.gradnets import Constant, Cosine, GradualReLU, Linear, Step, gradual_mlp, hidden_layers, stack
 from gradbook.notebook import glue, player, source
 from gradbook.seeds import generator
@@ -89,9 +91,9 @@ setting = {
 # %% [markdown]
 # ## A gradient on its way down
 #
-# A layer computes $\operatorname{relu}(x W + b)$. On the way back a gradient is multiplied by $W^\top$ and loses the
-# components of units that are off, about half of them. With $n$ units and weights of variance $\sigma^2$ its squared
-# length therefore changes by a factor of about
+# A layer computes $\operatorname{relu}(x W + b)$. Its vector–Jacobian product multiplies a gradient by $W^\top$ after the
+# components of units that are off, about half of them, were lost. With $n$ units and weights of variance $\sigma^2$ the
+# squared norm therefore changes by a factor of about
 #
 # $$
 # \rho = \tfrac{1}{2} n \sigma^2
@@ -100,18 +102,20 @@ setting = {
 # in every layer. The network of this page draws its weights from a normal distribution of standard deviation 0.1, cut off
 # at twice that.
 #
-# **Predict:** the network has 50 layers of 50 units. By what factor is the gradient shorter when it reaches the first?
+# **Predict:** the network has 50 layers of 50 units. By what factor is its norm smaller when the gradient reaches the first?
 
 # %%
-W = mnist.initial(mnist.Configuration(**setting), 64, generator(seed, "weights"))[2].numpy()
+images = gradnets.images(dataset)
+network = images.network(gradnets.Configuration(**setting))
+W = network.initial_weights("truncated_normal", 0.0, generator(seed, "weights"))[2].numpy()
 gain = width * W.var() / 2
 glue("gain", gain)
 glue("shrinks", np.sqrt(gain) ** (depth - 2))
 glue("initial_weight", np.abs(W).mean())
 
 # %% [markdown]
-# The squared length keeps {glue:text}`gain:.2f` of itself per layer, so that through all hidden layers the gradient
-# shrinks to {glue:text}`shrinks:.0e` of its length. The signal shrinks on its way up for the same reason. The gradient of
+# The squared norm keeps {glue:text}`gain:.2f` of itself per layer, so that through all hidden layers the gradient
+# shrinks to {glue:text}`shrinks:.0e` of its norm. The signal shrinks on its way up for the same reason. The gradient of
 # a matrix is the product of the two, of the signal that reaches its layer and the gradient that comes back to it: wherever
 # its layer stands, each of the others has shrunk the one or the other.
 #
@@ -142,11 +146,19 @@ def gradients_by_layer(g):
     return np.linalg.norm(tape.gradient(loss, weights), axis=(1, 2))
 
 
-# %% mystnb={"figure": {"caption": "Before training: the length of the gradient with respect to each hidden matrix, for a random input and a random gradient that enters at the top.", "name": "fig-gradnets-slopes"}, "image": {"alt": "Five nearly level lines on a logarithmic axis, one a gate: at g of 0.01 and 0.1 about 1, at 0.3 one ten-thousandth, at 0.6 one ten-billionth, and at 1 a length of 10 to the power of minus 15, the same for the first matrix as for the last."}}
+# %%
+#| label: fig-gradnets-slopes
+#| fig-cap: >-
+#|   Before training: the norm of the gradient with respect to each hidden matrix, for a random input and a random
+#|   gradient that enters at the top.
+#| fig-alt: >-
+#|   Five nearly level lines on a logarithmic axis, one per gate: at g of 0.01 and 0.1 about 1, at 0.3 one
+#|   ten-thousandth, at 0.6 one ten-billionth, and at 1 a norm of 10 to the power of minus 15, the same for the
+#|   first matrix as for the last.
 figure, axes = plt.subplots()
-for g, look in plots.styles([0.01, 0.1, 0.3, 0.6, 1.0]).items():
-    _ = axes.semilogy(range(2, depth), gradients_by_layer(g), label=f"g = {g}", **look)
-_ = axes.set(xlabel="layer", ylabel="length of the gradient")
+for g, style in plots.styles([0.01, 0.1, 0.3, 0.6, 1.0]).items():
+    axes.semilogy(range(2, depth), gradients_by_layer(g), label=f"g = {g}", **style)
+axes.set(xlabel="layer", ylabel="norm of the gradient")
 _ = axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 
 # %% [markdown]
@@ -168,19 +180,27 @@ _ = axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 # that this page compares:
 
 # %%
-source(stack.identity, stack.preactivation, stack.residual, stack.leaky, stack.highway)
+source(stack.identity, stack.grelu, stack.residual, stack.leaky, stack.highway)
 
 # %% [markdown]
-# The gate is a schedule, a function of the part of training that is done ({numref}`fig-gradnets-schedules`), so that the
-# same object serves a compiled loop and a layer of Keras, and is saved with a model.
+# The gate follows an {term}`annealing schedule`, a function of the part of training that is done
+# ({numref}`fig-gradnets-schedules`), so that the same object serves a compiled loop and a layer of Keras, and is saved
+# with a model.
 
-# %% mystnb={"figure": {"caption": "Schedules of the gate. The published run uses the linear one, open after half of training; the first author's own library has it open after a fifth.", "name": "fig-gradnets-schedules"}, "image": {"alt": "Four curves of g against progress from 0 to 1. Linear rises straight to 1 at one half, cosine does so slowly at both ends, step jumps at one quarter, constant stays at 0.25."}}
+# %%
+#| label: fig-gradnets-schedules
+#| fig-cap: >-
+#|   Annealing schedules of the gate. The published run uses the linear one, open after half of training; the first author's own
+#|   library has it open after a fifth.
+#| fig-alt: >-
+#|   Four curves of g against progress from 0 to 1. Linear rises straight to 1 at one half, cosine does so slowly at
+#|   both ends, step jumps at one quarter, constant stays at 0.25.
 figure, axes = plt.subplots(figsize=(7, 2.2))
 progress = np.linspace(0, 1, 401)
 schedules = [Linear(0, 0.5), Cosine(0, 0.5), Step(0.25), Constant(0.25)]
-for schedule, look in zip(schedules, plots.styles(map(repr, schedules)).values(), strict=True):
-    _ = axes.plot(progress, schedule(progress), label=repr(schedule), **look)
-_ = axes.set(xlabel="progress of training", ylabel="g")
+for schedule, style in zip(schedules, plots.styles(map(repr, schedules)).values(), strict=True):
+    axes.plot(progress, schedule(progress), label=repr(schedule), **style)
+axes.set(xlabel="progress of training", ylabel="g")
 _ = axes.legend(loc="center right", fontsize="small")
 
 # %% [markdown]
@@ -213,33 +233,49 @@ source(hidden_layers)
 
 # %% [markdown]
 # **Predict:** is the accuracy of the first network lower once its gate is fully open? Is that of the second at least
-# better than guessing?
+# above chance level?
 
 # %%
-per_epoch = len(mnist.tensors(dataset)[1]) // 50
-names = {"gate opens": None, "gate open from the start": 1.0}
-runs = {
-    name: [list(mnist.train(mnist.Configuration(**setting, gate=gate, log_every=2 * per_epoch), one)) for one in seeds]
-    for name, gate in names.items()
+per_epoch = len(images.labels) // 50
+cells = {
+    name: gradnets.Configuration(**setting, gate=gate, log_every=2 * per_epoch)
+    for name, gate in {"gate opens": None, "gate open from the start": 1.0}.items()
 }
+runs = {name: [list(gradnets.moments(cell, one)) for one in seeds] for name, cell in cells.items()}
 
-# %% mystnb={"figure": {"caption": "Accuracy on the test images during training, one faint line a seed, and their mean. The gate of one network opens until the dashed line.", "name": "fig-gradnets-live"}, "image": {"alt": "The network whose gate opens climbs to about 0.8 in 15 epochs, falls back in some seeds shortly before the gate is fully open, and ends between three quarters and nine tenths. The plain network stays at one tenth from beginning to end."}}
+# %%
+#| label: fig-gradnets-live
+#| fig-cap: >-
+#|   Accuracy on the test images during training, one faint line per seed, and their mean. The gate of one network opens
+#|   until the dashed line.
+#| fig-alt: >-
+#|   The network whose gate opens climbs to about 0.8 in 15 epochs, falls back in some seeds shortly before the gate
+#|   is fully open, and ends between three quarters and nine tenths. The plain network stays at one tenth from
+#|   beginning to end.
 figure, axes = plt.subplots()
-for name, look in plots.styles(runs).items():
+for name, style in plots.styles(runs).items():
     curves = np.array([[moment.test_accuracy for moment in run] for run in runs[name]])
     epoch = [moment.iteration / per_epoch for moment in runs[name][0]]
-    _ = plots.seeds(axes, epoch, curves, name, **look)
+    plots.seeds(axes, epoch, curves, name, **style)
     glue(name.replace(" ", "_"), curves[:, -1].mean())
-_ = axes.axvline(tau, color="grey", linestyle="--", linewidth=1)
-_ = axes.set(xlabel="epoch", ylabel="test accuracy", ylim=(0, 1))
+axes.axvline(tau, color="grey", linestyle="--", linewidth=1)
+axes.set(xlabel="epoch", ylabel="test accuracy", ylim=(0, 1))
 _ = axes.legend(loc="center right")
 
 # %% [markdown]
-# The plain network ends at {glue:text}`gate_open_from_the_start:.1%`, which is guessing; the other at
+# The plain network ends at {glue:text}`gate_open_from_the_start:.1%`, which is chance level; the other at
 # {glue:text}`gate_opens:.1%` ({numref}`fig-gradnets-live`). Where does the difference come from? The map of
-# {numref}`fig-gradnets-map` has a row a layer.
+# {numref}`fig-gradnets-map` has one row per layer.
 
-# %% mystnb={"figure": {"caption": "Mean |gradient| of the cross-entropy with respect to each hidden matrix during training (colour), first seed. Above the gate opens, below it is open from the start.", "name": "fig-gradnets-map"}, "image": {"alt": "Two maps of layer against epoch. Above, the first epochs are dark; then all rows have gradients of about the same size, a hundredth at first and one in the end. Below, only the last few rows differ from the darkest colour; the gradient of all other layers is below a billionth throughout."}}
+# %%
+#| label: fig-gradnets-map
+#| fig-cap: >-
+#|   Mean |gradient| of the cross-entropy with respect to each hidden matrix during training (colour), first seed.
+#|   Above the gate opens, below it is open from the start.
+#| fig-alt: >-
+#|   Two maps of layer against epoch. Above, the first epochs are dark; then all rows have gradients of about the same
+#|   size, a hundredth at first and one in the end. Below, only the last few rows differ from the darkest colour; the
+#|   gradient of all other layers is below a billionth throughout.
 figure, axes = plt.subplots(2, 1, sharex=True, figsize=(7, 4.4))
 for panel, name in zip(axes, runs, strict=True):
     heights = np.array([moment.gradients for moment in runs[name][0]]).T
@@ -253,8 +289,8 @@ for panel, name in zip(axes, runs, strict=True):
         cmap="viridis",
     )
     panel.grid(False)
-    _ = panel.set(ylabel="layer", title=name)
-_ = axes[1].set(xlabel="epoch")
+    panel.set(ylabel="layer", title=name)
+axes[1].set(xlabel="epoch")
 _ = figure.colorbar(image, ax=axes, label=r"$\log_{10}$ mean |gradient|")
 
 # %% [markdown]
@@ -265,14 +301,21 @@ _ = figure.colorbar(image, ax=axes, label=r"$\log_{10}$ mean |gradient|")
 # {numref}`fig-gradnets-film` shows what passes through the layers in the meantime.
 
 
-# %% mystnb={"figure": {"caption": "What the layers hand on while the gate opens: distribution of the units' values by layer, over the test images, first seed. Colour: share of units, on a logarithmic scale.", "name": "fig-gradnets-film"}, "image": {"alt": "A film. First, with the gate closed, all layers show the same distribution between 0 and 1.2, for each hands on what it got. As g grows the values spread, the farther up the layer the more. With the gate open, most units of every layer are at zero, and the values of the upper layers reach beyond 5."}}
-images = mnist.tensors(dataset)[2][:300]
+# %%
+#| label: fig-gradnets-film
+#| fig-cap: >-
+#|   What the layers hand on while the gate opens: distribution of the units' values by layer, over the test images,
+#|   first seed. Colour: fraction of units, on a logarithmic scale.
+#| fig-alt: >-
+#|   A film. First, with the gate closed, all layers show the same distribution between 0 and 1.2, for each hands on
+#|   what it got. As g grows the values spread, the farther up the layer the more. With the gate open, most units of
+#|   every layer are at zero, and the values of the upper layers reach beyond 5.
 bins = np.linspace(-0.5, 5, 56)
 
 
 def values_by_layer(moment):
-    first, bias, weights, biases, *_ = moment.parameters
-    start = tf.nn.relu(images @ first + bias)
+    first, bias, weights, biases, *_ = moment.weights
+    start = tf.nn.relu(images.test_images[:300] @ first + bias)
     _, inputs = through(start, weights, biases, weights, tf.constant(moment.gate))
     return np.array([np.histogram(layer, bins)[0] / layer.numpy().size for layer in inputs])
 
@@ -283,8 +326,8 @@ picture = axes.imshow(
     np.zeros((depth - 2, len(bins) - 1)), aspect="auto", origin="lower", extent=(-0.5, 5, 2, depth), vmin=-4, vmax=0
 )
 axes.grid(False)
-_ = axes.set(xlabel="value of a unit", ylabel="layer")
-_ = figure.colorbar(picture, label=r"$\log_{10}$ share")
+axes.set(xlabel="value of a unit", ylabel="layer")
+figure.colorbar(picture, label=r"$\log_{10}$ fraction")
 
 
 def draw(moment):
@@ -303,38 +346,40 @@ player(FuncAnimation(figure, draw, frames=film, interval=300), "values", alt="Di
 
 # %%
 study = results.load("gradnets")
-default = mnist.Configuration().model_dump()
-fields = [name for name in default if name not in ("seed", "log_every")]
-differs = [
-    [f"{f}={row[f]}" for f in fields if pd.notna(row[f]) and row[f] != default[f]] for _, row in study.iterrows()
-]
-study["cell"] = [", ".join(changes) or "published setting" for changes in differs]
-final = study.groupby("cell").final_accuracy
+ours, closed = study.cell()["test_accuracy"], study.select(gate=0.0)["test_accuracy"]
 glue("full_runs", len(study))
-glue("full_seeds", final.count()["published setting"])
-glue("full_accuracy", final.mean()["published setting"])
-glue("full_spread", final.std()["published setting"])
-glue("closed_accuracy", final.mean()["gate=0.0"])
+glue("full_seeds", len(ours))
+glue("full_accuracy", ours.mean())
+glue("full_spread", ours.std())
+glue("closed_accuracy", closed.mean())
 log = published.load("30_gradnets")
 log["iteration"] = pd.to_numeric(log.setting.str.extract(r"^iteration (\d+)")[0])
-glue("published_final", float(log.query("quantity == 'final_accuracy' and iteration == 21900").value.iloc[0]))
+last = log[log.source.str.endswith("GradNets.ipynb") & (log.iteration == 21900)].set_index("quantity")
+glue("published_final", float(last.value["test_accuracy"]))
 
-# %% mystnb={"figure": {"caption": "The published run (dots), and ours (one faint line a seed, and their mean). Left: accuracy on the test images, with the highway network of the same source below its own dots. Right: mean |W| over the hidden matrices. {provenance}`gradnets`", "name": "fig-gradnets-published"}, "image": {"alt": "Left, the published dots of the gated network lie along the bundle of our curves, at its lower edge in the end, a little below 0.945; those of the highway network stay near 0.1 for 1,000 iterations, as ours do, and then end above 0.95. Right, the mean weight falls from 0.072 to 0.027 within 100 iterations, rises to 0.079 and then falls slowly; dots and curves coincide."}}
+# %%
+#| label: fig-gradnets-published
+#| fig-cap: >-
+#|   The published run (dots), and ours (one faint line per seed, and their mean). Left: accuracy on the test images,
+#|   with the highway network of the same source below its own dots. Right: mean |W| over the hidden matrices.
+#|   {provenance}`gradnets`
+#| fig-alt: >-
+#|   Left, the published dots of the gated network lie along the bundle of our curves, at its lower edge in the end, a
+#|   little below 0.945; those of the highway network stay near 0.1 for 1,000 iterations, as ours do, and then end
+#|   above 0.95. Right, the mean weight falls from 0.072 to 0.027 within 100 iterations, rises to 0.079 and then falls
+#|   slowly; dots and curves coincide.
 figure, axes = plt.subplots(1, 2, figsize=(7.5, 3.4))
-highway = study.cell.str.startswith("layer=highway")
-shown = {"gate opens": (study.cell == "published setting", "GradNets"), "highway": (highway, "Highway")}
-for (name, (chosen, notebook)), look in zip(shown.items(), plots.styles(shown).values(), strict=True):
-    for panel, curve in zip(axes, ("test_accuracy", "mean_weight"), strict=True):
-        if name == "gate opens" or curve == "test_accuracy":
-            curves = results.load_curves("gradnets", curve)[chosen].to_numpy()
-            iteration = results.load_curves("gradnets", "iteration")[chosen].to_numpy()[0]
-            _ = plots.seeds(panel, iteration / 1100, curves, name, **look)
-            points = log[(log.quantity == curve) & log.source.str.endswith(f"{notebook} Networks.ipynb")]
-            if points.empty:
-                points = log[(log.quantity == curve) & log.source.str.endswith("GradNets.ipynb")]
-            _ = panel.plot(points.iteration / 1100, points.value.astype(float), "o", ms=4, color=look["color"])
-_ = axes[0].set(xlabel="epoch", ylabel="test accuracy", ylim=(0.5, 1))
-_ = axes[1].set(xlabel="epoch", ylabel="mean |W|")
+highway = study.select(layer="highway")
+shown = {"gate opens": (study.cell(), "GradNets.ipynb"), "highway": (highway, "Highway Networks.ipynb")}
+for (name, (runs_of, notebook)), style in zip(shown.items(), plots.styles(shown).values(), strict=True):
+    for panel, metric in zip(axes, ("test_accuracy", "mean_weight"), strict=True):
+        points = log[(log.quantity == metric) & log.source.str.endswith(notebook)]
+        if len(points):
+            epoch = runs_of.curve("iteration").iloc[0] / 1100
+            plots.seeds(panel, epoch, runs_of.curve(metric).to_numpy(), name, **style)
+            panel.plot(points.iteration / 1100, points.value.astype(float), "o", ms=4, color=style["color"])
+axes[0].set(xlabel="epoch", ylabel="test accuracy", ylim=(0.5, 1))
+axes[1].set(xlabel="epoch", ylabel="mean |W|")
 _ = axes[0].legend(loc="lower right")
 
 # %% [markdown]
@@ -349,63 +394,77 @@ _ = axes[0].legend(loc="lower right")
 # it changes in the published setting.
 
 # %%
-table = final.agg(["count", "mean", "std", "min", "max"]).sort_values("mean", ascending=False)
+fields = [name for name in study.defaults if name != "log_every"]
+changes = [
+    ", ".join(f"{f}={row[f]}" for f in fields if pd.notna(row[f]) and row[f] != study.defaults[f])
+    for _, row in study.iterrows()
+]
+by_change = study["test_accuracy"].groupby([change or "published setting" for change in changes])
+table = by_change.agg(["count", "mean", "std", "min", "max"]).sort_values("mean", ascending=False)
 table.columns = ["seeds", "mean accuracy", "standard deviation", "lowest", "highest"]
 table.round(4)
 
 # %% [markdown]
-# - **Without a gate** (`gate=1.0`) fifty layers give {glue:text}`open_accuracy:.2%`, the share of the most frequent digit.
+# - **Without a gate** (`gate=1.0`) fifty layers give {glue:text}`open_accuracy:.2%`, the fraction of the most frequent digit.
 # - **Without hidden layers** (`gate=0.0`: the hidden layers hand on what they get) the same script gives
 #   {glue:text}`closed_accuracy:.2%`. The opened layers add {glue:text}`added:.1f` percentage points to that, and no more:
 #   most of the published accuracy is that of the shallow network which the deep one starts as. Note that this network
 #   suffers from 49 rounds of dropout, through which only {glue:text}`survivors:.0%` of the units come.
 # - **A highway network**, which learns a gate for every unit {cite:p}`srivastava2015training`, is better: {glue:text}`highway_accuracy:.2%`, published
-#   {glue:text}`highway_published:.2%` at its best. It has about twice the parameters, and was run with another optimiser,
+#   {glue:text}`highway_published:.2%` at its best. It has about twice the parameters, and was run with another optimizer,
 #   without dropout and penalty, as published.
-# - **The gReLU** (`layer=preactivation`), linear early, does not train at this depth from the published initialisation,
-#   as {cite:t}`zhangbanger2015comparing` says: {glue:text}`grelu_accuracy:.2%`. A linear layer early is no help if fifty of them in a row
-#   shrink the signal. From weights of variance $2/n$ (`initialiser=he`) the runs disagree, between {glue:text}`he_worst:.1%`
-#   and {glue:text}`he_best:.1%`. From orthogonal matrices, which keep every length, it trains: {glue:text}`orthogonal_accuracy:.2%`.
+# - **The gReLU** (`layer=grelu`), linear early, does not train at this depth from the published initialisation,
+#   as {cite:t}`zhangbanger2015comparing` says: {glue:text}`grelu_accuracy:.2%`. A linear layer early does not help if fifty of them in a row
+#   shrink the signal. From weights of variance $2/n$ (`initializer=he`) the runs disagree, between {glue:text}`he_worst:.1%`
+#   and {glue:text}`he_best:.1%`. From orthogonal matrices, which keep every norm, it trains: {glue:text}`orthogonal_accuracy:.2%`.
 # - **Without anything to turn**, a leaky ReLU (`layer=leaky`) ends at {glue:text}`leaky_accuracy:.2%`, and a plain residual
 #   network (`layer=residual`) from the same weights anywhere between {glue:text}`residual_worst:.1%` and {glue:text}`residual_best:.1%`.
-# - **A rise** must be slow. Over one epoch it ends at {glue:text}`rise_1:.1%` on average, over five at {glue:text}`rise_5:.1%`, over twenty
-#   at {glue:text}`rise_20:.1%`.
+# - **The annealing schedule** must be slow. Opened over one epoch the network ends at {glue:text}`tau_1:.1%` on average, over five at
+#   {glue:text}`tau_5:.1%`, over twenty at {glue:text}`tau_20:.1%`.
 # - **Depth** costs accuracy: {glue:text}`depth_10:.1%` with ten layers, {glue:text}`depth_100:.1%` with a hundred. With two hundred the
 #   runs lie between {glue:text}`depth_200_worst:.1%` and {glue:text}`depth_200_best:.1%`. At these settings, chosen for fifty layers, they do not
 #   bear out the paper's 200.
 
 # %%
-glue("open_accuracy", final.mean()["gate=1.0"])
-glue("added", 100 * (final.mean()["published setting"] - final.mean()["gate=0.0"]))
+glue("open_accuracy", study.select(gate=1.0)["test_accuracy"].mean())
+glue("added", 100 * (ours.mean() - closed.mean()))
 glue("survivors", 0.95**49)
-glue("highway_accuracy", study.final_accuracy[highway].mean())
-best = log[log.source.str.contains("Highway") & (log.quantity == "best_accuracy")]
+glue("highway_accuracy", highway["test_accuracy"].mean())
+best = log[log.source.str.contains("Highway") & (log.quantity == "best_test_accuracy")]
 glue("highway_published", float(best.value.iloc[0]))
 means = {
-    "grelu_accuracy": "layer=preactivation",
-    "orthogonal_accuracy": "layer=preactivation, initialiser=orthogonal",
-    "leaky_accuracy": "layer=leaky",
-    "depth_10": "depth=10",
-    "depth_100": "depth=100",
-} | {f"rise_{tau}": f"tau={tau}.0" for tau in (1, 5, 20)}
-for name, cell in means.items():
-    glue(name, final.mean()[cell])
-for name, cell in {
-    "he": "layer=preactivation, initialiser=he",
-    "residual": "layer=residual",
-    "depth_200": "depth=200",
-}.items():
-    glue(f"{name}_worst", final.min()[cell])
-    glue(f"{name}_best", final.max()[cell])
+    "grelu_accuracy": {"layer": "grelu", "initializer": "truncated_normal"},
+    "orthogonal_accuracy": {"layer": "grelu", "initializer": "orthogonal"},
+    "leaky_accuracy": {"layer": "leaky"},
+    "depth_10": {"depth": 10},
+    "depth_100": {"depth": 100},
+} | {f"tau_{tau}": {"tau": tau} for tau in (1, 5, 20)}
+for name, fields in means.items():
+    glue(name, study.select(**fields)["test_accuracy"].mean())
+ranges = {"he": {"layer": "grelu", "initializer": "he"}, "residual": {"layer": "residual"}, "depth_200": {"depth": 200}}
+for name, fields in ranges.items():
+    accuracy = study.select(**fields)["test_accuracy"]
+    glue(f"{name}_worst", accuracy.min())
+    glue(f"{name}_best", accuracy.max())
 
-# %% mystnb={"figure": {"caption": "Every run of the study: accuracy on the test images at its last measurement, one dot a seed. Cells are named by what they change in the published setting; its rise takes τ = 10 epochs. {provenance}`gradnets`", "name": "fig-gradnets-cells"}, "image": {"alt": "Rows of dots. From 0.93 to 0.97 stand ten and twenty-five layers, the highway network, the gReLU from orthogonal matrices, and the published setting, with a rise of ten or twenty epochs; a rise of five is just below them, and without hidden layers all dots are at 0.90. Shorter rises and a hundred layers lie between 0.5 and 0.9. Residual layers and the gReLU with He's weights spread from 0.11 upwards; of two hundred layers one run reaches 0.57, and the others stand at 0.11, as do the leaky ReLU, the gReLU with its published weights, and the network whose gate is open."}}
-short = study.cell.str.replace(r"layer=highway.*", "layer=highway (its own optimiser)", regex=True)
-order = study.groupby(short).final_accuracy.mean().sort_values()
-figure, axes = plt.subplots(figsize=(7, 0.6 + 0.28 * len(order)))
-for place, cell in enumerate(order.index):
-    values = study.final_accuracy[short == cell]
-    _ = axes.plot(values, np.full(len(values), place), "o", color=plots.COLOURS[1], alpha=0.6)
-_ = axes.set_yticks(range(len(order)), order.index)
+# %%
+#| label: fig-gradnets-cells
+#| fig-cap: >-
+#|   Every run of the study: accuracy on the test images at its last measurement, one dot per seed. Cells are named by
+#|   what they change in the published setting; its annealing schedule takes τ = 10 epochs. {provenance}`gradnets`
+#| fig-alt: >-
+#|   Rows of dots. From 0.93 to 0.97 stand ten and twenty-five layers, the highway network, the gReLU from orthogonal
+#|   matrices, and the published setting, with a schedule of ten or twenty epochs; one of five epochs is just below
+#|   them, and without hidden layers all dots are at 0.90. Shorter schedules and a hundred layers lie between 0.5 and
+#|   0.9. Residual layers and the gReLU with He's weights spread from 0.11 upwards; of two hundred layers one run
+#|   reaches 0.57, and the others stand at 0.11, as do the leaky ReLU, the gReLU with its published weights, and the
+#|   network whose gate is open.
+names = [re.sub(r"layer=highway.*", "layer=highway (its own optimizer)", change) for change in table.index[::-1]]
+figure, axes = plt.subplots(figsize=(7, 0.6 + 0.28 * len(table)))
+for place, change in enumerate(table.index[::-1]):
+    values = by_change.get_group(change)
+    axes.plot(values, np.full(len(values), place), "o", color=plots.COLOURS[1], alpha=0.6)
+axes.set_yticks(range(len(table)), names)
 _ = axes.set(xlabel="test accuracy", xlim=(0, 1))
 
 # %% [markdown]
@@ -416,22 +475,30 @@ _ = axes.set(xlabel="test accuracy", xlim=(0, 1))
 #
 # ## What else a gate can turn
 #
-# Every pair of layers of one output shape fits into {eq}`gradnets-gate`, and so do two optimisers. The library has the
-# paper's list; the study `gradnets_relatives` tries each of them, in a small network, for 20 epochs on the small
-# images of this page: at both ends of the gate, and turning from one to the other. {numref}`fig-gradnets-relatives` shows
-# its {glue:text}`relatives_runs` runs.
+# Every pair of layers of one output shape fits into {eq}`gradnets-gate`, and so do two optimizers. The library has the
+# paper's list; the study `gradnets_variants` tries each of them, in a small network, for 20 epochs on the small
+# images of this page: at both ends of the gate, and turning from one to the other. {numref}`fig-gradnets-variants` shows
+# its {glue:text}`variants_runs` runs.
 
-# %% mystnb={"figure": {"caption": "Accuracy on the test images of small networks whose relative of the gate is held early, held late, or turned over the first half of training; one dot a seed. {provenance}`gradnets_relatives`", "name": "fig-gradnets-relatives"}, "image": {"alt": "Seven groups of three marks: early, late and gradual. Most lie between 0.92 and 0.98. Lower are average pooling, near 0.85, below maximum and gradual pooling; one run of rectified layers; and the deep network, scattered around 0.85 whether it is deep from the start or becomes so, while the shallow one is at 0.97."}}
-relatives = results.load("gradnets_relatives")
-glue("relatives_runs", len(relatives))
-kinds, forms = list(dict.fromkeys(relatives.relative)), ["early", "late", "gradual"]
+# %%
+#| label: fig-gradnets-variants
+#| fig-cap: >-
+#|   Accuracy on the test images of small networks whose variant of a gradual layer is held early, held late, or turned over
+#|   the first half of training; one dot per seed. {provenance}`gradnets_variants`
+#| fig-alt: >-
+#|   Seven groups of three marks: early, late and gradual. Most lie between 0.92 and 0.98. Lower are average pooling,
+#|   near 0.85, below maximum and gradual pooling; one run of rectified layers; and the deep network, scattered around
+#|   0.85 whether it is deep from the start or becomes so, while the shallow one is at 0.97.
+variants = results.load("gradnets_variants")
+glue("variants_runs", len(variants))
+kinds, forms = list(dict.fromkeys(variants["variant"])), ["early", "late", "gradual"]
 figure, axes = plt.subplots(figsize=(7, 2.4))
-for shift, (form, look) in enumerate(plots.styles(forms).items()):
-    chosen = relatives[relatives.form == form]
-    place = chosen.relative.map(kinds.index) + 0.2 * (shift - 1)
-    _ = axes.plot(place, chosen.final_accuracy, "osD"[shift], color=look["color"], label=form, alpha=0.7)
-_ = axes.set_xticks(range(len(kinds)), [kind.replace("_", "\n") for kind in kinds])
-_ = axes.set(ylabel="test accuracy")
+for shift, (form, style) in enumerate(plots.styles(forms).items()):
+    chosen = variants.select(form=form)
+    place = chosen["variant"].map(kinds.index) + 0.2 * (shift - 1)
+    axes.plot(place, chosen["test_accuracy"], "osD"[shift], color=style["color"], label=form, alpha=0.7)
+axes.set_xticks(range(len(kinds)), [kind.replace("_", "\n") for kind in kinds])
+axes.set(ylabel="test accuracy")
 _ = axes.legend()
 
 # %%
@@ -441,15 +508,15 @@ turns = {
     "batch_normalization": "with → without, five layers",
     "depth": "one hidden layer → twenty-one",
     "pooling": "average → maximum",
-    "sampling": "probabilities → coin tosses",
+    "sampling": "probabilities → samples",
     "optimizer": "Adam → gradient descent",
 }
-scores = relatives.pivot_table("final_accuracy", "relative", "form").reindex(kinds, columns=forms)
+scores = variants.pivot_table("test_accuracy", "variant", "form").reindex(kinds, columns=forms)
 scores.insert(0, "early → late", scores.index.map(turns))
 scores.round(3)
 
 # %% [markdown]
-# These networks are too small, and their seeds too few, to rank anything. They show that the relative trains, no more.
+# These networks are too small, and their seeds too few, to rank anything. They show that each variant trains, no more.
 #
 # ## What failed, and where we deviate
 #
@@ -466,8 +533,8 @@ scores.round(3)
 #
 # ## Exercises
 #
-# 1. Let the gate jump from 0 to 1 after a fifth of training, `Step(0.2)`. Without a penalty, how long is the gradient of a
-#    hidden matrix right after the jump? Predict, then compute.
+# 1. Let the gate jump from 0 to 1 after a fifth of training, `Step(0.2)`. Without a penalty, what is the norm of the gradient of
+#    a hidden matrix right after the jump? Predict, then compute.
 #
 # :::{dropdown} Solution
 # At $g = 0$ no hidden matrix has a gradient, so none has moved. The gradient is that of an untrained plain network, that
@@ -479,7 +546,7 @@ scores.round(3)
 f"{np.median(gradients_by_layer(1.0)):.0e}"
 
 # %% [markdown]
-# 2. By what number must $W$ be multiplied for a plain ReLU network to keep the length of its gradient at the start? What
+# 2. By what number must $W$ be multiplied for a plain ReLU network to keep the norm of its gradient at the start? What
 #    does a linear network, the early form of the gReLU, need?
 #
 # :::{dropdown} Solution
@@ -505,9 +572,9 @@ model = gradual_mlp(depth=10, width=20, inputs=64, gate=Cosine(0, 0.5))
 # %% [markdown]
 # ## Take-aways
 #
-# - A plain layer passes on a fraction $\rho = n \sigma^2 / 2$ of a gradient's squared length; fifty of them pass nothing.
+# - A plain layer passes on a fraction $\rho = n \sigma^2 / 2$ of a gradient's squared norm; fifty of them pass nothing.
 # - $y = (1-g)\,\text{early} + g\,\text{late}$ turns any layer into any other of the same shape.
 # - Opened slowly, fifty layers train, because their weights move to where gradients pass while gradients still pass.
 # - The published numbers can be reproduced, mean weights included. Most of the accuracy is that of the shallow network
 #   that the deep one starts as, and a highway network is better.
-# - Dropout, normalisation, depth, pooling, noise and the optimiser can be turned by the same gate.
+# - Dropout, normalisation, depth, pooling, noise and the optimizer can be turned by the same gate.
