@@ -153,8 +153,8 @@ def gradients_by_layer(g):
 #|   gradient that enters at the top.
 #| fig-alt: >-
 #|   Five nearly level lines on a logarithmic axis, one per gate: at g of 0.01 and 0.1 about 1, at 0.3 one
-#|   ten-thousandth, at 0.6 one ten-billionth, and at 1 a norm of 10 to the power of minus 15, the same for the
-#|   first matrix as for the last.
+#|   ten-thousandth, at 0.6 one ten-billionth, and at 1 a norm of 10 to the power of minus 15, the same for the first
+#|   matrix as for the last.
 figure, axes = plt.subplots()
 for g, style in plots.styles([0.01, 0.1, 0.3, 0.6, 1.0]).items():
     axes.semilogy(range(2, depth), gradients_by_layer(g), label=f"g = {g}", **style)
@@ -190,8 +190,8 @@ source(stack.identity, stack.grelu, stack.residual, stack.leaky, stack.highway)
 # %%
 #| label: fig-gradnets-schedules
 #| fig-cap: >-
-#|   Annealing schedules of the gate. The published run uses the linear one, open after half of training; the first author's own
-#|   library has it open after a fifth.
+#|   Annealing schedules of the gate. The published run uses the linear one, open after half of training; the first
+#|   author's own library has it open after a fifth.
 #| fig-alt: >-
 #|   Four curves of g against progress from 0 to 1. Linear rises straight to 1 at one half, cosine does so slowly at
 #|   both ends, step jumps at one quarter, constant stays at 0.25.
@@ -246,8 +246,8 @@ runs = {name: [list(gradnets.moments(cell, one)) for one in seeds] for name, cel
 # %%
 #| label: fig-gradnets-live
 #| fig-cap: >-
-#|   Accuracy on the test images during training, one faint line per seed, and their mean. The gate of one network opens
-#|   until the dashed line.
+#|   Accuracy on the test images during training, one faint line per seed, and their mean. The gate of one network
+#|   opens until the dashed line.
 #| fig-alt: >-
 #|   The network whose gate opens climbs to about 0.8 in 15 epochs, falls back in some seeds shortly before the gate
 #|   is fully open, and ends between three quarters and nine tenths. The plain network stays at one tenth from
@@ -483,8 +483,8 @@ _ = axes.set(xlabel="test accuracy", xlim=(0, 1))
 # %%
 #| label: fig-gradnets-variants
 #| fig-cap: >-
-#|   Accuracy on the test images of small networks whose variant of a gradual layer is held early, held late, or turned over
-#|   the first half of training; one dot per seed. {provenance}`gradnets_variants`
+#|   Accuracy on the test images of small networks whose variant of a gradual layer is held early, held late, or
+#|   turned over the first half of training; one dot per seed. {provenance}`gradnets_variants`
 #| fig-alt: >-
 #|   Seven groups of three marks: early, late and gradual. Most lie between 0.92 and 0.98. Lower are average pooling,
 #|   near 0.85, below maximum and gradual pooling; one run of rectified layers; and the deep network, scattered around
