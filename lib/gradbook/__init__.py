@@ -7,11 +7,6 @@ Parts are imported when they are first used, so that ``import gradbook`` stays c
 InputError("unknown rule 'projektion'; did you mean 'projection'? Known: projection, orthogonal.")
 """
 
-from importlib import import_module
-from importlib.util import find_spec
+import lazy_loader
 
-
-def __getattr__(name: str):
-    if name.startswith("_") or find_spec(f"gradbook.{name}") is None:
-        raise AttributeError(f"module 'gradbook' has no attribute {name!r}")
-    return import_module(f"gradbook.{name}")
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from IPython import get_ipython
 
-PACKAGE = Path(__file__).parents[1]
-BOOK = PACKAGE / "book"
+from gradbook.files import BOOK, PACKAGE
 
 
 def watch(report: str) -> None:
