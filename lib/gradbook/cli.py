@@ -83,7 +83,7 @@ def execute(
     from gradbook.press import execute as press
     from gradbook.press.chapters import find_chapters
     from gradbook.press.checkout import checkout, read_json
-    from gradbook.press.status import cost, published_record
+    from gradbook.press.status import cost, expected, published_record
 
     root = checkout()
     planned = press.plan(root, find_chapters(root, chapters), profile, dict(parameters))
@@ -93,6 +93,8 @@ def execute(
     for job in planned:
         if job not in waiting:
             click.echo(f"{job.chapter.name}: current")
+    if waiting:
+        click.echo(f"executing {expected(root, waiting, jobs)} …")
     for job, measured in press.execute(waiting, jobs):
         if record:
             target = published_record(root, job.chapter)

@@ -13,11 +13,11 @@ def commit_all(folder: Path, message: str) -> None:
 
 
 def kernels_in(folder: Path) -> list[int]:
-    """Processes whose environment names a folder, as kernels started from it do."""
-    found = []
+    """Find the kernels that execute chapters of a book, by the folder that the press gives them for their fonts."""
+    found, own = [], f"MPLCONFIGDIR={folder}/_build/matplotlib".encode()
     for entry in Path("/proc").glob("[0-9]*"):
         try:
-            if f"SCRATCH_BOOK={folder}".encode() in (entry / "environ").read_bytes().split(b"\0"):
+            if own in (entry / "environ").read_bytes().split(b"\0"):
                 found.append(int(entry.name))
         except OSError:
             continue

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -9,6 +10,23 @@ from pathlib import Path
 import nbformat
 import pytest
 from press_helpers import kernels_in, wait_until
+
+SENSITIVE = """
+# %%
+import os
+
+import matplotlib.pyplot as plt
+
+print(plt.rcParams["font.size"], os.environ.get("KERAS_BACKEND"), "mine" in globals())
+plt.plot([1, 2])
+"""
+
+LOUD = """
+# %%
+import os
+
+_ = os.write(2, b"a library below Python says something\\n")
+"""
 
 
 def read(path: Path) -> nbformat.NotebookNode:
@@ -100,6 +118,41 @@ def test_a_failing_cell_shows_itself_and_keeps_the_old_twin(book, gradbook):
     assert (book / "notebooks/11_quotient.ipynb").read_bytes() == twin
 
 
+def test_a_twin_is_the_same_whatever_its_reader_prefers(book, gradbook, tmp_path):
+    source = book / "notebooks/10_sum.py"
+    source.write_text(source.read_text() + SENSITIVE)
+    gradbook(book, "execute", "10_sum")
+    twin = (book / "notebooks/10_sum.ipynb").read_text()
+    assert '"image/png"' in twin
+    files = {
+        ".config/matplotlib/matplotlibrc": "font.family: serif\nfont.size: 14\n",
+        ".ipython/profile_default/startup/00.py": "mine = True\n",
+        ".jupyter/jupyter_config.json": '{"InteractiveShell": {"ast_node_interactivity": "all"}}',
+        "start.py": "mine = True\n",
+    }
+    for name, text in files.items():
+        (tmp_path / "home" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "home" / name).write_text(text)
+    folders = {"HOME": "home", "MATPLOTLIBRC": "home/.config/matplotlib", "PYTHONSTARTUP": "home/start.py"}
+    settings = {"MPLBACKEND": "agg", "KERAS_BACKEND": "jax"} | {name: str(tmp_path / p) for name, p in folders.items()}
+    ended = gradbook(book, "execute", "10_sum", "--force", env=os.environ | settings)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert (book / "notebooks/10_sum.ipynb").read_text() == twin
+
+
+def test_nothing_is_said_but_what_is_done_how_long_it_takes_and_what_came_of_it(book, gradbook):
+    source = book / "notebooks/10_sum.py"
+    source.write_text(source.read_text() + LOUD)
+    ended = gradbook(book, "execute", "10_sum")
+    assert ended.stderr == ""
+    first, second = ended.stdout.splitlines()
+    assert first == "executing 1 chapter …"
+    assert re.fullmatch(r"10_sum: \d+ s and \d\.\d GB on .+ → notebooks/10_sum\.ipynb", second)
+    gradbook(book, "execute", "10_sum", "--force", "--record")
+    again = gradbook(book, "execute", "--force", "--jobs", "1").stdout
+    assert re.match(r"executing 2 chapters, about \d+ s …\n", again)
+
+
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds left-over kernels through Linux's /proc")
 @pytest.mark.parametrize(("sign", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
 def test_a_stop_at_any_moment_leaves_the_old_twin_and_no_kernel(book, gradbook, command, sign, code):
@@ -107,10 +160,11 @@ def test_a_stop_at_any_moment_leaves_the_old_twin_and_no_kernel(book, gradbook, 
     twin = (book / "notebooks/10_sum.ipynb").read_bytes()
     source = book / "notebooks/10_sum.py"
     source.write_text(source.read_text() + "\n# %%\nimport time\n\nopen('started', 'w').close()\ntime.sleep(60)\n")
-    environment = os.environ | {"SCRATCH_BOOK": str(book), "TMPDIR": str(book / "tmp")}
+    environment = os.environ | {"TMPDIR": str(book / "tmp")}
     (book / "tmp").mkdir()
     running = subprocess.Popen([command, "execute", "10_sum"], cwd=book, env=environment, start_new_session=True)
     wait_until(lambda: list((book / "tmp").glob("*/started")))
+    assert kernels_in(book)
     os.killpg(running.pid, sign) if sign == signal.SIGINT else running.kill()
     assert running.wait(30) == code
     wait_until(lambda: not kernels_in(book))

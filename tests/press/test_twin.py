@@ -79,7 +79,7 @@ def test_a_figure_is_described_in_comments_that_become_what_the_site_s_builder_r
     [
         ("label: [", "while parsing a flow node expected the node content"),
         ("fig-capt: A sum.", "label: field required"),
-        ("just words", "received 'just words'"),
+        ("just words", "valid dictionary"),
     ],
 )
 def test_options_that_are_no_figure_s_are_refused_in_a_sentence(tmp_path, option, sentence):

@@ -3,20 +3,21 @@
 import os
 import re
 import shutil
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from multiprocessing import get_context, parent_process
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from gradbook.errors import RunError
+from gradbook.files import BOOK
 from gradbook.press import fingerprint
 from gradbook.press.chapters import QUICK, Chapter, profile_parameters, typed_parameters
 from gradbook.press.checkout import digest, read_json, write_json
@@ -45,6 +46,14 @@ REPEATABLE = {
     "LC_ALL": "C.UTF-8",
 }
 """Environment of the kernels that make twins."""
+
+PASSED = {
+    *("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "HOME", "TMPDIR", "XDG_CACHE_HOME", "CUDA_VISIBLE_DEVICES"),
+    *("SYSTEMROOT", "SYSTEMDRIVE", "USERPROFILE", "LOCALAPPDATA", "APPDATA", "TEMP", "TMP", "PATHEXT", "COMSPEC"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
+    *("GRADBOOK_DATA", "GRADBOOK_STORE"),
+}
+"""What a kernel inherits: where things are on this machine. How its owner likes plots, Keras or Python, it does not."""
 
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TQDM_DISABLE": "1"}
 """Environment of every kernel: nothing but results on the page."""
@@ -170,29 +179,60 @@ def run(job: Job, position: int = 0) -> dict[str, Any]:
 
 def _execute(job: Job, half: Path, used: Path, memory: "_Memory", position: int) -> "NotebookNode":
     import papermill
-    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from nbclient.exceptions import CellTimeoutError
     from papermill.exceptions import PapermillExecutionError
 
-    os.environ.update(QUIET | (REPEATABLE if job.is_twin else {}))
-    os.environ.setdefault("GRADBOOK_CWD", str(Path.cwd()))  # relative paths are the reader's, not the kernel's
-    os.environ["IPYTHONDIR"] = str(half.parent)  # no start-up files of the user's in a twin
-    bar = {"desc": job.chapter.name, "position": position, "leave": False, "disable": not sys.stderr.isatty()}
-    watch = f"from gradbook.press.kernel import watch; watch({str(used)!r}); del watch"
-    printed = _Counter()
+    own = environment(job, half.parent)
+    os.environ.clear()
+    os.environ.update(own)
+    watch = f"from gradbook.press.kernel import watch; watch({str(used)!r}, {str(BOOK)!r}); del watch"
+    printed, notes = _Counter(), half.with_suffix(".log")
     try:
-        return papermill.execute_notebook(
-            half, half, job.parameters, cwd=half.parent, progress_bar=bar, on_cell_executed=memory,
-            execution_timeout=CELL_TIME_LIMIT if job.is_twin else None, stdout_file=printed, stderr_file=printed,
-            extra_arguments=["--log-level=ERROR", f"--IPKernelApp.exec_lines={watch}"],
-        )  # fmt: skip
+        with _aside(notes) as terminal:
+            bar = {"desc": job.chapter.name, "position": position, "leave": False, "file": terminal}
+            return papermill.execute_notebook(
+                half, half, job.parameters, cwd=half.parent, on_cell_executed=memory,
+                progress_bar=bar | {"disable": not terminal.isatty()}, stdout_file=printed, stderr_file=printed,
+                execution_timeout=CELL_TIME_LIMIT if job.is_twin else None,
+                extra_arguments=["--log-level=ERROR", f"--IPKernelApp.exec_lines={watch}"],
+            )  # fmt: skip
     except PapermillExecutionError as error:
         raise _failed(job, half, f"cell {error.exec_count}", error.source, f"{error.ename}: {error.evalue}") from None
     except CellTimeoutError:
         raise _failed(job, half, "a cell", "", f"no answer within {CELL_TIME_LIMIT} s") from None
     except _FloodError:
         raise _failed(job, half, "a cell", "", f"more than {MOST_PRINTED:,} characters printed") from None
-    except DeadKernelError:
-        raise _failed(job, half, "a cell", "", "the kernel died (out of memory?)") from None
+    except RuntimeError:  # no kernel, or no longer
+        last = notes.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+        raise _failed(job, half, "a cell", "", f"the kernel died ({''.join(last) or 'out of memory?'})") from None
+
+
+def environment(job: Job, folder: Path) -> dict[str, str]:
+    """Return what a job's kernel finds in its environment: nothing of the reader's own settings, which would show.
+
+    Args:
+        job: what is executed.
+        folder: a temporary one of the kernel's own.
+    """
+    inherited = {name: value for name, value in os.environ.items() if name.upper() in PASSED}
+    settings = {
+        **dict.fromkeys(("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR"), str(folder)),
+        "GRADBOOK_CWD": os.environ.get("GRADBOOK_CWD", str(Path.cwd())),  # relative paths are the reader's
+        "KERAS_HOME": str(folder / "keras"),
+        "MPLCONFIGDIR": str(job.root / "_build/matplotlib"),  # stays, for matplotlib keeps there which fonts it found
+    }
+    return inherited | settings | QUIET | (REPEATABLE if job.is_twin else {})
+
+
+@contextmanager
+def _aside(notes: Path) -> Iterator[TextIO]:
+    """Let what native libraries and kernels say on the error stream go to a file; yields the stream as it was."""
+    with os.fdopen(os.dup(2), "w") as terminal, notes.open("wb") as file:
+        os.dup2(file.fileno(), 2)
+        try:
+            yield terminal
+        finally:
+            os.dup2(terminal.fileno(), 2)
 
 
 class _Memory:

@@ -5,14 +5,12 @@ import json
 import platform
 from collections.abc import Iterable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-from gradbook.files import BOOK
+from gradbook.files import BOOK, PACKAGE
 from gradbook.press.chapters import Chapter
 from gradbook.press.checkout import digest
 
-PACKAGE = Path(__file__).resolve().parents[1]
 LIBRARY = "gradbook/"
 """What the name of an ingredient begins with that is a module of the library."""
 

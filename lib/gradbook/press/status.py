@@ -1,5 +1,6 @@
 """What is known of each chapter's last execution: its cost, and whether the twin is current."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,14 @@ def cost(record: dict[str, Any]) -> str:
     if not record:
         return "not measured yet"
     return f"{record['seconds']:.0f} s and {memory(record)} on {machine(record)} ({record['finished'][:10]})"
+
+
+def expected(root: Path, jobs: Sequence[Job], processes: int) -> str:
+    """Return what is about to be executed, and how long that takes by what was recorded for the book."""
+    known = [read_json(published_record(root, job.chapter)).get("seconds", 0.0) for job in jobs]
+    seconds = max([sum(known) / processes, *known])
+    chapters = f"{len(jobs)} chapter{'s' * (len(jobs) > 1)}"
+    return f"{chapters}, about {seconds:.0f} s" if seconds else chapters
 
 
 def memory(record: dict[str, Any]) -> str:
