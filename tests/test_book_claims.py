@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 
 from gradbook import book_claims, exact, experiments
-from gradbook.claims import audit, claim, ledger
+from gradbook.claims import claim, ledger
 from gradbook.claims.citations import citations
 
-CLAIMS = claim.load(book_claims.CLAIMS)
+CLAIMS = claim.load(book_claims.CLAIMS).claims
 TESTED = [one for one in CLAIMS if isinstance(one.test, claim.Mean)]
 
 
@@ -23,9 +23,8 @@ def test_every_function_that_gives_an_exact_number_serves_a_claim():
 
 
 @pytest.mark.parametrize("one", TESTED, ids=lambda one: one.id)
-def test_the_study_plans_enough_of_the_runs_that_a_claim_tests(one):
-    planned = experiments.study(one.test.study).select(**one.test.where)
-    assert len(planned.runs) >= audit.LEAST
+def test_the_study_plans_the_runs_that_a_claim_tests(one):
+    assert experiments.study(one.test.study).select(**one.test.where).runs
 
 
 def test_the_committed_ledger_is_what_the_claims_and_the_results_give():

@@ -26,4 +26,4 @@ EVIDENCE = Evidence(runs, published.load, exact.FUNCTIONS)
 
 def compute() -> pd.DataFrame:
     """Return the ledger of the book's claims, by its committed results."""
-    return audit.compute(claim.load(CLAIMS), EVIDENCE)
+    return audit.compute(claim.load(CLAIMS).claims, EVIDENCE)

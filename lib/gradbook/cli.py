@@ -1,6 +1,7 @@
 """The command ``gradbook``: a thin skin over the press, the data and the studies."""
 
 import os
+import shutil
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from gradbook.errors import InputError, RunError
 from gradbook.files import home
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from gradbook.studies.study import Study
 
 
@@ -377,21 +380,80 @@ def ledger(check: bool, write: bool, form: str) -> None:
       gradbook ledger --check
       gradbook ledger --write          after results were exported or a claim was added
     """
-    with _no_greetings():
-        from gradbook import book_claims
-        from gradbook.claims import ledger as committed
+    from gradbook import book_claims
+    from gradbook.claims import ledger as ledgers
 
+    with _no_greetings():
         now = book_claims.compute()
     if check:
-        if changes := committed.changed(committed.load(book_claims.LEDGER), now):
-            lines = [f"{len(changes)} verdicts differ from the ledger; --write renews it.", *changes]
-            raise RunError("\n  ".join(lines))
-        click.echo(f"{len(now)} verdicts as in the ledger")
-    elif not write:
-        click.echo(committed.render(now, form))
+        click.echo(_unchanged(now, book_claims.LEDGER))
+    elif write:
+        ledgers.save(now, book_claims.LEDGER)
+        click.echo(f"{book_claims.LEDGER}: {ledgers.summary(now['verdict'])}")
+    else:
+        click.echo(ledgers.render(now, form, shutil.get_terminal_size().columns))
+
+
+readable = click.Path(path_type=Path)
+several = {"type": readable, "multiple": True}
+forms = click.Choice(["table", "json", "markdown", "html", "badge"])
+
+
+@app.command()
+@click.argument("claims", type=readable)
+@click.option("--runs", **several, help="A CSV file with one row per run; may be given repeatedly.")
+@click.option("--published", **several, help="A CSV file with one row per published number; likewise.")
+@click.option("--against", type=readable, help="A ledger to compare with; exit code 1 if a verdict differs.")
+@click.option("--write", type=readable, help="Write the ledger to this CSV file, too.")
+@click.option("--format", "form", type=forms, default="table", show_default=True)
+def audit(
+    claims: Path,
+    runs: tuple[Path, ...],
+    published: tuple[Path, ...],
+    against: Path | None,
+    write: Path | None,
+    form: str,
+) -> None:
+    """Compute the verdicts on claims of any paper, from a file CLAIMS.yml and tables of runs.
+
+    Nothing of this book is used. The page "Keep a ledger of your own" says what the files hold.
+
+    \b
+    Examples:
+      gradbook audit claims.yml --runs runs.csv --published numbers.csv
+      gradbook audit claims.yml --runs runs.csv --format html > ledger.html
+      gradbook audit claims.yml --runs runs.csv --write ledger.csv       then, as a check:
+      gradbook audit claims.yml --runs runs.csv --against ledger.csv
+    """
+    from gradbook.claims import audit as audits
+    from gradbook.claims import claim, page, tidy
+    from gradbook.claims import ledger as ledgers
+
+    file = claim.load(claims)
+    now = audits.compute(file.claims, tidy.evidence(file, runs, published))
     if write:
-        committed.save(now, book_claims.LEDGER)
-        click.echo(f"{book_claims.LEDGER}: {committed.summary(now['verdict'])}")
+        ledgers.save(now, write)
+    if against:
+        click.echo(_unchanged(now, against))
+    elif form == "html":
+        click.echo(page.page(file, now, claims.stem), nl=False)
+    elif form == "badge":
+        click.echo(page.badge(now), nl=False)
+    else:
+        click.echo(ledgers.render(now, form, shutil.get_terminal_size().columns))
+
+
+def _unchanged(now: "pd.DataFrame", path: Path) -> str:
+    """Return that all verdicts are those of a file.
+
+    Raises:
+        RunError: some are not; names them.
+    """
+    from gradbook.claims import ledger
+
+    if changes := ledger.changed(ledger.load(path), now):
+        raise RunError("\n  ".join([f"{len(changes)} verdicts differ from {path.name}.", *changes]))
+    return f"{len(now)} verdicts as in {path.name}"
 
 
 @contextmanager

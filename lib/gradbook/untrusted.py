@@ -1,13 +1,17 @@
 """Files that people write by hand, read without trusting them."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from reprlib import repr as brief
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from gradbook.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LARGEST = 2**20
 """Bytes that a YAML file may have."""
@@ -39,11 +43,50 @@ def read_yaml(path: Path, shape: Any) -> Any:
         raise InputError(f"{path.name}: {refusal(error)}") from None
 
 
-def refusal(error: ValidationError) -> str:
-    """The first complaint of a validation, in one sentence; however much was received, little of it is shown."""
+def read_csv(path: Path) -> "pd.DataFrame":
+    """Return the table of a CSV file, empty cells as missing.
+
+    Raises:
+        InputError: the file cannot be read, or is not such a table.
+    """
+    import pandas as pd
+
+    try:
+        return pd.read_csv(path, keep_default_na=False, na_values=[""], low_memory=False)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from None
+    except ValueError as error:  # of pandas' parser, or of the decoder
+        raise InputError(f"{path.name} is not CSV: {' '.join(str(error).split())}.") from None
+
+
+def refusal(error: ValidationError, start: int = 0) -> str:
+    """Return the first complaint of a validation in one sentence; however much was received, little of it is shown.
+
+    Args:
+        error: what pydantic raised.
+        start: how many steps of the complaint's place to leave out.
+    """
     first = error.errors()[0]
-    complaint = first["msg"].removeprefix("Value error, ")
-    if not first["loc"]:
+    complaint, steps = first["msg"].removeprefix("Value error, "), first["loc"][start:]
+    if not steps:
         return f"{complaint}."
-    place = " ".join(".".join(map(str, first["loc"])).split())  # a key may hold line breaks
+    place = " ".join(".".join(map(str, steps)).split())  # a key may hold line breaks
     return f"{place}: {complaint.lower()}; received {brief(first['input'])}."
+
+
+def line_of(path: Path, steps: Iterable[str | int]) -> int:
+    """Return the line, from 1, in which the part of a YAML file begins that keys and indices lead to.
+
+    Steps that lead nowhere, such as the field that is missing or the name of a type, are passed over.
+    """
+    node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    line = node.start_mark.line
+    for step in steps:
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                if key.value == str(step):
+                    line, node = key.start_mark.line, value
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+            node = node.value[step]
+            line = node.start_mark.line
+    return line + 1

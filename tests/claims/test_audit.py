@@ -7,10 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradbook.claims import audit
-from gradbook.claims.audit import examine, observe
+from gradbook.claims.audit import compute, observe
 from gradbook.claims.claim import Claim, Difference, Mean
 from gradbook.claims.evidence import Evidence, Runs
-from gradbook.claims.statistics import sign_flip_p
 from gradbook.errors import InputError
 
 MEAN = Mean(statistic="mean", study="samples", where={"size": 1}, metric="third")
@@ -31,9 +30,7 @@ def test_the_order_of_the_runs_does_not_matter(seed):
     rows = runs({(size, one): random.normal() for size in (1, 2) for one in range(20)})
     shuffled = Runs(rows.table.sample(frac=1, random_state=seed), rows.fields)
     for test in (MEAN, DIFFERENCE):
-        sample, again = observe(test, rows), observe(test, shuffled)
-        assert sorted(sample) == sorted(again)
-        assert sign_flip_p(sample, 1) == sign_flip_p(again[::-1], 1)
+        assert observe(test, rows).tolist() == observe(test, shuffled).tolist()
 
 
 def test_a_mean_takes_the_runs_of_its_cell_at_any_seed():
@@ -50,16 +47,25 @@ def test_a_difference_takes_the_runs_that_have_a_partner():
     assert list(sample) == [10.0]
 
 
-def test_a_difference_may_take_runs_of_several_cells():
-    test = DIFFERENCE.model_copy(update={"where": {"size": [1, 2]}, "against": {"seed": 0}})
-    sample = observe(test, runs({(1, 0): 1.0, (1, 1): 3.0, (2, 0): 2.0, (2, 1): 7.0}))
-    assert list(sample) == [0.0, 2.0, 0.0, 5.0]
+def test_pairs_that_share_a_seed_or_what_a_column_says_count_as_one():
+    rows = {(2, 0): 20.0, (1, 0): 10.0, (2, 1): 21.0, (1, 1): 12.0}
+    several = runs(rows | {(4, 0): 16.0, (3, 0): 10.0})
+    test = DIFFERENCE.model_copy(update={"where": {"size": [2, 4]}, "against": {"size": 1}})
+    assert list(observe(test, several)) == [8.0, 9.0]  # (10 + 6) / 2 from seed 0
+    taught = runs(rows)
+    taught.table["teacher"] = "one"
+    assert list(observe(DIFFERENCE.model_copy(update={"shared": "teacher"}), taught)) == [9.5]
+
+
+def test_a_mean_needs_no_seed():
+    rows = runs({(1, 0): 10.0, (1, 1): 11.0})
+    assert list(observe(MEAN, Runs(rows.table.drop(columns="seed"), ["size"]))) == [10.0, 11.0]
 
 
 def test_partners_agree_in_every_other_field_missing_values_and_lists_included():
     values = {(2, 0): 20.0, (1, 0): 10.0, (2, 1): 21.0, (1, 1): 12.0}
     same = runs(values, rule=None, classes=[[1, 2]] * 4)
-    assert list(observe(DIFFERENCE, same)) == [10.0, 9.0]
+    assert list(observe(DIFFERENCE, same)) == [9.0, 10.0]
     other = runs(values, rule=["a", "a", "a", "b"])
     assert list(observe(DIFFERENCE, other)) == [10.0]
 
@@ -67,7 +73,7 @@ def test_partners_agree_in_every_other_field_missing_values_and_lists_included()
 @pytest.mark.parametrize(
     ("test", "sentence"),
     [
-        (MEAN.model_copy(update={"where": {}}), "a mean needs the runs of one cell.*selects 2 cells"),
+        (MEAN.model_copy(update={"where": {}}), "a mean needs the runs of one cell.*leaves several values of size"),
         (MEAN.model_copy(update={"where": {"sice": 1}}), "did you mean 'size'"),
         (MEAN.model_copy(update={"where": {"size": [1, 7]}}), "unknown value of size 7; Known: 1, 2."),
         (MEAN.model_copy(update={"metric": "thirt"}), "unknown metric 'thirt'; did you mean 'third'"),
@@ -92,9 +98,9 @@ def test_pairs_need_a_seed_and_runs_that_can_be_told_apart():
 
 SAMPLES = runs({(size, seed): size / 3 + seed for size in (1, 2) for seed in range(4)})
 CURVES = pd.DataFrame([[size / step + seed for step in (1, 2)] for size in (1, 2) for seed in range(4)])
-NUMBERS = pd.DataFrame({"source": "log", "quantity": ["third", "share"], "setting": "", "value": [1.8, 40.0]}).assign(
-    unit=["", "%"]
-)
+NUMBERS = pd.DataFrame(
+    [("third", 1.8, ""), ("share", 40.0, "%"), ("curve", "[1, 2]", "")], columns=["quantity", "value", "unit"]
+).assign(source="log", setting="")
 EVIDENCE = Evidence(
     {"samples": Runs(SAMPLES.table, ["size"], {"loss": CURVES}.__getitem__)}.__getitem__,
     {"samples": NUMBERS}.__getitem__,
@@ -103,47 +109,107 @@ EVIDENCE = Evidence(
 
 
 def claim(**fields):
-    about = {"id": "a", "chapter": "samples", "citation": "x", "place": "x", "claim": "x", "because": "x"}
-    return Claim.model_validate(about | {"test": MEAN.model_dump(), "published": 1.8, "tolerance": 0.1} | fields)
+    about = {"id": "a", "chapter": "samples", "claim": "x", "quote": "x", "because": "x", "spread": 0}
+    return Claim.model_validate(about | {"test": MEAN.model_dump(), "published": 1.8, "tolerance": 3} | fields)
+
+
+def examine(one, *others):
+    """The entry of the first of several claims."""
+    claims = [one, *(other.model_copy(update={"id": f"b{n}"}) for n, other in enumerate(others))]
+    (entry, *_) = compute(claims, EVIDENCE).itertuples()
+    return entry
+
+
+GREATER = claim(published="greater", test=DIFFERENCE.model_dump(), tolerance=None, spread=None)
 
 
 def test_an_entry_says_what_was_measured_and_how_surely():
-    entry = examine(claim(), EVIDENCE)
+    entry = examine(claim())
     assert (entry.verdict, entry.runs) == ("reproduced", 4)
     assert entry.measured == pytest.approx(1 / 3 + 1.5)
-    assert entry.measured - entry.low == pytest.approx(3.182 * np.std(range(4), ddof=1) / 2, rel=1e-3)
+    assert entry.measured - entry.low == pytest.approx(2.353 * np.std(range(4), ddof=1) / 2, rel=1e-3)
     assert entry.high - entry.measured == pytest.approx(entry.measured - entry.low)
+    assert 0.5 < entry.firm <= 1 and pd.isna(entry.needed)
 
 
-def test_a_difference_is_tested_at_its_level():
-    entry = examine(claim(published="greater", test=DIFFERENCE.model_dump(), tolerance=None, level=0.07), EVIDENCE)
-    assert (entry.verdict, entry.p) == ("reproduced", 1 / 16)
-    assert entry.measured == pytest.approx(1 / 3)
+def test_an_interval_neither_within_the_tolerance_nor_outside_decides_nothing_and_says_how_many_runs_would():
+    entry = examine(claim(tolerance=1))
+    assert entry.verdict == "inconclusive" and 5 < entry.needed < 20
+    assert examine(claim(published=1.1, tolerance=0.1)).needed > 10
+
+
+def test_an_interval_outside_the_tolerance_refutes():
+    assert examine(claim(published=9, tolerance=3)).verdict == "not reproduced"
+
+
+def test_a_single_published_run_may_never_be_decided():
+    entry = examine(claim(spread=None, tolerance=1))
+    assert entry.verdict == "inconclusive" and pd.isna(entry.needed)
+    assert examine(claim(spread=None, tolerance=6)).verdict == "reproduced"
+    assert examine(claim(spread=None, published=20)).verdict == "not reproduced"
+
+
+def test_a_direction_is_tested_and_a_size_with_a_direction_on_both():
+    assert examine(GREATER).verdict == "reproduced"
+    assert (
+        examine(claim(published="less", test=DIFFERENCE.model_dump(), tolerance=None, spread=None)).verdict
+        == "not reproduced"
+    )
+    both = {"test": DIFFERENCE.model_dump(), "tolerance": 0.5}
+    assert examine(claim(published=0.3, **both)).verdict == "reproduced"
+    assert examine(claim(published=-0.1, **both)).verdict == "not reproduced"  # near enough, and on the other side
+    assert examine(claim(published=1.3, **both)).verdict == "not reproduced"  # on the right side, and too far
+
+
+def test_no_difference_is_a_claim_of_its_own():
+    same = {"published": "same", "test": DIFFERENCE.model_dump()}
+    assert examine(claim(**same, tolerance=0.5, spread=None)).verdict == "reproduced"
+    assert examine(claim(**same, tolerance=0.1, spread=None)).verdict == "not reproduced"
+
+
+def test_many_claims_make_each_harder():
+    alone, among = examine(claim()), examine(claim(), *[claim(published=5, tolerance=4)] * 9)
+    assert alone.p == alone.adjusted == among.p < among.adjusted
+    assert (alone.verdict, among.verdict) == ("reproduced", "inconclusive")
+
+
+def test_what_nobody_has_read_is_unsourced_and_counts_nowhere():
+    unread = claim(quote="", published=5, tolerance=4)
+    entry = examine(unread)
+    assert entry.verdict == "unsourced" and pd.isna(entry.measured)
+    assert examine(claim(), *[unread] * 9).adjusted == examine(claim()).p
+    assert examine(claim(quote="", follows="model.py")).verdict == "reproduced"
 
 
 def test_a_point_of_a_curve_is_measured():
-    entry = examine(claim(test=MEAN.model_dump() | {"metric": "loss", "at": 0}, published=2.5), EVIDENCE)
-    assert (entry.verdict, entry.measured) == ("reproduced", 2.5)
+    assert examine(claim(test=MEAN.model_dump() | {"metric": "loss", "at": 0})).measured == 2.5
 
 
 def test_a_published_number_may_stand_in_the_table():
-    assert examine(claim(published={"quantity": "third"}), EVIDENCE).published == 1.8
-    assert examine(claim(published={"quantity": "share"}), EVIDENCE).published == 0.4
+    assert examine(claim(published={"quantity": "third"})).published == 1.8
+    assert examine(claim(published={"quantity": "share"})).published == 0.4
 
 
 def test_a_smaller_experiment_says_so_in_its_verdict():
-    assert examine(claim(reduced="five seeds"), EVIDENCE).verdict == "at reduced scale: reproduced"
+    assert examine(claim(reduced="five seeds")).verdict == "at reduced scale: reproduced"
 
 
-def test_too_few_runs_are_no_attempt_and_say_how_many(monkeypatch):
+def test_two_runs_say_what_they_measured_and_decide_nothing(monkeypatch):
     monkeypatch.setattr(audit, "LEAST", 5)
-    entry = examine(claim(), EVIDENCE)
-    assert (entry.verdict, entry.reason, entry.measured) == ("not attempted", "4 runs", None)
+    entry = examine(claim())
+    assert (entry.verdict, entry.reason) == ("inconclusive", "4 runs")
+    assert entry.measured == pytest.approx(1 / 3 + 1.5) and pd.isna(entry.low)
 
 
 def test_a_claim_without_a_test_gives_its_reason():
-    entry = examine(claim(test=None, not_attempted="no data"), EVIDENCE)
+    entry = examine(claim(test=None, not_attempted="no data"))
     assert (entry.verdict, entry.reason, entry.published) == ("not attempted", "no data", 1.8)
+
+
+def test_a_count_is_right_or_wrong():
+    count = {"test": {"statistic": "exact", "function": "double", "arguments": {"number": 21}}, "spread": None}
+    assert examine(claim(**count, published=42, tolerance=0)).verdict == "reproduced"
+    assert examine(claim(**count, published=41, tolerance=0)).verdict == "not reproduced"
 
 
 @pytest.mark.parametrize(
@@ -153,9 +219,10 @@ def test_a_claim_without_a_test_gives_its_reason():
         ({"test": {"statistic": "exact", "function": "dubble"}}, "claim a: unknown exact number 'dubble'; did you"),
         ({"test": {"statistic": "exact", "function": "double"}}, "claim a: arguments of double: missing .*'number'"),
         ({"published": {"quantity": "fourth"}}, "claim a: the published numbers have 0 rows for 'fourth', ''"),
+        ({"published": {"quantity": "curve"}}, r"claim a: the published value of 'curve', '' must be a number"),
     ],
 )
 def test_what_does_not_exist_is_refused_by_the_claim_s_name(fields, sentence):
     with pytest.raises(InputError, match=sentence) as refused:
-        examine(claim(**fields), EVIDENCE)
+        examine(claim(spread=None, **fields))
     assert len(str(refused.value).splitlines()) == 1

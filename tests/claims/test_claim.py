@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -14,6 +15,7 @@ VALID = {
     "chapter": "10_concept",
     "citation": "szkocot2019adapting",
     "place": "printed log",
+    "quote": "comb_up=97.0%",
     "claim": "In the last epoch the gate is open at nearly all steps.",
     "published": {"quantity": "combined_updates", "setting": "epoch 10"},
     "test": {"statistic": "mean", "study": "concept", "where": {"rule": "unweighted_cosine"}, "metric": "agreement"},
@@ -36,7 +38,7 @@ PUBLISHED = pd.DataFrame(
 def read(folder, *entries):
     path = folder / "claims.yml"
     path.write_text(yaml.safe_dump(list(entries)))
-    return claims.load(path)
+    return claims.load(path).claims
 
 
 def changed(**fields):
@@ -66,33 +68,39 @@ def test_a_row_may_name_its_source(tmp_path):
     ("entry", "sentence"),
     [
         (changed(tolerence=0.1), "tolerence: extra inputs are not permitted"),
-        (changed(place=None), "place: field required"),
+        (changed(claim=None), "claim: field required"),
         (changed(tolerance=-1), "tolerance: input should be greater than or equal to 0; received -1"),
         (changed(published="more"), "received 'more'"),
         (changed(test=VALID["test"] | {"statistic": "median"}), "'median'"),
         (changed(test=None), "exactly one of test and not_attempted"),
         (changed(not_attempted="too long"), "exactly one of test and not_attempted"),
         (changed(because=None), "because must say why"),
-        (changed(tolerance=None), "a number needs a tolerance or a level"),
-        (changed(published="greater"), "a direction needs a difference or a baseline"),
-        (changed(published="greater", test=DIFFERENCE), "a direction has no tolerance"),
-        (changed(published="greater", test=DIFFERENCE, tolerance=None), "a direction of runs needs a level"),
-        (changed(level=0.05), "a level needs runs, and a baseline for their mean"),
-        (changed(test=NUMBER, level=0.05, baseline=0), "a level needs runs"),
-        (changed(test=DIFFERENCE, baseline=0.5), "a baseline goes with a mean or an exact number only"),
+        (changed(tolerance=None), "a number, or same, needs a tolerance"),
+        (changed(published="same"), "a direction needs a difference, or a mean and a baseline"),
+        (changed(published="greater"), "a direction needs a difference, or a mean and a baseline"),
+        (changed(published="greater", test=DIFFERENCE), "greater and less have no tolerance"),
+        (changed(test=NUMBER, baseline=0), "a baseline goes with a mean only"),
+        (changed(test=NUMBER, spread=0), "a spread goes with a number only"),
+        (changed(test=DIFFERENCE, baseline=0.5), "a baseline goes with a mean only"),
+        (changed(quote="word " * 26), "a quote has at most 25 words, this one 26"),
+        (changed(published_runs=0), "published_runs: input should be greater than or equal to 1"),
         ("gate-last", "should be a valid dictionary"),
     ],
 )
 def test_a_malformed_claim_is_refused_in_one_sentence(tmp_path, entry, sentence):
     with pytest.raises(InputError, match=re.escape(sentence)) as refused:
         read(tmp_path, entry)
-    assert str(refused.value).startswith("claims.yml, entry 1")
+    assert str(refused.value).startswith("claims.yml, line ")
     assert len(str(refused.value).splitlines()) == 1
 
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
-    [("a: b: c", "claims.yml is not YAML"), ("{}", "claims.yml: Input should be a valid list")],
+    [
+        ("a: b: c", "claims.yml is not YAML"),
+        ("{}", "claims.yml, line 1: claims: field required"),
+        ("7", "claims.yml: list"),
+    ],
 )
 def test_a_file_that_is_no_list_is_refused(tmp_path, text, sentence):
     (tmp_path / "claims.yml").write_text(text)
@@ -100,9 +108,33 @@ def test_a_file_that_is_no_list_is_refused(tmp_path, text, sentence):
         claims.load(tmp_path / "claims.yml")
 
 
+@pytest.mark.parametrize("form", ["list", "fields"])
+def test_a_refusal_names_line_claim_and_field(tmp_path, form):
+    entries = [VALID, VALID | {"id": "second", "test": VALID["test"] | {"metric": ["a"]}}]
+    text = yaml.safe_dump(entries if form == "list" else {"fields": ["rule"], "claims": entries}, sort_keys=False)
+    path = tmp_path / "claims.yml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"\(second\): test.mean.metric: input should be a valid string") as refused:
+        claims.load(path)
+    line = int(re.search(r"line (\d+)", str(refused.value))[1])
+    assert text.splitlines()[line - 1].strip() == "metric:"
+
+
+def test_fields_and_seed_may_be_declared(tmp_path):
+    path = tmp_path / "claims.yml"
+    path.write_text(yaml.safe_dump({"fields": ["rule"], "seed": "start", "claims": [VALID]}))
+    assert (claims.load(path).fields, claims.load(path).seed) == (("rule",), "start")
+
+
+def test_the_spread_of_a_difference_is_that_of_two_rows(tmp_path):
+    rows = {"quantity": "combined_updates", "setting": "epoch 10", "minus": "epoch 1"}
+    (claim,) = read(tmp_path, VALID | {"spread": rows})
+    assert claim.deviation(PUBLISHED) == pytest.approx(np.hypot(0.97, 0.71))
+
+
 def test_an_id_is_taken_once(tmp_path):
-    with pytest.raises(InputError, match="entry 2: the id 'gate-last' is taken"):
-        read(tmp_path, VALID, VALID)
+    with pytest.raises(InputError, match=r"line 18: the id 'gate-last' is taken"):
+        read(tmp_path, VALID, changed())
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from gradbook.errors import InputError, RunError
 
 ENTRIES = [
     Entry("a", "10_concept", "reproduced", 162160.0, 162160.0),
-    Entry("b", "10_concept", "at reduced scale: direction only", None, 0.25, 0.1, 0.4, 0.125, 3),
+    Entry("b", "10_concept", "at reduced scale: inconclusive", None, 0.25, 0.1, 0.4, 0.125, runs=3),
     Entry("c", "11_imdb", "not attempted", 0.3, runs=2, reason="2 runs"),
-    Entry("d", "10_concept", "reproduced", 1 / 3, 1 / 3, 0.3, 0.4, None, 10),
+    Entry("d", "10_concept", "reproduced", 1 / 3, 1 / 3, 0.3, 0.4, runs=10),
 ]
 LEDGER = ledger.table(ENTRIES)
 
@@ -36,7 +36,7 @@ def test_saving_what_was_loaded_changes_no_byte(path):
 
 
 def test_a_chapter_s_verdict_counts_its_claims(path):
-    assert ledger.verdict("10_concept", path) == "3 claims: 2 reproduced; 1 at reduced scale: direction only"
+    assert ledger.verdict("10_concept", path) == "3 claims: 2 reproduced; 1 at reduced scale: inconclusive"
     assert ledger.verdict("11_imdb", path) == "1 claim: 1 not attempted"
 
 
@@ -51,7 +51,7 @@ def test_changes_are_new_lost_and_other_verdicts():
     assert ledger.changed(before, after) == [
         "a: reproduced → not reproduced",
         "c: not attempted → no longer claimed",
-        "b: not in the ledger → at reduced scale: direction only",
+        "b: not in the ledger → at reduced scale: inconclusive",
     ]
     assert ledger.changed(before, before) == []
 
@@ -63,7 +63,7 @@ def test_every_format_shows_every_claim():
     assert {line.count("|") for line in lines} == {7}
     table = ledger.render(LEDGER, "table")
     assert "162,160" in table
-    assert table.endswith("4 claims: 2 reproduced; 1 at reduced scale: direction only; 1 not attempted")
+    assert table.endswith("4 claims: 2 reproduced; 1 at reduced scale: inconclusive; 1 not attempted")
 
 
 def run(*arguments):
@@ -74,7 +74,7 @@ def test_the_check_fails_where_a_verdict_differs_and_names_it(monkeypatch, capsy
     committed = ledger.load(book_claims.LEDGER)
     monkeypatch.setattr(book_claims, "compute", lambda: committed)
     run("--check")
-    assert f"{len(committed)} verdicts as in the ledger" in capsys.readouterr().out
+    assert f"{len(committed)} verdicts as in ledger.csv" in capsys.readouterr().out
     name, verdict = committed.loc[0, ["id", "verdict"]]
     other = committed.assign(verdict=["not reproduced", *committed["verdict"][1:]])
     monkeypatch.setattr(book_claims, "compute", lambda: other)

@@ -80,8 +80,8 @@ def test_claims_with_a_field_changed(folder, data):
     else:
         entry[name] = data.draw(values)
     (folder / "claims.yml").write_text(yaml.safe_dump([entry]), encoding="utf-8")
-    for claim in answers(claims.load, folder / "claims.yml") or []:
-        answers(audit.examine, claim, book_claims.EVIDENCE)
+    if read := answers(claims.load, folder / "claims.yml"):
+        answers(audit.compute, read.claims, book_claims.EVIDENCE)
 
 
 @few

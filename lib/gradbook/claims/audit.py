@@ -1,53 +1,65 @@
 """The audit: every claim against its evidence, which gives the ledger; nothing in here is ever typed."""
 
-from collections.abc import Iterable
-from typing import Any
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from gradbook.claims import ledger
-from gradbook.claims.claim import Claim, Difference, Exact, Mean
-from gradbook.claims.evidence import SEED, Evidence, Runs
+from gradbook.claims import ledger, statistics
+from gradbook.claims.claim import Claim, Difference, Direction, Exact, Mean
+from gradbook.claims.evidence import Evidence, Runs
 from gradbook.claims.ledger import Entry
-from gradbook.claims.statistics import half_width, sign_flip_p
-from gradbook.claims.verdict import NOT_ATTEMPTED, REDUCED, judge, side
+from gradbook.claims.statistics import Sample, Test
+from gradbook.claims.verdict import (
+    INCONCLUSIVE,
+    NOT_ATTEMPTED,
+    NOT_REPRODUCED,
+    REDUCED,
+    REPRODUCED,
+    UNSOURCED,
+    judge,
+)
 from gradbook.errors import InputError
+from gradbook.seeds import generator
+
+LEVEL = 0.05
+"""Of false verdicts among those of one kind, *reproduced* or *not reproduced*, the fraction that the ledger allows."""
 
 LEAST = 3
 """Runs, or pairs of runs, below which nothing is concluded."""
 
+REPETITIONS = 1000
+"""Times that a claim's runs are drawn anew, to see how firm its verdict is."""
+
+MOST = 1000
+"""Runs up to which those are counted that would decide a claim."""
+
 
 def compute(claims: Iterable[Claim], evidence: Evidence) -> pd.DataFrame:
-    """Return the ledger of claims, one row each in their order."""
-    return ledger.table(examine(claim, evidence) for claim in claims)
-
-
-def examine(claim: Claim, evidence: Evidence) -> Entry:
-    """Return the verdict on one claim, and the numbers behind it.
+    """Return the ledger of claims, one row each in their order.
 
     Raises:
-        InputError: the claim names a study, column, value, metric, row or function that does not exist; says which
-            claim.
+        InputError: a claim names a study, column, value, metric, row or function that does not exist; says which.
     """
-    try:
-        published = evidence.published(claim.chapter) if claim.rows else None
-        target, origin = claim.target(published), claim.origin(published)
-        found = _measure(claim, evidence, target, origin)
-    except InputError as error:
-        raise InputError(f"claim {claim.id}: {error}") from None
-    number = None if isinstance(target, str) else target
-    if "measured" not in found:
-        return Entry(claim.id, claim.chapter, NOT_ATTEMPTED, number, **found)
-    limits = {"origin": origin, "tolerance": claim.tolerance, "level": claim.level}
-    verdict = judge(found["measured"], target, **limits, p=found.get("p"))
-    return Entry(claim.id, claim.chapter, (REDUCED if claim.reduced else "") + verdict, number, **found)
+    findings = [_find(claim, evidence) for claim in claims]
+    tested = [finding for finding in findings if finding.test]
+    p, contrary = (np.array([getattr(one.test, name) for one in tested], float) for name in ("p", "contrary"))
+    limits = statistics.limit(p, LEVEL), statistics.limit(contrary, LEVEL)
+    both = zip(tested, statistics.adjusted(p), statistics.adjusted(contrary), strict=True)
+    decided = {one.entry.id: _decide(one, limits, p, contrary) for one, p, contrary in both}
+    return ledger.table(decided.get(finding.entry.id, finding.entry) for finding in findings)
 
 
 def observe(test: Mean, runs: Runs) -> np.ndarray:
     """Return what a test looks at: the values of the runs that it selects, less their partners' for a difference.
 
     A partner has the values ``against``, and those of the run itself in all other fields and in the seed.
+    What shares a value in the test's column ``shared`` is averaged.
+
+    Returns:
+        One number for each value of that column, in increasing order.
 
     Raises:
         InputError: no such column, value, metric or curve; runs of several cells for a mean; or runs that the fields
@@ -56,29 +68,125 @@ def observe(test: Mean, runs: Runs) -> np.ndarray:
     values = runs.values(test.metric, test.at)
     chosen = runs.where(**test.where)
     chosen = chosen[chosen.index.isin(values.index)]
-    if not isinstance(test, Difference):
-        if (cells := len(set(runs.labels(chosen, runs.fields)))) > 1:
-            raise InputError(f"a mean needs the runs of one cell; where={test.where} selects {cells} cells.")
-        return values[chosen.index].to_numpy(float)
-    alike = [name for name in (*runs.fields, SEED) if name not in test.against]
+    found = values[chosen.index].astype(float)
+    if isinstance(test, Difference):
+        found = (found - _partners(test, runs, values, chosen)).dropna()
+    elif differing := [name for name in runs.fields if len(set(runs.labels(chosen, [name]))) > 1]:
+        several = ", ".join(differing)
+        raise InputError(f"a mean needs the runs of one cell; where={test.where} leaves several values of {several}.")
+    shared = test.shared or runs.seed
+    if shared == runs.seed and shared not in chosen:
+        return np.sort(found)
+    labels = pd.Series(runs.labels(chosen.loc[found.index], [shared]), found.index, dtype=object)
+    return np.sort(found.groupby(labels, sort=False).mean())
+
+
+def _partners(test: Difference, runs: Runs, values: pd.Series, chosen: pd.DataFrame) -> np.ndarray:
+    alike = [name for name in (*runs.fields, runs.seed) if name not in test.against]
     others = runs.where(**test.against)
     others = others[others.index.isin(values.index)]
-    partners = dict(zip(runs.labels(others, alike), values[others.index], strict=True))
-    if len(partners) < len(others):
-        raise InputError(f"{len(others)} runs with {test.against} have but {len(partners)} cells and seeds.")
-    pairs = zip(values[chosen.index], runs.labels(chosen, alike), strict=True)
-    return np.array([value - partners[label] for value, label in pairs if label in partners], float)
+    known = dict(zip(runs.labels(others, alike), values[others.index], strict=True))
+    if len(known) < len(others):
+        raise InputError(f"{len(others)} runs with {test.against} have but {len(known)} cells and seeds.")
+    return np.array([known.get(label, np.nan) for label in runs.labels(chosen, alike)], float)
 
 
-def _measure(claim: Claim, evidence: Evidence, target: Any, origin: float | None) -> dict[str, Any]:
-    """Return the fields of an entry from ``measured`` on, or why there are none."""
-    if claim.test is None:
-        return {"reason": claim.not_attempted}
-    if isinstance(claim.test, Exact):
-        return {"measured": evidence.number(claim.test.function, **claim.test.arguments)}
-    sample = observe(claim.test, evidence.runs(claim.test.study))
-    if len(sample) < LEAST:
-        return {"runs": len(sample), "reason": f"{len(sample)} run{'s' * (len(sample) != 1)}"}
-    mean, half = sample.mean(), half_width(sample)
-    p = sign_flip_p(sample - origin, side(target, origin)) if claim.level else None
-    return {"runs": len(sample), "measured": mean, "low": mean - half, "high": mean + half, "p": p}
+@dataclass(frozen=True)
+class _Finding:
+    """What was found for one claim before its verdict.
+
+    Attributes:
+        entry: its row of the ledger; the verdict is final where there is no test.
+        values: what the test looks at.
+        question: the test, for any sample.
+        test: its result for these values.
+    """
+
+    entry: Entry
+    values: np.ndarray | None = None
+    question: Callable[[Sample], Test] | None = None
+    test: Test | None = None
+
+
+def _find(claim: Claim, evidence: Evidence) -> _Finding:
+    try:
+        table = evidence.published(claim.chapter) if claim.rows else None
+        target = claim.target(table)
+        number = claim.origin(table) if target == "same" else None if isinstance(target, str) else target
+        entry = Entry(claim.id, claim.chapter, NOT_ATTEMPTED, number, claim.tolerance)
+        if not claim.sourced:
+            return _Finding(replace(entry, verdict=UNSOURCED))
+        if claim.test is None:
+            return _Finding(replace(entry, reason=claim.not_attempted))
+        if isinstance(claim.test, Exact):
+            measured = evidence.number(claim.test.function, **claim.test.arguments)
+            agrees = abs(measured - target) <= claim.tolerance
+            verdict = _reduced(claim, REPRODUCED if agrees else NOT_REPRODUCED)
+            return _Finding(replace(entry, verdict=verdict, measured=measured))
+        values = observe(claim.test, evidence.runs(claim.test.study))
+        question = _question(target, claim, table)
+    except InputError as error:
+        raise InputError(f"claim {claim.id}: {error}") from None
+    if len(values):
+        entry = replace(entry, measured=values.mean())
+        if target in ("greater", "less"):
+            margin = (entry.measured - claim.origin(table)) * (1 if target == "greater" else -1)
+            entry = replace(entry, margin=margin)
+    entry = replace(entry, runs=len(values))
+    if len(values) < LEAST:
+        verdict = _reduced(claim, INCONCLUSIVE) if len(values) else NOT_ATTEMPTED
+        return _Finding(replace(entry, verdict=verdict, reason=f"{len(values)} run{'s' * (len(values) != 1)}"))
+    return _Finding(replace(entry, verdict=_reduced(claim, "")), values, question, question(Sample.of(values)))
+
+
+def _reduced(claim: Claim, verdict: str) -> str:
+    return (REDUCED if claim.reduced else "") + verdict
+
+
+def _question(target: float | Direction, claim: Claim, table: pd.DataFrame | None) -> Callable[[Sample], Test]:
+    """Return the test that decides a claim: of the direction, of the size, or of both."""
+    origin, tolerance = claim.origin(table), claim.tolerance
+    if target in ("greater", "less"):
+        return lambda sample: statistics.direction(sample, origin, 1 if target == "greater" else -1)
+    if target == "same":
+        return lambda sample: statistics.agreement(sample, origin, tolerance, deviation=0)
+    spread, runs = claim.deviation(table), claim.published_runs
+    side = None if origin is None or origin == target else math.copysign(1, target - origin)
+
+    def question(sample: Sample) -> Test:
+        if spread is None:
+            size = statistics.prediction(sample, target, tolerance, runs)
+        else:
+            size = statistics.agreement(sample, target, tolerance, spread, runs)
+        return size if side is None else statistics.every(statistics.direction(sample, origin, side), size)
+
+    return question
+
+
+def _decide(finding: _Finding, limits: tuple[float, float], p: float, contrary: float) -> Entry:
+    """Return the entry with its verdict, given the adjusted p-values and what raw ones they allow."""
+    entry, values, test = finding.entry, finding.values, finding.test
+    verdict = str(judge(test.p, test.contrary, limits))
+    anew = finding.question(statistics.resampled(values, REPETITIONS, generator(0, "resampling", entry.id)))
+    half = statistics.half_width(test, LEVEL)
+    return replace(
+        entry,
+        verdict=entry.verdict + verdict,
+        low=entry.measured - half,
+        high=entry.measured + half,
+        p=float(test.p),
+        adjusted=float(p),
+        contrary=float(test.contrary),
+        contrary_adjusted=float(contrary),
+        firm=float(np.mean(judge(anew.p, anew.contrary, limits) == verdict)),
+        needed=_needed(finding, limits) if verdict == INCONCLUSIVE else None,
+    )
+
+
+def _needed(finding: _Finding, limits: tuple[float, float]) -> int | None:
+    """Return how many runs would decide if they went on as they began, or none where `MOST` would not."""
+    mean, deviation, size = Sample.of(finding.values)
+    sizes = np.arange(size + 1, MOST + 1)
+    test = finding.question(Sample(mean, deviation, sizes))
+    deciding = judge(test.p, test.contrary, limits) != INCONCLUSIVE
+    return int(sizes[deciding.argmax()]) if deciding.any() else None

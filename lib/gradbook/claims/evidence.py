@@ -10,9 +10,6 @@ import pandas as pd
 from gradbook.errors import InputError, unknown
 from gradbook.selection import allowed, plain, select
 
-SEED = "seed"
-"""The column by which runs of different cells are paired."""
-
 
 @dataclass(frozen=True)
 class Runs:
@@ -22,11 +19,13 @@ class Runs:
         table: one row per run.
         fields: the columns that describe a run's configuration; the seed is not one of them.
         curve: returns a curve by its name as a table [runs, steps], its rows those of ``table``.
+        seed: the column that pairs runs of different configurations.
     """
 
     table: pd.DataFrame
     fields: Collection[str]
     curve: Callable[[str], pd.DataFrame] | None = None
+    seed: str = "seed"
 
     def where(self, **fields: Any) -> pd.DataFrame:
         """Return the rows whose columns have the given values; a list of values allows each of them.
@@ -48,7 +47,7 @@ class Runs:
         """
         if at is None:
             if metric not in self.table:
-                raise unknown("metric", metric, map(str, self.table.columns.difference([SEED, *self.fields])))
+                raise unknown("metric", metric, map(str, self.table.columns.difference([self.seed, *self.fields])))
             return self.table[metric].dropna()
         if self.curve is None:
             raise InputError(f"at must be left out where there are no curves; received {at} for {metric!r}.")

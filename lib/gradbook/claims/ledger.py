@@ -3,12 +3,18 @@
 A CSV file with one row per claim::
 
     id, chapter              as in the file of claims
-    verdict                  reproduced, direction only or not reproduced, maybe after "at reduced scale: ";
-                             or not attempted
-    published, measured      empty where only a direction was published, or nothing was measured
-    low, high                95 % interval of the measured mean (Student's t); none for an exact number
-    p                        one-sided sign-flip test over runs, for claims with a level
-    runs                     runs, or pairs of runs, that were measured
+    verdict                  reproduced, inconclusive or not reproduced, maybe after "at reduced scale: ";
+                             not attempted; or unsourced, where nobody has read what the claim rests on
+    published, tolerance     the number, or the origin of a claim of no difference; empty for other directions
+    measured                 empty where nothing was measured
+    margin                   how far it lies on the published side of the origin, for a direction
+    low, high                90 % interval of the measured mean (Student's t), as wide as the published number's own
+                             spread makes it; none for an exact number
+    p, adjusted              of the test that the claim holds, alone and among all claims (Benjamini and Hochberg)
+    contrary, contrary_adjusted    of the test that it does not hold
+    runs                     runs, or pairs of runs, that were measured; what shares its randomness counts once
+    firm                     how often the verdict is the same if the runs are drawn anew from those at hand
+    needed                   runs that would decide an inconclusive claim if they went on like this, up to 1,000
     reason                   why a claim was not attempted
 """
 
@@ -20,8 +26,9 @@ from typing import Literal
 import pandas as pd
 
 from gradbook.claims.verdict import VERDICTS
-from gradbook.errors import unknown
+from gradbook.errors import InputError, unknown
 from gradbook.files import atomic_write
+from gradbook.untrusted import read_csv
 
 Format = Literal["table", "json", "markdown"]
 
@@ -34,11 +41,18 @@ class Entry:
     chapter: str
     verdict: str
     published: float | None = None
+    tolerance: float | None = None
     measured: float | None = None
+    margin: float | None = None
     low: float | None = None
     high: float | None = None
     p: float | None = None
+    adjusted: float | None = None
+    contrary: float | None = None
+    contrary_adjusted: float | None = None
     runs: int | None = None
+    firm: float | None = None
+    needed: int | None = None
     reason: str = ""
 
 
@@ -48,9 +62,15 @@ def table(entries: Iterable[Entry]) -> pd.DataFrame:
 
 
 def load(path: Path) -> pd.DataFrame:
-    """Return the ledger of a file."""
-    rows = pd.read_csv(path, dtype={"reason": str}, keep_default_na=False, na_values=[""])
-    return _typed(rows.fillna({"reason": ""}))
+    """Return the ledger of a file.
+
+    Raises:
+        InputError: the file cannot be read, or is no ledger.
+    """
+    rows = read_csv(path)
+    if missing := [field.name for field in fields(Entry) if field.name not in rows]:
+        raise InputError(f"{path.name} is no ledger: it lacks the column {missing[0]}.")
+    return _typed(rows.astype({"chapter": object, "reason": object}).fillna({"chapter": "", "reason": ""}))
 
 
 def save(ledger: pd.DataFrame, path: Path) -> None:
@@ -60,8 +80,8 @@ def save(ledger: pd.DataFrame, path: Path) -> None:
 
 
 def _typed(ledger: pd.DataFrame) -> pd.DataFrame:
-    numbers = dict.fromkeys(("published", "measured", "low", "high", "p"), float)
-    return ledger.astype(numbers | {"runs": "Int64"})
+    kinds = {field.name: {float | None: float, int | None: "Int64"}.get(field.type, str) for field in fields(Entry)}
+    return ledger.astype(kinds)
 
 
 def changed(committed: pd.DataFrame, now: pd.DataFrame) -> list[str]:
@@ -93,15 +113,35 @@ def summary(verdicts: pd.Series) -> str:
     return "; ".join(f"{counts[name]} {name}" for name in VERDICTS if name in counts)
 
 
-def render(ledger: pd.DataFrame, form: Format) -> str:
-    """Return the ledger as text, as a list of JSON objects, or as a table in Markdown."""
+def render(ledger: pd.DataFrame, form: Format, width: int | None = None) -> str:
+    """Return the ledger as text, as a list of JSON objects, or as a table in Markdown.
+
+    Args:
+        ledger: the ledger.
+        form: which of them.
+        width: columns that a line of text may have; ids are cut where they are too long.
+    """
     if form == "json":
         return ledger.to_json(orient="records", indent=1, double_precision=15, force_ascii=False)
-    shown = ledger[["id", "published", "measured", "runs", "verdict", "reason"]].astype(object).map(text)
-    if form == "table":
-        return f"{shown.to_string(index=False)}\n\n{len(ledger)} claims: {summary(ledger['verdict'])}"
-    rows = [list(shown), ["---"] * shown.shape[1], *shown.to_numpy().tolist()]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    shown = ledger[["id", "verdict", "published", "measured", "runs", "firm"]].astype(object).map(text)
+    if form == "markdown":
+        rows = [list(shown), ["---"] * shown.shape[1], *shown.to_numpy().tolist()]
+        return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    lines = _columns(shown, width)
+    return "\n".join([*lines, "", f"{len(ledger)} claims: {summary(ledger['verdict'])}"])
+
+
+def _columns(shown: pd.DataFrame, width: int | None) -> list[str]:
+    """Return the lines of a table whose first column gives way where they would be too long."""
+    widths = [max(map(len, [name, *shown[name]])) for name in shown]
+    if width:
+        widths[0] = max(12, min(widths[0], width - sum(widths[1:]) - 2 * len(widths[1:])))
+    rows = [list(shown), *shown.to_numpy().tolist()]
+    return ["  ".join(map(_cut, row, widths)).rstrip() for row in rows]
+
+
+def _cut(cell: str, width: int) -> str:
+    return (cell if len(cell) <= width else f"{cell[: width - 1]}…").ljust(width)
 
 
 def text(cell: object) -> str:

@@ -1,0 +1,59 @@
+"""Evidence from tidy tables: CSV files with one row per run, and CSV files with one row per published number."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from gradbook.claims.claim import Claims, Mean
+from gradbook.claims.evidence import Evidence, Runs
+from gradbook.errors import InputError, unknown
+from gradbook.untrusted import read_csv
+
+NUMBERS = {"source": "", "setting": "", "unit": ""}
+"""Columns that a table of published numbers may lack, and what stands for them."""
+
+
+def evidence(claims: Claims, runs: Sequence[Path], published: Sequence[Path]) -> Evidence:
+    """Return what tables say about claims.
+
+    Where there is one table of a kind, it is the one that claims mean; where there are several, a claim's ``study``
+    and ``chapter`` name them, as their files are named.
+
+    Args:
+        claims: which say what columns are fields; without a word of theirs, all are but the seed, what is ``shared``,
+            and the metrics.
+        runs: CSV files with one row per run.
+        published: CSV files with the columns quantity and value, and maybe source, setting and unit.
+
+    Raises:
+        InputError: a file that cannot be read, or lacks a column.
+    """
+    tables = {path.stem: read_csv(path) for path in runs}
+    numbers = {path.stem: _numbers(path) for path in published}
+
+    def measured(study: str) -> Runs:
+        table = _named(tables, study, "table of runs")
+        tests = [claim.test for claim in claims.claims if isinstance(claim.test, Mean)]
+        other = {claims.seed, *(test.metric for test in tests), *(test.shared for test in tests)}
+        fields = [name for name in table if name not in other] if claims.fields is None else claims.fields
+        return Runs(table, fields, seed=claims.seed)
+
+    return Evidence(measured, lambda chapter: _named(numbers, chapter, "table of published numbers"))
+
+
+def _numbers(path: Path) -> pd.DataFrame:
+    table = read_csv(path)
+    for name in ("quantity", "value"):
+        if name not in table:
+            raise InputError(f"{path.name} must have the columns quantity and value; received {', '.join(table)}.")
+    return table.assign(**{name: table.get(name, default) for name, default in NUMBERS.items()}).fillna(NUMBERS)
+
+
+def _named(tables: Mapping[str, pd.DataFrame], name: str, kind: str) -> pd.DataFrame:
+    if len(tables) == 1:
+        (table,) = tables.values()
+        return table
+    if name not in tables:
+        raise unknown(kind, name, tables)
+    return tables[name]
