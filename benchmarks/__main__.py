@@ -13,6 +13,7 @@ import sys
 from datetime import UTC, datetime
 
 import pandas as pd
+import psutil
 
 import benchmarks
 from gradbook.errors import unknown
@@ -22,25 +23,25 @@ from gradbook.provenance import origin
 
 
 def main() -> None:
-    """Print one table a benchmark, and write it to its file in ``benchmarks/results``."""
+    """Print one table per benchmark, and write it to its file in ``benchmarks/results``."""
     known = [module.name for module in pkgutil.iter_modules(benchmarks.__path__) if not module.name.startswith("_")]
     chosen = sys.argv[1:] or known
     for name in chosen:
         if name not in known:
             sys.exit(str(unknown("benchmark", name, known)))
-    print(f"{platform.platform()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}\n")
+    print(f"{platform.platform()}, {os.cpu_count()} cores, load {psutil.getloadavg()[0]:.1f}\n")
     for name in chosen:
         module = importlib.import_module(f"benchmarks.{name}")
         title = module.__doc__.splitlines()[0]
         print(f"{name}: {title}")
-        begun, load = datetime.now(UTC), os.getloadavg()[0]
+        begun, load = datetime.now(UTC), psutil.getloadavg()[0]
         table = module.measure()
         print(table.to_string(index=False), end="\n\n", flush=True)
         write_json(checkout() / FOLDER / f"{name}.json", record(title, table, begun, load))
 
 
 def record(title: str, table: pd.DataFrame, begun: datetime, load: float) -> dict:
-    """What a page needs to know: the figures as printed, when they were measured, on what, and beside how much else."""
+    """Return what a page needs: the figures as printed, when they were measured, on what, and beside how much else."""
     return {
         "title": title,
         "headings": list(table),

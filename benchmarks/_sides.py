@@ -22,20 +22,20 @@ class Loop(Protocol):
     """A loop of training, ready to start."""
 
     def __call__(self, number: int) -> object:
-        """The work of a round; returns when it is done."""
+        """Do the work of a round; return when it is done."""
 
     def weights(self) -> list[np.ndarray]:
-        """As they stand, in an order and in shapes that all sides have in common."""
+        """Return them as they stand, in an order and in shapes that all sides have in common."""
 
 
 @dataclass(frozen=True)
 class Together:
-    """Loops of several seeds, as a study runs them: a thread a processor, and on it one seed after the other."""
+    """Loops of several seeds, as a study runs them: one thread per processor, and on it one seed after the other."""
 
     loops: Sequence[Callable[[int], object]]
 
     def __call__(self, number: int) -> None:
-        """A round of each."""
+        """Make a round of each."""
         with ThreadPoolExecutor(cores()) as pool:
             list(pool.map(lambda loop: loop(number), self.loops))
 
@@ -58,7 +58,7 @@ class Side:
 
 
 def present(sides: Mapping[str, Side]) -> dict[str, Side]:
-    """Those whose packages are installed."""
+    """Select those whose packages are installed."""
     return {name: side for name, side in sides.items() if find_spec(side.needs)}
 
 
@@ -80,7 +80,7 @@ def agree(sides: Mapping[str, Side], rounds: int, tolerance: float) -> None:
 
 
 def compare(module: str, rounds: int) -> pd.DataFrame:
-    """Milliseconds a step and seed of a module's ``SIDES``, how many times as fast as the first each is, and memory."""
+    """Measure a module's ``SIDES``: milliseconds per step and seed, how many times as fast as the first, memory."""
     sides = present(importlib.import_module(module).SIDES)
     timed = in_turns({name: side.build() for name, side in sides.items()}, rounds)
     timed = {name: np.array(values) / sides[name].steps / sides[name].seeds for name, values in timed.items()}
@@ -98,19 +98,19 @@ def compare(module: str, rounds: int) -> pd.DataFrame:
 
 
 def adam_step(optimizer: "torch.optim.Adam", number: int, epsilon: float) -> None:
-    """PyTorch's Adam at its step number + 1, with ε beside the uncorrected root, where Keras has it."""
+    """Make step number + 1 of PyTorch's Adam, with ε beside the uncorrected root, where Keras has it."""
     for group in optimizer.param_groups:
         group["eps"] = epsilon / (1 - group["betas"][1] ** (number + 1)) ** 0.5
     optimizer.step()
 
 
 def quartiles(values: np.ndarray | list[float]) -> str:
-    """The first and the third, as tables show them."""
+    """Return the first and the third, as tables show them."""
     return "–".join(f"{q:.2f}" for q in np.percentile(values, [25, 75]))
 
 
 def memory(module: str, name: str) -> str:
-    """The highest of a process in which nothing but one of a module's sides makes two rounds, TensorFlow included."""
+    """Measure the highest of a process in which one of a module's sides alone makes two rounds, TensorFlow included."""
     with ProcessPoolExecutor(1, get_context("spawn")) as process:
         return f"{process.submit(_two_rounds, module, name).result() / 2**30:.2f} GiB"
 

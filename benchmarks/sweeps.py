@@ -3,7 +3,7 @@
 import os
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +11,7 @@ import pandas as pd
 from gradbook.experiments import imdb
 from gradbook.studies.experiment import Configuration, Experiment, Record
 from gradbook.studies.store import Store
-from gradbook.studies.study import Study, grid
+from gradbook.studies.study import Study, grid, plan
 from gradbook.studies.sweep import sweep
 
 RUNS = 10_000
@@ -19,15 +19,16 @@ REVIEWS = grid(imdb.Configuration, dataset=["imdb"], patience=[1], weight=[*rang
 THREADS = "TF_NUM_INTRAOP_THREADS"
 
 
-def nothing(configuration: Configuration, seeds: Sequence[int]) -> list[Record]:
-    """A run that is over at once."""
-    return [Record({"nothing": 0.0}) for _ in seeds]
+def nothing(cell: Configuration, seeds: Sequence[int]) -> Iterator[Record]:
+    """Yield records at once."""
+    for _ in seeds:
+        yield Record({"step": 0.0})
 
 
 def measure() -> pd.DataFrame:
-    """Wall-clock time a run, the cluster's start and end included, beside its limit."""
-    trivial = Study("nothing", Experiment("nothing", 1, Configuration, nothing), grid(Configuration, seed=range(RUNS)))
-    reviews = Study("reviews", imdb.EXPERIMENT, REVIEWS)
+    """Measure wall-clock time per run, the cluster's start and end included, beside its limit."""
+    trivial = Study("nothing", Experiment("nothing", 1, Configuration, nothing), plan(([Configuration()], RUNS)))
+    reviews = Study("reviews", imdb.EXPERIMENT, plan((REVIEWS, 1)))
     rows = [{"what": f"overhead, {RUNS} runs", "cost a run": f"{1e3 * _seconds(trivial):.1f} ms", "limit": "20 ms"}]
     os.environ[THREADS] = "1"
     one, two = (_seconds(reviews, workers) for workers in (1, 2))

@@ -40,7 +40,7 @@ chapter_names = click.argument("chapters", nargs=-1, metavar="[CHAPTER]...")
 
 @app.command("list")
 def list_chapters() -> None:
-    """Chapters: parameters with defaults, last execution here, whether the twin is current."""
+    """List the chapters: parameters with defaults, last execution here, whether the twin is current."""
     from gradbook.press.chapters import find_chapters
     from gradbook.press.checkout import checkout
     from gradbook.press.status import cost, status_here
@@ -204,7 +204,7 @@ def repository(address: str) -> None:
 
 @app.group(no_args_is_help=True)
 def data() -> None:
-    """The datasets: what there is, fetch it, check it.
+    """List, fetch and check the datasets.
 
     \b
     Examples:

@@ -5,15 +5,15 @@ from difflib import get_close_matches
 
 
 class InputError(ValueError):
-    """What the user gave cannot be used; the message names it, what came and what is allowed. Exit code 2."""
+    """A refusal of what the user gave; the message names it, what was received and what is allowed. Exit code 2."""
 
 
 class RunError(RuntimeError):
-    """A run was started and did not end well; the message says what to do next. Exit code 1."""
+    """The failure of something that was started; the message says what to do next. Exit code 1."""
 
 
 def unknown(kind: str, value: object, known: Iterable[str]) -> InputError:
-    """The refusal of a name that is not among the known ones, with the nearest of them.
+    """Return the refusal of a name that is not among the known ones, with the nearest of them.
 
     >>> unknown("chapter", "10_concpt", ["10_concept", "11_imdb"])
     InputError("unknown chapter '10_concpt'; did you mean '10_concept'? Known: 10_concept, 11_imdb.")

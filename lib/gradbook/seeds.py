@@ -24,7 +24,7 @@ def set_seed(seed: int) -> None:
 
 
 def generator(seed: int, *purpose: str) -> np.random.Generator:
-    """A NumPy generator for one purpose, statistically independent of those for all other seeds and purposes.
+    """Make a NumPy generator for one purpose, statistically independent of those for all other seeds and purposes.
 
     Drawing more numbers for one purpose (say "batches") leaves every other one ("labels", "split") as it was.
 

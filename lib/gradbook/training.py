@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def order(examples: int, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
-    """Which example each place of a schedule sees: pass after pass over all of them, each freshly shuffled.
+    """Draw which example each place of a schedule sees: pass after pass over all of them, each freshly shuffled.
 
     Args:
         examples: how many there are, ≥ 1.
@@ -36,7 +36,7 @@ def order(examples: int, shape: tuple[int, ...], generator: np.random.Generator)
 
 
 def evaluator(model: "Callable[[tf.Tensor], tf.Tensor]", batch_size: int = 500) -> Callable:
-    """A compiled function from images [n, …] and labels [n] to mean cross-entropy (nats) and accuracy (in [0, 1]).
+    """Compile a function from images [n, …] and labels [n] to mean cross-entropy (nats) and accuracy (in [0, 1]).
 
     Every example counts once, in the last and smaller batch too.
 
@@ -61,14 +61,14 @@ def evaluator(model: "Callable[[tf.Tensor], tf.Tensor]", batch_size: int = 500) 
 
 
 def cores() -> int:
-    """How many runs to carry on at once: one on each core that TensorFlow may use."""
+    """Return how many runs to carry on at once: one on each core that TensorFlow may use."""
     import tensorflow as tf
 
     return tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count() or 1
 
 
 def require_finite(value: float, name: str, when: str) -> float:
-    """The value, if it is a number.
+    """Return the value, if it is a number.
 
     Raises:
         RunError: it is NaN or infinite; training any further is useless.
@@ -82,7 +82,7 @@ def require_finite(value: float, name: str, when: str) -> float:
 
 
 def finite_loss() -> "keras.callbacks.Callback":
-    """A callback of Keras' ``fit`` under which the loss of every epoch is required to be finite."""
+    """Make a callback of Keras' ``fit`` that requires the loss of every epoch to be finite."""
     import keras
 
     return keras.callbacks.LambdaCallback(

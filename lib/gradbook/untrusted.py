@@ -18,7 +18,7 @@ LARGEST = 2**20
 
 
 def read_yaml(path: Path, shape: Any) -> Any:
-    """What a YAML file holds.
+    """Read a YAML file.
 
     Args:
         path: the file.

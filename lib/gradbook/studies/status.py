@@ -25,7 +25,7 @@ class Status:
     waiting: list[str]
 
     def __str__(self) -> str:
-        """The counts, and a line for each failed run with the last line of its error."""
+        """Say the counts, and in a line each failed run with the last line of its error."""
         counts = f"{len(self.done)} done, {len(self.failed)} failed, {len(self.waiting)} waiting"
         errors = (f"{self.label(key)}: {error.splitlines()[-1]}" for key, error in self.failed.items())
         return "\n  ".join([f"{self.study.name}: {counts}", *errors])
