@@ -75,7 +75,7 @@ for (const explorer of document.querySelectorAll(".explorer")) {
 
   const show = () => {
     const at = chosen(), here = options(at, along)[at[along]];
-    output.textContent = here ? here.says : `Not measured. ${nearest(at)}`;
+    output.textContent = here ? here.words : `Not measured. ${nearest(at)}`;
     held.textContent = here ? `Held fixed: ${here.held}.` : "";
     groups.forEach((group, control) => options(at, control).forEach((cell, option) =>
       group.querySelectorAll("label")[option].classList.toggle("unmeasured", !cell)));

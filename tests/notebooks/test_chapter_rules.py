@@ -12,8 +12,10 @@ import pytest
 from nbformat import NotebookNode
 
 from gradbook.press.chapters import Chapter, find_chapters
-from gradbook.press.checkout import checkout
+from gradbook.press.checkout import checkout, read_json
+from gradbook.press.fingerprint import modules
 from gradbook.press.repository import current
+from gradbook.press.status import published_record
 
 ROOT = checkout(Path(__file__))
 CHAPTERS = find_chapters(ROOT)
@@ -132,6 +134,12 @@ def test_every_figure_is_referred_to(chapter):
     assert len(names) == len(set(names))
     referred = set(re.findall(r"\{(?:num)?ref\}`(?:[^`<]*<)?([^`>]+)>?`", text(chapter)))
     assert set(names) - referred == set()
+
+
+def test_its_twin_depends_on_no_method_of_another_part(chapter):
+    own = {"1": "auxiliary", "2": "synthetic", "3": "gradnets", "4": "lowrank"}
+    files = modules(read_json(published_record(ROOT, chapter))["fingerprint"])
+    assert {file.split("/")[0] for file in files} & set(own.values()) <= {own.get(chapter.name[0])}
 
 
 def test_its_headings_are_in_order(chapter):

@@ -23,7 +23,7 @@ class Difference:
     now: str
 
     def __str__(self) -> str:
-        """One line of a report."""
+        """Return one line of a report."""
         return f"{self.chapter}, cell [{self.cell}]: {_excerpt(self.committed)} → {_excerpt(self.now)}"
 
 

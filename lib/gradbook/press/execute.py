@@ -88,14 +88,14 @@ class Job:
         return folder / f"{self.output.stem}.json"
 
     def stale(self, record: dict[str, Any]) -> list[str]:
-        """The ingredients that changed since the execution in ``record``; empty where the output is current."""
+        """Return the ingredients that changed since the execution in ``record``; empty where the output is current."""
         if not self.output.is_file() or record.get("output") != digest(self.output.read_bytes()):
             return ["output"]
         then = record["fingerprint"]
         return fingerprint.changed(then, self.fingerprint(fingerprint.modules(then)))
 
     def fingerprint(self, modules: Iterable[str]) -> dict[str, str]:
-        """What the output depends on now, if its chapter imports these modules of the library."""
+        """Return what the output depends on now, if its chapter imports these modules of the library."""
         return fingerprint.fingerprint(self.chapter, self.parameters, modules)
 
 

@@ -146,7 +146,7 @@ class Cell:
     held: str
 
     def beside(self, other: "Cell") -> bool:
-        """Whether the two differ in one control."""
+        """Tell whether the two differ in one control."""
         return sum(mine != theirs for mine, theirs in zip(self.at, other.at, strict=True)) == 1
 
 

@@ -10,7 +10,7 @@ from bs4 import BeautifulSoup
 
 from gradbook import experiments
 from gradbook.errors import InputError
-from gradbook.press.sphinx.explorer import markup, says
+from gradbook.press.sphinx.explorer import in_words, markup
 from gradbook.press.views import VIEWS, explore
 from gradbook.studies import results
 
@@ -82,7 +82,7 @@ def test_what_no_run_has_tried_is_offered_but_holds_no_cell(tmp_path):
 def test_a_single_run_has_no_spread(tmp_path):
     _, (cell,) = explored(planned("lowrank").head(1).assign(test_accuracy=0.5), "lowrank", tmp_path)
     assert cell.deviation is None
-    assert says(cell) == "1 run: mean 0.5000. No number was published."
+    assert in_words(cell) == "1 run: mean 0.5000. No number was published."
 
 
 def test_without_a_browser_there_is_a_table_or_a_sentence(tmp_path):

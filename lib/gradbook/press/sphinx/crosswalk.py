@@ -55,7 +55,7 @@ class Row:
 
 @cache
 def crosswalk(root: Path) -> list[Row]:
-    """The rows of ``book/crosswalk.yml``, in its order.
+    """Return the rows of ``book/crosswalk.yml``, in its order.
 
     Raises:
         InputError: no page has an equation of that label, or the file is of another form.
@@ -70,7 +70,7 @@ def crosswalk(root: Path) -> list[Row]:
 
 
 def labelled(root: Path) -> dict[str, tuple[str, str]]:
-    """Label → page and LaTeX of every labelled equation in the pages of ``book/`` and in the chapters' sources."""
+    """Return label → page and LaTeX of every labelled equation in the pages of ``book/`` and in chapters' sources."""
     found = {}
     for path in [*sorted(root.glob("book/*.md")), *sorted(root.glob("notebooks/*.py"))]:
         text = re.sub(r"^# ?", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
@@ -81,7 +81,7 @@ def labelled(root: Path) -> dict[str, tuple[str, str]]:
 
 
 def place(test: str, root: Path) -> str:
-    """A test's file and lines, as the address of a repository ends: ``tests/….py#L3-L5``.
+    """Return a test's file and lines, as the address of a repository ends: ``tests/….py#L3-L5``.
 
     Raises:
         InputError: the file has no such test.
@@ -98,7 +98,7 @@ class Crosswalk(SphinxDirective):
     """The table: one row per equation."""
 
     def run(self) -> list[nodes.Node]:
-        """The table."""
+        """Make the table."""
         rows = map(self._row, crosswalk(Path(self.env.srcdir)))
         return [grid(["equation", "in the library", "tested"], rows, (3, 2, 3), "crosswalk")]
 
@@ -131,20 +131,20 @@ class Notes(SphinxTransform):
 
 
 def _equation(row: Row) -> list[nodes.Node]:
-    """Its number, and the title of its page."""
+    """Return its number, and the title of its page."""
     number = reference("math", "eq", row.label, nodes.inline("", row.label))
     page = reference("std", "doc", f"/{row.page}", nodes.inline("", row.page))
     return [number, nodes.Text(" of "), page]
 
 
 def _kernels(row: Row) -> list[nodes.Node]:
-    """Their names, which lead to the reference."""
+    """Return their names, which lead to the reference."""
     names = [nodes.literal("", name.removeprefix("gradbook.")) for name in row.kernels]
     return listed([reference("py", "obj", *pair)] for pair in zip(row.kernels, names, strict=True))
 
 
 def linked(tests: Iterable[str], env: BuildEnvironment) -> list[nodes.Node]:
-    """The names of tests as sentences, which lead to their lines in the repository."""
+    """Return the names of tests as sentences, which lead to their lines in the repository."""
     options = env.config.html_theme_options
     address = f"{options['repository_url']}/blob/{options['repository_branch']}"
     words = [(test.partition("::test_")[2].replace("_", " "), place(test, Path(env.srcdir))) for test in tests]

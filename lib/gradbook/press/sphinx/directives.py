@@ -17,7 +17,7 @@ class Cost(SphinxRole):
     """``{cost}`10_concept```: what executing the page took, from its record."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        """The cost as text."""
+        """Return the cost as text."""
         root = Path(self.env.srcdir)
         (chapter,) = find_chapters(root, [self.text])
         return [nodes.Text(cost(status_published(root, chapter).record))], []
@@ -27,7 +27,7 @@ class Verdict(SphinxRole):
     """``{verdict}`10_concept```: how many of the chapter's claims were reproduced, from the ledger."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        """The counts as text."""
+        """Return the counts as text."""
         return [nodes.Text(verdict(self.text, Path(self.env.srcdir) / "book/ledger.csv"))], []
 
 
@@ -35,7 +35,7 @@ class Provenance(SphinxRole):
     """``{provenance}`concept```: the runs, data, commits and machines behind a study's results."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        """The line as text."""
+        """Return the line as text."""
         line = provenance_in_words(self.text, Path(self.env.srcdir) / "book/results")
         return [nodes.inline("", f"Study {self.text}: {line}.", classes=["provenance"])], []
 
@@ -44,7 +44,7 @@ class ChapterStatus(SphinxDirective):
     """A table of the chapters: when the committed twin was executed, how long it took, how much memory, on what."""
 
     def run(self) -> list[nodes.Node]:
-        """The table."""
+        """Make the table."""
         root = Path(self.env.srcdir)
         rows = [_row(status_published(root, chapter)) for chapter in find_chapters(root)]
         headings = ["chapter", "executed", "seconds", "memory", "machine", "twin"]
@@ -60,7 +60,7 @@ def _row(status: Status) -> list[list[nodes.Node]]:
 
 
 def table(rows: list[list[str]]) -> nodes.table:
-    """A table of text below its headings, the first row; in print, columns share the page by what they hold."""
+    """Make a table of text below its headings, the first row; in print, columns share the page by what they hold."""
     widths = [max(map(len, column)) + 2 for column in zip(*rows, strict=True)]
     return grid(rows[0], ([[nodes.Text(cell)] for cell in row] for row in rows[1:]), widths, "colwidths-given")
 
@@ -68,7 +68,7 @@ def table(rows: list[list[str]]) -> nodes.table:
 def grid(
     headings: Sequence[str], rows: Iterable[Iterable[list[nodes.Node]]], widths: Sequence[int], kind: str
 ) -> nodes.table:
-    """A table whose cells hold what a paragraph may: the relative widths of its columns, and a class for its style."""
+    """Make a table whose cells hold what a paragraph may, of columns of relative widths, with a class for its style."""
 
     def row(cells: Iterable[list[nodes.Node]]) -> nodes.row:
         return nodes.row("", *(nodes.entry("", nodes.paragraph("", "", *cell)) for cell in cells))
@@ -80,11 +80,11 @@ def grid(
 
 
 def reference(domain: str, kind: str, target: str, shown: nodes.Node) -> addnodes.pending_xref:
-    """A link that Sphinx resolves: to a page, an equation or a name of the library."""
+    """Make a link that Sphinx resolves: to a page, an equation or a name of the library."""
     options = {"refdomain": domain, "reftype": kind, "reftarget": target, "refexplicit": False}
     return addnodes.pending_xref("", shown, **options)
 
 
 def listed(groups: Iterable[list[nodes.Node]]) -> list[nodes.Node]:
-    """All nodes, with commas between the groups."""
+    """Return all nodes, with commas between the groups."""
     return [node for group in groups for node in (nodes.Text(", "), *group)][1:]

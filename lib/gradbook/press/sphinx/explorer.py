@@ -29,7 +29,7 @@ class Explorer(SphinxDirective):
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        """Both, or a sentence where nothing was measured yet."""
+        """Make both, or a sentence where nothing was measured yet."""
         (study,) = self.arguments
         if study not in VIEWS:
             raise self.error(str(unknown("explorer", study, VIEWS)))
@@ -47,12 +47,12 @@ class Explorer(SphinxDirective):
 
 
 def markup(study: str, controls: Sequence[Control], cells: Sequence[Cell]) -> str:
-    """The explorer as HTML, hidden until its script has read it; it starts at a cell with many runs and neighbours."""
+    """Return the explorer as HTML, hidden until its script has read it; it starts where there are many runs."""
     start = max(cells, key=lambda cell: (len(cell.values), sum(map(cell.beside, cells)))).at
     data = {
         "axis": VIEWS[study].axis,
         "controls": [asdict(control) for control in controls],
-        "cells": [asdict(cell) | {"says": says(cell)} for cell in cells],
+        "cells": [asdict(cell) | {"words": in_words(cell)} for cell in cells],
     }
     numbers = json.dumps(data, ensure_ascii=False).replace("&", r"\u0026").replace("<", r"\u003c")
     return (
@@ -75,15 +75,15 @@ def _radios(control: Control, start: int) -> str:
     return f"<fieldset><legend>{name}</legend><div>{''.join(radios)}</div></fieldset>"
 
 
-def says(cell: Cell) -> str:
-    """A cell's numbers in words, and the published ones."""
+def in_words(cell: Cell) -> str:
+    """Return a cell's numbers in words, and the published ones."""
     runs, theirs = "1 run" if len(cell.values) == 1 else f"{len(cell.values)} runs", cell.published
     compared = f"Published: {_spread(theirs)} ({theirs['source']})." if theirs else "No number was published."
     return f"{runs}: mean {_spread(asdict(cell), ', standard deviation ')}. {compared}"
 
 
 def rows(study: str, controls: Sequence[Control], cells: Sequence[Cell]) -> list[list[str]]:
-    """The cells as rows of text, below their headings; means with standard deviations."""
+    """Return the cells as rows of text, below their headings; means with standard deviations."""
     headings = [*(control.label for control in controls), "runs", VIEWS[study].axis, "published"]
     return [headings] + [
         [

@@ -16,7 +16,7 @@ from gradbook.untrusted import read_yaml
 
 
 class Fault(BaseModel):
-    """A row.
+    """A row of a table of faults.
 
     Attributes:
         fault: what goes wrong.
@@ -34,7 +34,7 @@ class Fault(BaseModel):
 
 
 def faults(root: Path) -> dict[str, list[Fault]]:
-    """The rows of ``book/faults.yml``, by table."""
+    """Return the rows of ``book/faults.yml``, by table."""
     return read_yaml(root / "book/faults.yml", dict[str, list[Fault]])
 
 
@@ -44,7 +44,7 @@ class Faults(SphinxDirective):
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        """The table."""
+        """Make the table."""
         rows = map(self._row, faults(Path(self.env.srcdir))[self.arguments[0]])
         return [grid(["what goes wrong", "what happens", "shown by"], rows, (2, 3, 3), "crosswalk")]
 

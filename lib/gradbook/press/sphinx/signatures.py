@@ -10,7 +10,7 @@ from sphinx.util import inspect
 def readable(
     app: Sphinx, what: str, name: str, documented: Any, options: Any, signature: str | None, returns: str | None
 ) -> tuple[str | None, str | None]:
-    """The signature that autodoc found, with that of ``__init__`` in place of the one behind which Keras hides it."""
+    """Return the signature that autodoc found, or that of ``__init__`` where Keras hides it behind another."""
     if what == "class" and signature == "(*args, **kwargs)":
         own = inspect.signature(documented.__init__, bound_method=True)
         signature = inspect.stringify_signature(own, unqualified_typehints=True)

@@ -17,14 +17,14 @@ class Speeds(SphinxDirective):
     """```` ```{speeds} ````: every benchmark that has results; where none has, a sentence that says so."""
 
     def run(self) -> list[nodes.Node]:
-        """Title, table and origin of each benchmark."""
+        """Make title, table and origin of each benchmark."""
         files = sorted((Path(self.env.srcdir) / FOLDER).glob("*.json"))
         shown = [node for file in files for node in describe(read_json(file))]
         return shown or [nodes.paragraph("", "No benchmark has been run yet, so there is nothing to show.")]
 
 
 def describe(record: dict) -> list[nodes.Node]:
-    """One benchmark's record, as ``python -m benchmarks`` writes it."""
+    """Show one benchmark's record, as ``python -m benchmarks`` writes it."""
     commit = record["commit"][:8] + (" with changes" if record["dirty"] else "")
     libraries = record["libraries"]
     beside = f", PyTorch {libraries['torch']}" if "torch" in libraries else ""
