@@ -22,13 +22,12 @@ from gradbook.optimizers import GradientDescent
 from gradbook.seeds import generator
 from gradbook.synthetic.chain import Chain
 from gradbook.synthetic.networks import classifier
-from gradbook.synthetic.settings import Policy
-from gradbook.synthetic.step import Choices, Form
-from gradbook.synthetic.training import Data, advance_many
+from gradbook.synthetic.settings import Settings
+from gradbook.synthetic.training import Data, Schedule, advance
 from gradbook.training import order
 
 BATCH, ROUNDS, STEPS, SEEDS = 16, 5, 100, 10
-POLICY = Policy(learning_rate=1e-3)
+SETTINGS = Settings(learning_rate=1e-3)
 WIDTHS = (784, 256, 256, 256, 10)
 
 
@@ -57,12 +56,11 @@ class Run:
     def __init__(self, *, plainly: bool = False) -> None:
         chain = initial(plainly=plainly)
         self.state, self.advance = chain.state(), compiled(plainly)
-        self.given = (tf.constant(rows()), tf.ones([STEPS, len(WIDTHS) - 1]))
+        self.schedule = Schedule(tf.constant(rows()), tf.ones([STEPS, len(WIDTHS) - 1]), tf.constant(0))
 
     def __call__(self, number: int) -> None:
         """A round of steps."""
-        words = Choices.of(POLICY), Form.of(POLICY), tf.constant(0)
-        self.state, _ = self.advance(self.state, on_device(), *self.given, *words)
+        self.state, _ = self.advance(SETTINGS.tensors(), self.state, on_device(), self.schedule)
 
     def weights(self) -> list[np.ndarray]:
         """The blocks' weights."""
@@ -72,7 +70,7 @@ class Run:
 @cache
 def compiled(plainly: bool) -> Callable:
     """The loop that all seeds share."""
-    return tf.function(partial(advance_many, initial(plainly=plainly)), jit_compile=True, autograph=False)
+    return tf.function(partial(advance, initial(plainly=plainly)), jit_compile=True, autograph=False)
 
 
 @cache
@@ -82,14 +80,14 @@ def on_device() -> Data:
 
 
 class Session:
-    """A graph, fed: placeholders, an optimiser for each block and each predictor, a ``Session.run`` a block."""
+    """A graph, fed: placeholders, an optimizer for each block and each predictor, a ``Session.run`` a block."""
 
     def __init__(self, *, plainly: bool = False) -> None:
         v1, self.plainly, state = tf.compat.v1, plainly, initial(plainly=plainly).state()
         adam = partial(v1.train.AdamOptimizer, epsilon=1e-7)
         self.optimizer = v1.train.GradientDescentOptimizer if plainly else adam
         blocks, predictors = (
-            [[w.numpy() for w in one.weights] for one in part] for part in (state.blocks, state.gradients)
+            [[w.numpy() for w in one.weights] for one in part] for part in (state.blocks, state.gradient_predictors)
         )
         with tf.Graph().as_default():
             self.x, self.y = (v1.placeholder(tf.float32, (None, width)) for width in (WIDTHS[0], WIDTHS[-1]))
@@ -101,26 +99,26 @@ class Session:
                 features.append(h)
             self.predictors = [[_variable(value) for value in values] for values in predictors]
             loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(self.y, h))
-            said = [
+            synthetic = [
                 tf.concat([below, self.y], 1) @ kernel + bias
                 for below, (kernel, bias) in zip(features, self.predictors, strict=False)
             ]
-            self.updates = list(self._updates(features, said, loss))
+            self.updates = list(self._updates(features, synthetic, loss))
             self.session = v1.Session()
             self.session.run(v1.global_variables_initializer())
 
-    def _updates(self, features: list[tf.Tensor], said: list[tf.Tensor], loss: tf.Tensor) -> Iterator[list]:
+    def _updates(self, features: list[tf.Tensor], synthetic: list[tf.Tensor], loss: tf.Tensor) -> Iterator[list]:
         for k, own in enumerate(self.blocks):
             last = k == len(self.blocks) - 1
             below = [features[k - 1]] if k else []
-            found = tf.gradients(loss if last else features[k], below + own, None if last else said[k])
-            moves = [(self.optimizer(POLICY.learning_rate), found[len(below) :], own)]
+            found = tf.gradients(loss if last else features[k], below + own, None if last else synthetic[k])
+            moves = [(self.optimizer(SETTINGS.learning_rate), found[len(below) :], own)]
             if k:
-                error = tf.reduce_mean(tf.math.squared_difference(said[k - 1], tf.stop_gradient(found[0])))
+                error = tf.reduce_mean(tf.math.squared_difference(synthetic[k - 1], tf.stop_gradient(found[0])))
                 error /= tf.stop_gradient(loss)
                 predictor = self.predictors[k - 1]
                 taught = tf.gradients(error, predictor)
-                moves.append((self.optimizer(POLICY.learning_rate), taught, predictor))
+                moves.append((self.optimizer(SETTINGS.learning_rate), taught, predictor))
             yield [one.apply_gradients(list(zip(gradients, own, strict=True))) for one, gradients, own in moves]
 
     def __call__(self, number: int) -> None:
@@ -150,7 +148,7 @@ def _block(weights: list[tf.Variable], h: tf.Tensor, *, last: bool) -> tf.Tensor
 
 
 class TorchLoop:
-    """PyTorch: blocks that are detached from one another, each sent the gradient that its predictor says."""
+    """PyTorch: blocks that are detached from one another, each sent the gradient that its predictor gives."""
 
     def __init__(self, *, plainly: bool = False) -> None:
         import torch
@@ -164,13 +162,13 @@ class TorchLoop:
         self.blocks = nn.ModuleList([*hidden, nn.Linear(*WIDTHS[-2:])])
         self.predictors = nn.ModuleList(nn.Linear(width + WIDTHS[-1], width) for width in WIDTHS[1:-1])
         with torch.no_grad():
-            for modules, learners in ((self.blocks, state.blocks), (self.predictors, state.gradients)):
+            for modules, learners in ((self.blocks, state.blocks), (self.predictors, state.gradient_predictors)):
                 weights = [weight for learner in learners for weight in learner.weights]
                 for parameter, values in zip(modules.parameters(), weights, strict=True):
                     parameter.copy_(torch.from_numpy(values.numpy().T))
         parameters = [*self.blocks.parameters(), *self.predictors.parameters()]
         kind = torch.optim.SGD if plainly else torch.optim.Adam
-        self.optimizer, self.plainly = kind(parameters, lr=POLICY.learning_rate), plainly
+        self.optimizer, self.plainly = kind(parameters, lr=SETTINGS.learning_rate), plainly
         self.data = tuple(map(torch.from_numpy, data()[:2]))
 
     def __call__(self, number: int) -> None:
@@ -187,15 +185,15 @@ class TorchLoop:
             outputs.append(block(inputs[-1]))
         *features, logits = outputs
         loss = functional.cross_entropy(logits, y)
-        said = [
+        synthetic = [
             predictor(self.torch.cat([feature.detach(), y], 1))
             for predictor, feature in zip(self.predictors, features, strict=True)
         ]
         self.optimizer.zero_grad()
         loss.backward()
-        for feature, prediction in zip(features, said, strict=True):
+        for feature, prediction in zip(features, synthetic, strict=True):
             feature.backward(prediction.detach())
-        for prediction, above in zip(said, inputs[1:], strict=True):
+        for prediction, above in zip(synthetic, inputs[1:], strict=True):
             (functional.mse_loss(prediction, above.grad) / loss.detach()).backward()
         if self.plainly:
             self.optimizer.step()
@@ -221,6 +219,6 @@ SIDES = sides() | {f"gradbook, {SEEDS} seeds": Side(lambda: Together([Run() for 
 
 
 def measure() -> pd.DataFrame:
-    """A row a side, after all have moved the same weights alike."""
+    """Return one row per side, after all have moved the same weights alike."""
     agree(sides(plainly=True), 1, 1e-3)
     return compare(__name__, ROUNDS)

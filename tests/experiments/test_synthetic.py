@@ -59,7 +59,7 @@ def test_bad_configurations_are_refused_by_field(choice):
 def test_the_published_counts_are_those_of_the_network():
     table = load("20_synthetic_gradients").query("quantity == 'parameters'").set_index("setting").value.astype(int)
     chain = classifier([784], 10, depth=3, width=256)
-    predictors = [one.gradient.count_params() for one in chain.interfaces]
+    predictors = [one.gradient_predictor.count_params() for one in chain.interfaces]
     assert table["network"] == sum(w.value.shape.num_elements() for b in chain.blocks for w in b.trainable_variables)
     assert [table["predictor"]] * 3 == predictors and table["three predictors"] == sum(predictors)
 

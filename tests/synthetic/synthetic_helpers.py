@@ -4,8 +4,8 @@ import keras
 import tensorflow as tf
 
 from gradbook.synthetic.chain import Chain, cross_entropy, cut
-from gradbook.synthetic.settings import Policy
-from gradbook.synthetic.step import Choices, Form, step
+from gradbook.synthetic.settings import Settings
+from gradbook.synthetic.step import Step
 
 CLASSES = 3
 
@@ -24,10 +24,10 @@ def chain(seed: int = 0, depth: int = 3, **options) -> Chain:
     return cut(network(depth), [f"relu_{k}" for k in range(1, depth + 1)], **options)
 
 
-def steps(chain: Chain, batches, policy: Policy, drawn=None):
-    """The state after a step on every batch, eagerly; every block updates where no draws are given."""
-    state, choices, form = chain.state(), Choices.of(policy), Form.of(policy)
-    drawn = tf.ones([len(batches), len(chain.blocks)]) if drawn is None else drawn
+def steps(chain: Chain, batches, settings: Settings, masks=None):
+    """The state after a step on every batch, eagerly; every block updates where no masks are given."""
+    state, step = chain.state(), Step(chain, settings.tensors())
+    masks = tf.ones([len(batches), len(chain.blocks)]) if masks is None else masks
     for time, (x, y) in enumerate(batches):
-        state, *_ = step(chain, state, x, y, drawn[time], choices, form, tf.constant(time))
+        state, *_ = step(state, x, y, masks[time], time)
     return state

@@ -9,7 +9,7 @@ from synthetic_helpers import chain, network, steps
 from gradbook.errors import InputError
 from gradbook.synthetic.chain import Interface, cross_entropy, cut
 from gradbook.synthetic.predictors import Critic, SyntheticGradient, SyntheticInput
-from gradbook.synthetic.settings import Policy
+from gradbook.synthetic.settings import Settings
 
 
 def convolutional() -> keras.Model:
@@ -26,7 +26,7 @@ def test_the_book_s_network_has_the_published_numbers_of_parameters():
     model = network(depth=3, width=256, inputs=784, classes=10)
     cutted = cut(model, ["relu_1", "relu_2", "relu_3"], loss=cross_entropy, context=10)
     assert sum(int(np.prod(v.shape)) for v in model.trainable_variables) == 336_650
-    assert [one.gradient.count_params() for one in cutted.interfaces] == [68_352] * 3
+    assert [one.gradient_predictor.count_params() for one in cutted.interfaces] == [68_352] * 3
 
 
 @pytest.mark.parametrize(
@@ -49,8 +49,8 @@ def test_a_convolutional_network_is_trained_through_its_cuts():
         tf.constant(random.standard_normal([6, 8, 8, 2]), tf.float32),
         tf.constant(np.eye(3)[[0, 1, 2] * 2], tf.float32),
     )
-    before, after = cutted.state(), steps(cutted, [batch] * 4, Policy())
-    assert cutted.interfaces[0].gradient.count_params() == (3 + 3) * 25 * 3 + 3
+    before, after = cutted.state(), steps(cutted, [batch] * 4, Settings())
+    assert cutted.interfaces[0].gradient_predictor.count_params() == (3 + 3) * 25 * 3 + 3
     for one, other in zip(before.blocks, after.blocks, strict=True):
         assert not np.array_equal(one.weights[0], other.weights[0])
 
@@ -85,13 +85,30 @@ def test_weights_on_both_sides_of_a_cut_are_refused():
 
 
 def test_forward_unlock_puts_a_predictor_of_the_input_at_every_interface():
-    guesses = [one.inputs for one in chain(predict_inputs=True).interfaces]
-    assert [guess.shape for guess in guesses] == [(7,)] * 3
+    predictors = [one.input_predictor for one in chain(predict_inputs=True).interfaces]
+    assert [one.shape for one in predictors] == [(7,)] * 3
     brought = SyntheticInput([7])
     cutted = cut(
         network(depth=1), [Interface("relu_1", SyntheticGradient(), brought)], loss=cross_entropy, predict_inputs=True
     )
-    assert cutted.interfaces[0].inputs is brought
+    assert cutted.interfaces[0].input_predictor is brought
+
+
+def test_inputs_are_predicted_everywhere_or_nowhere():
+    brought = Interface("relu_1", SyntheticGradient(), SyntheticInput([7]))
+    with pytest.raises(InputError, match=r"all interfaces or at none; received predictors after \['relu_1'\] only"):
+        cut(network(depth=2), [brought, "relu_2"], loss=cross_entropy)
+    cutted = cut(network(depth=1), [brought], loss=cross_entropy)
+    assert cutted.parts.input_predictors[0].built
+
+
+def test_what_is_not_single_precision_is_refused_where_it_is_cut():
+    layers = [keras.layers.Dense(4, name="half", dtype="mixed_float16"), keras.layers.Dense(2)]
+    with pytest.raises(InputError, match="the output of 'half' must be float32; received float16; build that layer"):
+        cut(keras.Sequential([keras.Input([3]), *layers]), ["half"], loss=cross_entropy)
+    half = Interface("relu_1", SyntheticGradient(dtype="mixed_float16", name="low"))
+    with pytest.raises(InputError, match="the predictor 'low' must be float32; received float16"):
+        cut(network(), [half], loss=cross_entropy)
 
 
 @pytest.mark.parametrize(

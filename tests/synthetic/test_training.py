@@ -6,28 +6,28 @@ import tensorflow as tf
 from synthetic_helpers import chain, network, steps
 
 from gradbook.errors import InputError
+from gradbook.optimizers import GradientDescent
 from gradbook.seeds import generator
 from gradbook.synthetic.chain import cross_entropy, cut
-from gradbook.optimizers import GradientDescent
-from gradbook.synthetic.settings import Policy, modes
-from gradbook.synthetic.similarity import agreement, similarity_matrix
-from gradbook.synthetic.training import draws, train
+from gradbook.synthetic.settings import Settings, modes
+from gradbook.synthetic.similarity import correlation, similarity_matrix
+from gradbook.synthetic.training import train, update_masks
 from gradbook.training import order
 
 
 def test_the_compiled_loop_does_what_steps_do_one_by_one(data):
     """Plain descent: Adam would turn the rounding of gradients that are zero, as before a normalisation, into steps."""
-    policy = Policy(update_probability=0.6, mixing=0.25, warm_up=2, learning_rate=0.1)
+    settings = Settings(update_probability=0.6, mixing=0.25, warm_up=2, learning_rate=0.1)
 
     def build():
         return chain(3, optimizer=GradientDescent())
 
-    (run,) = train(build, data, {"it": policy}, seeds=[4], steps=6, batch_size=15, every=3)
+    (run,) = train(build, data, {"it": settings}, seeds=[4], steps=6, batch_size=15, every=3)
     batches = [
         (tf.constant(data.x_train[i]), tf.constant(data.y_train[i]))
         for i in order(60, (6, 15), generator(4, "batches"))
     ]
-    expected = steps(build(), batches, policy, draws(4, 0.6, (6, 4)))
+    expected = steps(build(), batches, settings, update_masks(4, 0.6, (6, 4)))
     for mine, theirs in zip(run.chain.state()[:2], expected[:2], strict=True):
         for one, other in zip(mine, theirs, strict=True):
             for a, b in zip([*one.weights, *one.statistics], [*other.weights, *other.statistics], strict=True):
@@ -52,17 +52,17 @@ def shallow():
 
 
 def test_updates_are_drawn_with_their_probability_block_by_block():
-    drawn = draws(0, 0.2, (10_000, 4))
-    assert np.all(np.abs(drawn.mean(axis=0) - 0.2) < 4 * np.sqrt(0.2 * 0.8 / 10_000))
-    assert np.abs(np.corrcoef(drawn.T)[np.triu_indices(4, 1)]).max() < 4 / np.sqrt(10_000)
-    assert draws(0, 1.0, (10, 4)).all()
+    masks = update_masks(0, 0.2, (10_000, 4))
+    assert np.all(np.abs(masks.mean(axis=0) - 0.2) < 4 * np.sqrt(0.2 * 0.8 / 10_000))
+    assert np.abs(np.corrcoef(masks.T)[np.triu_indices(4, 1)]).max() < 4 / np.sqrt(10_000)
+    assert update_masks(0, 1.0, (10, 4)).all()
 
 
 def test_training_learns_and_logs(data):
     runs = train(chain_of_seed, data, modes(learning_rate=1e-2), seeds=[0], steps=300, batch_size=15, every=100)
     curves = {run.name: run.curves for run in runs}
     assert {tuple(one["step"]) for one in curves.values()} == {(100.0, 200.0, 300.0)}
-    assert curves["backpropagation"]["accuracy"][-1] > 0.9 and curves["cDNI"]["accuracy"][-1] > 0.9
+    assert curves["backpropagation"]["test_accuracy"][-1] > 0.9 and curves["cDNI"]["test_accuracy"][-1] > 0.9
     assert curves["no backpropagation"]["cosine_1"] == [0.0] * 3
     assert all(curves["cDNI"][f"cosine_{k}"][0] > 0.05 for k in (1, 2, 3))
 
@@ -90,6 +90,6 @@ def test_similarity_matrices_do_not_depend_on_rotation_scale_or_offset():
     features = random.standard_normal([12, 6])
     matrix = similarity_matrix(features)
     np.testing.assert_allclose(matrix, similarity_matrix(3 * features[:, random.permutation(6)] + 2))
-    assert agreement(matrix, matrix) == pytest.approx(1.0)
-    assert abs(agreement(matrix, similarity_matrix(random.standard_normal([12, 6])))) < 0.5
+    assert correlation(matrix, matrix) == pytest.approx(1.0)
+    assert abs(correlation(matrix, similarity_matrix(random.standard_normal([12, 6])))) < 0.5
     assert (similarity_matrix(np.ones([3, 2])) == np.eye(3)).all()

@@ -11,8 +11,7 @@ from gradbook import data
 from gradbook.studies import experiment
 from gradbook.studies.experiment import Experiment, Record
 from gradbook.studies.study import Study, grid, plan
-from gradbook.synthetic import Target
-from gradbook.synthetic.settings import Policy, modes
+from gradbook.synthetic.settings import Settings, Target, modes
 
 if TYPE_CHECKING:
     from gradbook.synthetic.training import Data
@@ -51,7 +50,7 @@ class Configuration(experiment.Configuration):
     steps: int = Field(10_000, ge=1)
 
     @property
-    def settings(self) -> Policy:
+    def settings(self) -> Settings:
         """The training settings of the mode, with this configuration's choices."""
         own = {name: getattr(self, name) for name in ("update_probability", "target", "learning_rate")}
         return modes(**own)[self.mode]

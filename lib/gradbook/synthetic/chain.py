@@ -3,16 +3,17 @@
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import keras
 import tensorflow as tf
 
 from gradbook.errors import InputError, unknown
 from gradbook.optimizers import Adam, Optimizer, Tensors
-from gradbook.synthetic.predictors import SyntheticGradient, SyntheticInput
+from gradbook.synthetic.predictors import Shape, SyntheticGradient, SyntheticInput
 
 Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+Part = TypeVar("Part")
 
 
 @dataclass(frozen=True)
@@ -21,29 +22,39 @@ class Interface:
 
     Attributes:
         after: name of the layer whose output is the last of the block below.
-        gradient: predicts the gradient at that output.
-        inputs: predicts that output itself from the network's input; needed only where inputs are predicted.
+        gradient_predictor: predicts the gradient at that output.
+        input_predictor: predicts that output itself from the network's input; needed only where inputs are predicted.
     """
 
     after: str
-    gradient: SyntheticGradient
-    inputs: SyntheticInput | None = None
+    gradient_predictor: SyntheticGradient
+    input_predictor: SyntheticInput | None = None
+
+
+class Parts(NamedTuple, Generic[Part]):
+    """Whatever belongs to each part of a chain: its layer, what it has learnt, or a pass through it.
+
+    Attributes:
+        blocks: of the blocks, K.
+        gradient_predictors: of the predictors of gradients at the interfaces, K - 1.
+        input_predictors: of the predictors of inputs there, K - 1, or none where inputs are not predicted.
+    """
+
+    blocks: list[Part]
+    gradient_predictors: list[Part]
+    input_predictors: list[Part]
 
 
 class Learner(NamedTuple):
-    """What an optimiser and a forward pass change: tensors of one block, or of one predictor."""
+    """What an optimizer and a forward pass change: tensors of one block, or of one predictor."""
 
     weights: Tensors
     statistics: Tensors
-    slots: Tensors
+    optimizer_state: Any
 
 
-class State(NamedTuple):
-    """Everything that training changes, as tensors: learners of the blocks, and of the predictors at the interfaces."""
-
-    blocks: list[Learner]
-    gradients: list[Learner]
-    inputs: list[Learner]
+State = Parts[Learner]
+"""Everything that training changes, as tensors."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +65,7 @@ class Chain:
         blocks: Keras models; the output of one is the input of the next.
         interfaces: one fewer.
         loss: (targets, outputs of the last block) → scalar.
-        optimizer: updates each block and each predictor, each with slots of its own.
+        optimizer: updates each block and each predictor, each with a state of its own.
     """
 
     blocks: tuple[keras.Model, ...]
@@ -63,23 +74,26 @@ class Chain:
     optimizer: Optimizer
 
     @property
-    def layers(self) -> tuple[list[keras.Layer], list[keras.Layer], list[keras.Layer]]:
-        """Blocks, predictors of gradients, predictors of inputs, as in a `State`."""
-        inputs = [interface.inputs for interface in self.interfaces if interface.inputs]
-        return list(self.blocks), [interface.gradient for interface in self.interfaces], inputs
+    def parts(self) -> Parts[keras.Layer]:
+        """The layers of all parts."""
+        return Parts(
+            list(self.blocks),
+            [interface.gradient_predictor for interface in self.interfaces],
+            [interface.input_predictor for interface in self.interfaces if interface.input_predictor],
+        )
 
     def state(self) -> State:
-        """The present weights, and fresh slots."""
-        return State(*([self._learner(layer) for layer in layers] for layers in self.layers))
+        """Return the present weights, and fresh states of the optimizer."""
+        return State(*([self._learner(layer) for layer in layers] for layers in self.parts))
 
     def assign(self, state: State) -> None:
         """Put the weights of a state into the network and the predictors."""
-        for layer, learner in zip(itertools.chain(*self.layers), itertools.chain(*state), strict=True):
+        for layer, learner in zip(itertools.chain(*self.parts), itertools.chain(*state), strict=True):
             for variable, value in zip(variables(layer), [*learner.weights, *learner.statistics], strict=True):
                 variable.assign(value)
 
     def outputs(self, state: State, x: tf.Tensor) -> list[tf.Tensor]:
-        """Each block's output for network inputs, in inference mode."""
+        """Return each block's output for network inputs, in inference mode."""
         outputs = []
         for block, learner in zip(self.blocks, state.blocks, strict=True):
             x, _ = block.stateless_call(learner.weights, learner.statistics, x, training=False)
@@ -104,21 +118,23 @@ def cut(
     """Cut a network after the named layers.
 
     Args:
-        model: a built Sequential, or a functional model in which every path runs through the named layers.
+        model: a built Sequential, or a functional model in which every path runs through the named layers; float32 at
+            its cuts and at its end.
         after: names in the network's order; an `Interface` in place of a name brings its own predictor, a name alone
-            gets a linear one with a zero kernel.
+            gets a linear one with weights of zero.
         loss: (targets [n, …], outputs [n, …]) → scalar.
-        context: width of the context that conditional predictors see; 0 for none.
+        context: width of the context that conditioned predictors see; 0 for none.
         predict_inputs: put a `SyntheticInput` at every interface that brings none.
         optimizer: Adam by default.
 
     Raises:
         InputError: no such layer, no cut there (a path leads around it, or it is the last layer), layers out of order,
-            or weights shared across a cut.
+            weights shared across a cut, features or predictors in another precision than float32, or predictors of
+            inputs at some interfaces only.
 
     >>> layers = [keras.layers.Dense(4, name="hidden"), keras.layers.Dense(2)]
     >>> chain = cut(keras.Sequential([keras.Input([3]), *layers]), ["hidden"], loss=squared_error, context=2)
-    >>> [block.count_params() for block in chain.blocks], chain.interfaces[0].gradient.count_params()
+    >>> [block.count_params() for block in chain.blocks], chain.interfaces[0].gradient_predictor.count_params()
     ([16, 10], 28)
     """
     interfaces = [one if isinstance(one, Interface) else Interface(one, SyntheticGradient()) for one in after]
@@ -128,34 +144,44 @@ def cut(
             raise unknown("layer", interface.after, names)
     ends = [*(model.get_layer(interface.after).output for interface in interfaces), model.outputs[0]]
     blocks = [_block(start, end, model) for start, end in itertools.pairwise([model.inputs[0], *ends])]
-    variables = [variable for block in blocks for variable in block.variables]
-    if len({id(variable) for variable in variables}) < len(variables):
+    owned = [variable for block in blocks for variable in block.variables]
+    if len({id(variable) for variable in owned}) < len(owned):
         raise InputError(f"after={[one.after for one in interfaces]} divides weights that layers share; cut elsewhere.")
-    for interface, features in zip(interfaces, ends, strict=False):
-        if not interface.gradient.built:
-            interface.gradient.build(features.shape, (None, context) if context else None)
     if predict_inputs:
-        interfaces = [_with_inputs(interface, end, model) for interface, end in zip(interfaces, ends, strict=False)]
-    return Chain(tuple(blocks), tuple(interfaces), loss, optimizer or Adam())
+        interfaces = [
+            replace(one, input_predictor=one.input_predictor or SyntheticInput(features.shape[1:]))
+            for one, features in zip(interfaces, ends[:-1], strict=True)
+        ]
+    for interface, features in zip(interfaces, ends[:-1], strict=True):
+        _build(interface, features.shape, model.inputs[0].shape, context)
+    chain = Chain(tuple(blocks), tuple(interfaces), loss, optimizer or Adam())
+    if len(chain.parts.input_predictors) not in (0, len(interfaces)):
+        some = [one.after for one in interfaces if one.input_predictor]
+        raise InputError(
+            f"inputs must be predicted at all interfaces or at none; received predictors after {some} only, "
+            "and predict_inputs=True adds the others."
+        )
+    _require_float32(chain, ends)
+    return chain
 
 
 def cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """The mean over the batch of -Σ y log softmax(z), in nats; both float [n, classes]."""
+    """Return the mean over the batch of -Σ y log softmax(z), in nats; both float [n, classes]."""
     return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels, logits))
 
 
 def squared_error(targets: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
-    """The sum over the batch of ½‖z - y‖²; both float [n, width]."""
+    """Return the sum over the batch of ½‖z - y‖²; both float [n, width]."""
     return tf.reduce_sum(tf.math.squared_difference(targets, outputs)) / 2
 
 
 def variables(layer: keras.Layer) -> list[keras.Variable]:
-    """A layer's variables in the order of a `Learner`: trainable ones first."""
+    """Return a layer's variables in the order of a `Learner`: trainable ones first."""
     return [*layer.trainable_variables, *layer.non_trainable_variables]
 
 
 def _block(start: keras.KerasTensor, end: keras.KerasTensor, model: keras.Model) -> keras.Model:
-    """The part of a model from one of its tensors to another."""
+    """Return the part of a model from one of its tensors to another."""
     layer = end._keras_history.operation.name
     if start is end:
         raise InputError(f"after={layer!r} leaves an empty block; name a layer between two others.")
@@ -168,8 +194,19 @@ def _block(start: keras.KerasTensor, end: keras.KerasTensor, model: keras.Model)
         ) from error
 
 
-def _with_inputs(interface: Interface, features: keras.KerasTensor, model: keras.Model) -> Interface:
-    layer = interface.inputs or SyntheticInput(features.shape[1:])
-    if not layer.built:
-        layer.build(model.inputs[0].shape)
-    return replace(interface, inputs=layer)
+def _build(interface: Interface, features: Shape, inputs: Shape, context: int) -> None:
+    """Make the weights of predictors that have none yet."""
+    if not interface.gradient_predictor.built:
+        interface.gradient_predictor.build(features, (None, context) if context else None)
+    if interface.input_predictor and not interface.input_predictor.built:
+        interface.input_predictor.build(inputs)
+
+
+def _require_float32(chain: Chain, ends: list[keras.KerasTensor]) -> None:
+    """Refuse what has another precision: messages and settings are float32."""
+    found = {f"the output of {end._keras_history.operation.name!r}": end.dtype for end in ends}
+    for layer in (*chain.parts.gradient_predictors, *chain.parts.input_predictors):
+        found[f"the predictor {layer.name!r}"] = layer.compute_dtype
+    for what, dtype in found.items():
+        if dtype != "float32":
+            raise InputError(f"{what} must be float32; received {dtype}; build that layer with dtype='float32'.")

@@ -9,7 +9,7 @@ from gradbook.synthetic.predictors import Critic, SyntheticGradient
 
 
 def exact_predictor(readout: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The predictor that is never wrong about ½‖hW - y‖²: dL/dh = h A + y B with A = WWᵀ and B = -Wᵀ.
+    """Return the predictor that is never wrong about ½‖hW - y‖²: dL/dh = h A + y B with A = WWᵀ and B = -Wᵀ.
 
     Args:
         readout: W [units, outputs].
@@ -24,7 +24,7 @@ def exact_predictor(readout: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def exact_critic(readout: np.ndarray) -> np.ndarray:
-    """The form M = [W; -I] with which a `Critic` gives the loss itself: ½‖[h, y] M‖² = ½‖hW - y‖².
+    """Return the form M = [W; -I] with which a `Critic` gives the loss itself: ½‖[h, y] M‖² = ½‖hW - y‖².
 
     >>> exact_critic(np.array([[1.0], [2.0]])).T
     array([[ 1.,  2., -1.]])
@@ -33,7 +33,7 @@ def exact_critic(readout: np.ndarray) -> np.ndarray:
 
 
 def deep_linear(widths: list[int], *, critic: bool = False) -> Chain:
-    """A linear network x W₁ W₂ … without biases, cut after every layer but the last, for gradient descent on ½‖z - y‖².
+    """Return a linear network x W₁ W₂ … without biases, cut after every layer but the last, to descend ½‖z - y‖².
 
     Args:
         widths: of the input, of the layers and of the output; at least three.
@@ -46,13 +46,24 @@ def deep_linear(widths: list[int], *, critic: bool = False) -> Chain:
 
 
 def least_squares(x: np.ndarray, y: np.ndarray) -> float:
-    """The loss that no linear network without biases can go below: min over W of ½‖xW - y‖², summed over samples."""
+    """Return the loss that no linear network without biases can go below: min over W of ½‖xW - y‖², summed over n.
+
+    Args:
+        x, y: [n, …].
+    """
     best = np.linalg.lstsq(x, y, rcond=None)[0]
     return float(np.sum((x @ best - y) ** 2) / 2)
 
 
 def teacher(samples: int, widths: list[int], *, noise: float, random: np.random.Generator) -> list[np.ndarray]:
-    """Inputs, standard normal, and the targets that a random linear map with some noise gives to them, both float32."""
+    """Return standard normal inputs, and the targets that a random linear map with some noise gives them, both float32.
+
+    Args:
+        samples: n.
+        widths: of the input first and of the output last.
+        noise: standard deviation of what is added to the targets.
+        random: where the numbers come from.
+    """
     x = random.standard_normal([samples, widths[0]])
     y = x @ random.standard_normal([widths[0], widths[-1]]) / np.sqrt(widths[0])
     return [x.astype("float32"), (y + noise * random.standard_normal(y.shape)).astype("float32")]

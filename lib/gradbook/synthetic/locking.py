@@ -22,7 +22,7 @@ class Task(NamedTuple):
 
 
 def schedule(blocks: int, batches: int, locking: Locking) -> list[Task]:
-    """The earliest times at which a chain of blocks can work through batches; forward and update take one unit each.
+    """Return the earliest times for a chain of blocks to work through batches; forward and update take one unit each.
 
     A block takes a new batch after its update on the one before. Beyond that a forward pass waits for the block below,
     unless its input is predicted; an update waits for the block's own forward pass and, unless its gradient is
@@ -61,7 +61,7 @@ def schedule(blocks: int, batches: int, locking: Locking) -> list[Task]:
 
 
 def draw(axes: Axes, tasks: Sequence[Task]) -> None:
-    """A row a block, the first at the bottom; a bar a task, filled where it is an update, numbered by the batch."""
+    """Draw one row per block, the first at the bottom; a bar is a task, numbered by its batch, filled for updates."""
     for task in tasks:
         colour = COLOURS[1 + task.batch % (len(COLOURS) - 1)]
         fill = (colour, 0.35) if task.work == "update" else "white"

@@ -1,59 +1,78 @@
-"""The update rules: which gradient each block listens to, and what each predictor learns.
+"""Messages between blocks: which gradient each block receives, and what each predictor learns.
 
 Blocks are numbered from the input, 0 … K-1; interface k stands between block k and block k + 1. All functions are
-plain tensor algebra, so that a Keras network and a compiled stack of runs follow the same rules.
+plain tensor algebra, so that layers and windows of time follow the same rules.
 """
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import tensorflow as tf
 
-from gradbook.synthetic import Reduction
+from gradbook.synthetic.settings import Reduction
 
-Carry = Callable[[tf.Tensor], tf.Tensor]
+VJP = Callable[[tf.Tensor], tf.Tensor]
+"""A vector–Jacobian product: takes a gradient at a function's output to the gradient at its input."""
 
 
-def messages(
-    synthetic: Sequence[tf.Tensor], carry: Sequence[Carry], mixing: float | tf.Tensor
-) -> tuple[list[tf.Tensor], list[tf.Tensor], list[tf.Tensor]]:
-    """What each interface says to the block below it, and what was there to be said.
+class Messages(NamedTuple):
+    """The gradients at the interfaces 0 … K-2, each shaped like the features there.
 
-    From the loss downwards, with δ the message, ĝ the prediction and Jᵀ the way back through a block::
+    Attributes:
+        received: δ, what the block below receives.
+        propagated: Jᵀδ, what the block above received, taken back through that block; predictors learn it.
+        true: the gradient of full backpropagation.
+    """
 
-        carried[k] = J[k + 1]ᵀ δ[k + 1]
-        δ[k]       = λ carried[k] + (1 - λ) ĝ[k]
-        true[k]    = J[k + 1]ᵀ true[k + 1]
+    received: list[tf.Tensor]
+    propagated: list[tf.Tensor]
+    true: list[tf.Tensor]
+
+
+def propagate(synthetic: Sequence[tf.Tensor], vjps: Sequence[VJP], mixing: float | tf.Tensor) -> Messages:
+    """Send messages from the loss down to the first block.
+
+    With δ the message, ĝ the prediction and Jᵀ the vector–Jacobian product of a block::
+
+        propagated[k] = J[k + 1]ᵀ δ[k + 1]
+        δ[k]          = λ propagated[k] + (1 - λ) ĝ[k]
+        true[k]       = J[k + 1]ᵀ true[k + 1]
+
+    At λ = 1 predictions are left out, so that not even one that is infinite can spoil backpropagation.
 
     Source: Jaderberg et al. 2016, section 2 for λ = 0, supplement A (BP(λ)) for the mixture.
 
     Args:
         synthetic: ĝ at the interfaces 0 … K-2, each shaped like the features there.
-        carry: of the blocks 0 … K-1, the function that takes a gradient at its output back to its input. The last
-            block ends in the loss, where the gradient is the number 1.
+        vjps: of the blocks 0 … K-1. The last block ends in the loss, where the gradient is the number 1.
         mixing: λ in [0, 1].
-
-    Returns:
-        δ, carried and true, each a list over the interfaces.
     """
     one = tf.ones([])
-    heard, carried, true = [one], [], [one]
-    for prediction, back in zip(reversed(synthetic), reversed(carry[1:]), strict=True):
-        carried.append(back(heard[-1]))
-        true.append(back(true[-1]))
-        heard.append(mixing * carried[-1] + (1 - mixing) * prediction)
-    return heard[:0:-1], carried[::-1], true[:0:-1]
+    received, propagated, true = [one], [], [one]
+    for prediction, vjp in zip(reversed(synthetic), reversed(vjps[1:]), strict=True):
+        propagated.append(vjp(received[-1]))
+        true.append(vjp(true[-1]))
+        mixed = mixing * propagated[-1] + (1 - mixing) * prediction
+        received.append(tf.where(mixing < 1, mixed, propagated[-1]))
+    return Messages(received[:0:-1], propagated[::-1], true[:0:-1])
 
 
 def predictor_loss(
     prediction: tf.Tensor, target: tf.Tensor, loss: tf.Tensor, *, reduction: Reduction, divide_by_loss: bool
 ) -> tf.Tensor:
-    """The squared error of a prediction: mean over a sample's entries, mean or sum over the batch.
+    """Return the squared error of a prediction: mean over an example's entries, mean or sum over the batch.
 
     Args:
         prediction, target: [n, …].
         loss: the network's own, a scalar; divides the error where ``divide_by_loss`` is set.
+        reduction: over the batch.
+        divide_by_loss: whether to divide; a quotient by a loss of 0 counts as 0, so that nothing is learnt from it.
+
+    >>> half, zero = tf.constant([[0.5]]), tf.constant([[0.0]])
+    >>> [float(predictor_loss(half, zero, l, reduction="mean", divide_by_loss=True)) for l in (0.5, 0.0)]
+    [0.5, 0.0]
     """
     squares = tf.math.squared_difference(prediction, target)
     each = tf.reduce_mean(squares, axis=list(range(1, len(squares.shape))))
     error = tf.reduce_mean(each) if reduction == "mean" else tf.reduce_sum(each)
-    return error / loss if divide_by_loss else error
+    return tf.math.divide_no_nan(error, loss) if divide_by_loss else error

@@ -15,10 +15,10 @@ Shape = tuple[int | None, ...]
 
 @keras.saving.register_keras_serializable("gradbook")
 class SyntheticGradient(keras.layers.Layer):
-    """Predicts dL/dh from h, or from h and a context c: ĝ = [h, c] A + b, or a perceptron where ``hidden`` is given.
+    """Predict dL/dh from h, or from h and a context c: ĝ = [h, c] A + b, or by a perceptron where ``hidden`` is given.
 
-    The last kernel starts at zero, so that a block that listens to a new predictor does not move. Where h are maps
-    [n, height, width, channels], the products are convolutions and the context is repeated at every place.
+    The last kernel starts at zero, so that a block that receives what a new predictor says does not move. Where h are
+    maps [n, height, width, channels], the products are convolutions and the context is repeated at every place.
 
     Source: Jaderberg et al. 2016 (arXiv 1608.05343), section 2.1; conditioning on the label is their cDNI.
 
@@ -81,18 +81,18 @@ class SyntheticGradient(keras.layers.Layer):
         return super().__call__(features, context, **options)
 
     def call(self, features: Any, context: Any = None) -> Any:
-        """ĝ, shaped like the features."""
+        """Return ĝ, shaped like the features."""
         values = features if context is None else ops.concatenate([features, _spread(context, features)], -1)
         for layer in self.layers:
             values = layer(values)
         return values
 
     def compute_output_shape(self, features_shape: Shape, context_shape: Shape | None = None) -> Shape:
-        """The features' own shape."""
+        """Return the features' own shape."""
         return features_shape
 
     def get_config(self) -> dict[str, Any]:
-        """What ``from_config`` needs."""
+        """Return what ``from_config`` needs."""
         initializer = keras.initializers.serialize(self.initializer)
         own = {"hidden": self.hidden, "kernel_size": self.kernel_size, "initializer": initializer}
         return super().get_config() | own
@@ -100,7 +100,7 @@ class SyntheticGradient(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("gradbook")
 class Critic(SyntheticGradient):
-    """Predicts the loss, and is differentiated for the gradient: ĝ = ∂/∂h Σ ½‖[h, c] M‖².
+    """Predict the loss, and differentiate that for the gradient: ĝ = ∂/∂h Σ ½‖[h, c] M‖².
 
     With a squared loss behind a linear readout W the quadratic form can be exact: M = [W; −I] gives ½‖hW − c‖², and
     its derivative is the linear predictor with A = WWᵀ and B = −Wᵀ. Gradients here are those of a sum over examples.
@@ -126,25 +126,25 @@ class Critic(SyntheticGradient):
         self.form = self.add_weight(shape=shape, initializer=self.initializer, name="form")
 
     def loss(self, features: Any, context: Any = None) -> Any:
-        """The modelled loss of each example, [n]."""
+        """Return the modelled loss of each example, [n]."""
         values = features if context is None else ops.concatenate([features, context], -1)
         return ops.sum(ops.square(values @ self.form), -1) / 2
 
     def call(self, features: Any, context: Any = None) -> Any:
-        """The modelled loss differentiated with respect to the features."""
+        """Differentiate the modelled loss with respect to the features."""
         with tf.GradientTape() as tape:
             tape.watch(features)
             total = ops.sum(self.loss(features, context))
         return tape.gradient(total, features)
 
     def get_config(self) -> dict[str, Any]:
-        """What ``from_config`` needs."""
+        """Return what ``from_config`` needs."""
         return super().get_config() | {"rank": self.rank}
 
 
 @keras.saving.register_keras_serializable("gradbook")
 class SyntheticInput(keras.layers.Layer):
-    """Predicts a block's input from the network's own: ĥ = x A + b, reshaped to the features' shape.
+    """Predict a block's input from the network's own: ĥ = x A + b, reshaped to the features' shape.
 
     With it a block need not wait for those below it either (Jaderberg et al. 2016, section 2.3 on forward locking).
 
@@ -171,22 +171,22 @@ class SyntheticInput(keras.layers.Layer):
             shape = layer.compute_output_shape(shape)
 
     def call(self, inputs: Any) -> Any:
-        """ĥ."""
+        """Return ĥ, [n, …] of the features' shape."""
         for layer in self.layers:
             inputs = layer(inputs)
         return inputs
 
     def compute_output_shape(self, shape: Shape) -> Shape:
-        """The features' shape."""
+        """Return the features' shape."""
         return (shape[0], *self.shape)
 
     def get_config(self) -> dict[str, Any]:
-        """What ``from_config`` needs."""
+        """Return what ``from_config`` needs."""
         return super().get_config() | {"shape": self.shape}
 
 
 def _spread(context: Any, features: Any) -> Any:
-    """The context as it is beside [n, units], or at every place of maps."""
+    """Return the context as it is beside [n, units], or at every place of maps."""
     if len(features.shape) == 2:
         return context
     places = ops.ones_like(features[..., :1])

@@ -4,7 +4,7 @@ import numpy as np
 
 
 def similarity_matrix(features: np.ndarray) -> np.ndarray:
-    """The correlation of every two samples' features (Czarnecki et al. 2017, section 5).
+    """Return the correlation of every two samples' features (Czarnecki et al. 2017, section 5).
 
     Args:
         features: [n, …], one layer's outputs.
@@ -19,18 +19,18 @@ def similarity_matrix(features: np.ndarray) -> np.ndarray:
     """
     flat = features.reshape(len(features), -1).astype(np.float64)
     centred = flat - flat.mean(axis=1, keepdims=True)
-    lengths = np.linalg.norm(centred, axis=1, keepdims=True)
-    unit = np.divide(centred, lengths, out=np.zeros_like(centred), where=lengths > 0)
+    norms = np.linalg.norm(centred, axis=1, keepdims=True)
+    unit = np.divide(centred, norms, out=np.zeros_like(centred), where=norms > 0)
     matrix = unit @ unit.T
     np.fill_diagonal(matrix, 1.0)
     return matrix
 
 
-def agreement(first: np.ndarray, second: np.ndarray) -> float:
-    """The correlation of two similarity matrices over their pairs of different samples, in [-1, 1].
+def correlation(first: np.ndarray, second: np.ndarray) -> float:
+    """Return the correlation of two similarity matrices over their pairs of different samples, in [-1, 1].
 
     >>> matrix = similarity_matrix(np.eye(4) + np.arange(4))
-    >>> round(agreement(matrix, matrix), 6)
+    >>> round(correlation(matrix, matrix), 6)
     1.0
     """
     pairs = np.triu_indices(len(first), 1)

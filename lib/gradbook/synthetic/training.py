@@ -12,9 +12,10 @@ import tensorflow as tf
 
 from gradbook.errors import InputError
 from gradbook.seeds import generator
-from gradbook.synthetic.chain import Chain, State
-from gradbook.synthetic.settings import Policy
-from gradbook.synthetic.step import Choices, Form, Forward, Letters, step
+from gradbook.synthetic.chain import Chain, Parts, State
+from gradbook.synthetic.messages import Messages
+from gradbook.synthetic.settings import Settings, TensorSettings
+from gradbook.synthetic.step import Pass, Step
 from gradbook.training import cores, order
 
 
@@ -32,13 +33,27 @@ class Data(NamedTuple):
     y_test: np.ndarray
 
 
-@dataclass(frozen=True)
-class Run:
-    """One run of one policy from one seed.
+class Schedule(NamedTuple):
+    """What is drawn for the steps of a run, or for some of them.
 
     Attributes:
-        name: the policy's.
-        seed: of the initial weights, of the batches, and of the draws of updates.
+        batches: rows of the training data, int32 [steps, batch_size].
+        masks: 1 for each block that updates, 0 for the others, float32 [steps, K].
+        start: number of the first step, int32.
+    """
+
+    batches: tf.Tensor
+    masks: tf.Tensor
+    start: tf.Tensor
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run with one choice of settings from one seed.
+
+    Attributes:
+        name: of the settings.
+        seed: of the initial weights, of the batches, and of the update masks.
         curves: series by name, a number each time something was logged: ``step``; ``train_loss``, the mean since the
             last time; ``test_loss``; ``test_accuracy``; and for the interfaces k = 1 … K-1, numbered by
             the block below, ``cosine_k`` and ``norm_ratio_k``: the synthetic gradient's cosine with the true one, and
@@ -55,32 +70,32 @@ class Run:
 def train(
     build: Callable[[], Chain],
     data: Data,
-    policies: Mapping[str, Policy],
+    settings: Mapping[str, Settings],
     *,
     seeds: Sequence[int],
     steps: int,
     batch_size: int = 16,
     every: int = 500,
 ) -> list[Run]:
-    """Train a network under each policy from each seed.
+    """Train a network with each choice of settings from each seed.
 
-    Runs that differ in numbers only share one compiled call of ``every`` steps, in which weights and data stay on the
-    device. Each core carries on one run at a time, whose weights and slots then stay in its cache: beside one stack of
-    all weights with a leading axis this takes two thirds of the time. Dense networks are compiled by XLA,
-    convolutional ones are not.
+    Runs whose settings differ in numbers only share one compiled call of ``every`` steps, in which weights and data
+    stay on the device. Each core works on one run at a time, whose weights and optimizer state then stay in its
+    cache: beside one stack of all weights with a leading axis this takes two thirds of the time. Dense networks are
+    compiled by XLA, convolutional ones are not.
 
     Args:
         build: makes the network, cut, with weights drawn from Keras' global generator; every time of the same form.
         data: see `Data`.
-        policies: by name, for example `modes()`.
-        seeds: of each policy.
-        steps: to train for, at least 1. Batches come from one shuffled pass over the data after another; rates drop
-            at the first log after their share of the steps.
-        batch_size: samples a step, at most as many as there are.
+        settings: by name, for example `modes()`.
+        seeds: of each choice of settings.
+        steps: to train for, at least 1. Batches come from one shuffled pass over the data after another; learning
+            rates drop at the first log after their fraction of the steps.
+        batch_size: examples in a step, at most as many as there are.
         every: steps between two logs, at least 1; the last log is at the end.
 
     Returns:
-        A run a policy and seed, in that order.
+        One run for each choice of settings and each seed, in that order.
 
     Raises:
         InputError: a number out of its range, or a context whose width is not that of the targets.
@@ -102,83 +117,77 @@ def train(
     ]:
         if value < 1 or (most and value > most):
             raise InputError(f"{name} must be at least 1{f' and at most {most}' if most else ''}; received {value}.")
-    jobs = []
+    runs = []
     for seed in seeds:
-        for name, policy in policies.items():
+        for name in settings:
             keras.utils.set_random_seed(seed)
-            jobs.append((Run(name, seed, {}, build()), policy))
-    chain = jobs[0][0].chain
+            runs.append(Run(name, seed, {}, build()))
+    chain = runs[0].chain
     _check_context(chain, data.y_train.shape[1])
     dense = all(len(block.output.shape) == 2 for block in chain.blocks)
-    advance = tf.function(partial(advance_many, chain), jit_compile=dense, autograph=False)
+    compiled = tf.function(partial(advance, chain), jit_compile=dense, autograph=False)
     test = tf.function(partial(_test, chain), jit_compile=dense, autograph=False)
     device = Data(*(tf.constant(part, tf.float32) for part in data))
 
-    def carry_on(job: tuple[Run, Policy]) -> Run:
-        run, policy = job
-        state, curves = run.chain.state(), run.curves
-        form = Form.of(policy)
+    def complete(run: Run) -> None:
+        own, state = settings[run.name], run.chain.state()
         batches = order(len(data.x_train), (steps, batch_size), generator(run.seed, "batches"))
-        drawn = draws(run.seed, policy.update_probability, (steps, len(chain.blocks)))
+        masks = update_masks(run.seed, own.update_probability, (steps, len(chain.blocks)))
         for time in range(0, steps, every):
-            some = [tf.constant(part[time : time + every]) for part in (batches, drawn)]
-            choices = Choices.of(policy).slowed(0.1 ** sum(time >= share * steps for share in policy.drops))
-            state, logs = advance(state, device, *some, choices, form, tf.constant(time))
+            now = slice(time, time + every)
+            schedule = Schedule(tf.constant(batches[now]), tf.constant(masks[now]), tf.constant(time))
+            state, logs = compiled(own.tensors(time, steps), state, device, schedule)
             logs |= test(state, device)
             for name, value in {"step": min(time + every, steps), **logs}.items():
-                curves.setdefault(name, []).append(float(value))
+                run.curves.setdefault(name, []).append(float(value))
         run.chain.assign(state)
-        return run
 
     with ThreadPoolExecutor(cores()) as pool:
-        done = list(pool.map(carry_on, jobs))
-    return sorted(done, key=lambda run: list(policies).index(run.name))
+        list(pool.map(complete, runs))
+    return sorted(runs, key=lambda run: list(settings).index(run.name))
 
 
-def draws(seed: int, probability: float, shape: tuple[int, int]) -> np.ndarray:
-    """Which block updates at which step: 1 with the given probability, each by itself, else 0; float32 [steps, K].
+def update_masks(seed: int, probability: float, shape: tuple[int, int]) -> np.ndarray:
+    """Draw which block updates at which step: 1 with the given probability, each by itself, else 0; float32 [steps, K].
 
-    >>> draws(0, 0.5, (2, 4)).tolist()
+    >>> update_masks(0, 0.5, (2, 4)).tolist()
     [[0.0, 1.0, 0.0, 1.0], [1.0, 0.0, 0.0, 1.0]]
     """
     return (generator(seed, "updates").random(shape) < probability).astype(np.float32)
 
 
-def advance_many(
-    chain: Chain,
-    state: State,
-    data: Data,
-    batches: tf.Tensor,
-    drawn: tf.Tensor,
-    choices: Choices,
-    form: Form,
-    time: tf.Tensor,
+def advance(
+    chain: Chain, settings: TensorSettings, state: State, data: Data, schedule: Schedule
 ) -> tuple[State, dict[str, tf.Tensor]]:
-    """Steps on batches, int32 [steps, batch_size], with draws, float32 [steps, K]; and means of what they logged."""
+    """Take the steps of a schedule; return the state after them, and means of what they logged."""
+    step, steps = Step(chain, settings), schedule.batches.shape[0]
 
     def body(i: tf.Tensor, state: State, sums: list[tf.Tensor]) -> tuple:
-        x, y = (tf.gather(part, batches[i]) for part in (data.x_train, data.y_train))
-        state, passes, post = step(chain, state, x, y, drawn[i], choices, form, time + i)
-        logs = [passes.loss, *_agreement(passes, post)]
+        x, y = (tf.gather(part, schedule.batches[i]) for part in (data.x_train, data.y_train))
+        state, passes, messages = step(state, x, y, schedule.masks[i], schedule.start + i)
+        logs = [passes.blocks[-1].output, *_compare(passes, messages)]
         return i + 1, state, [a + b for a, b in zip(sums, logs, strict=True)]
 
     interfaces = range(1, len(chain.blocks))
     names = ["train_loss", *(f"{what}_{k}" for k in interfaces for what in ("cosine", "norm_ratio"))]
     start = (tf.constant(0), state, [tf.zeros([]) for _ in names])
-    _, state, sums = tf.while_loop(lambda i, *_: i < batches.shape[0], body, start)
-    return state, {name: total / batches.shape[0] for name, total in zip(names, sums, strict=True)}
+    _, state, sums = tf.while_loop(lambda i, *_: i < steps, body, start)
+    return state, {name: total / steps for name, total in zip(names, sums, strict=True)}
 
 
-def _agreement(passes: Forward, post: Letters) -> Iterator[tf.Tensor]:
-    """Cosine and ratio of lengths, synthetic to true, interface by interface; 0 where there is no true gradient."""
-    for made, true in zip(passes.gradients, post.true, strict=True):
-        product, own, other = (tf.reduce_sum(a * b) for a, b in [(made.output, true), (made.output,) * 2, (true,) * 2])
+def _compare(passes: Parts[Pass], messages: Messages) -> Iterator[tf.Tensor]:
+    """Yield cosine and ratio of norms, synthetic to true, interface by interface; 0 where there is no true gradient."""
+    for predictor, true in zip(passes.gradient_predictors, messages.true, strict=True):
+        synthetic = predictor.output
+        product, own, other = (
+            tf.reduce_sum(a * b) for a, b in [(synthetic, true), (synthetic, synthetic), (true, true)]
+        )
         yield tf.math.divide_no_nan(product, tf.sqrt(own) * tf.sqrt(other))
         yield tf.math.divide_no_nan(tf.sqrt(own), tf.sqrt(other))
 
 
 def _test(chain: Chain, state: State, data: Data) -> dict[str, tf.Tensor]:
-    """Loss and accuracy on the test data."""
+    """Measure loss and accuracy on the test data."""
     outputs = chain.outputs(state, data.x_test)[-1]
     right = tf.argmax(outputs, -1) == tf.argmax(data.y_test, -1)
     return {"test_loss": chain.loss(data.y_test, outputs), "test_accuracy": tf.reduce_mean(tf.cast(right, tf.float32))}
@@ -186,7 +195,7 @@ def _test(chain: Chain, state: State, data: Data) -> dict[str, tf.Tensor]:
 
 def _check_context(chain: Chain, width: int) -> None:
     for interface in chain.interfaces:
-        expected = interface.gradient.context_width
+        expected = interface.gradient_predictor.context_width
         if expected not in (0, width):
             raise InputError(
                 f"context must have the width of the targets, {width}; received {expected} after {interface.after!r}."

@@ -1,0 +1,95 @@
+"""The one Adam and the one gradient descent: identities that hold for any weights and gradients."""
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from keras import ops
+
+from gradbook.optimizers import Adam, GradientDescent
+
+SHAPES = [(3, 2), (2,), (1, 2, 2)]
+both = pytest.mark.parametrize("optimizer", [Adam(), GradientDescent()])
+
+
+def draw(seed: int, *leading: int) -> list:
+    """Standard normal tensors of several shapes, float32."""
+    random = np.random.default_rng(seed)
+    return [ops.convert_to_tensor(random.standard_normal([*leading, *shape]), "float32") for shape in SHAPES]
+
+
+def flat(weights, state) -> list[np.ndarray]:
+    """Everything that an update changes, as arrays."""
+    step, *moments = state or (0.0, (), ())
+    return [ops.convert_to_numpy(one) for one in [*weights, step, *(tensor for part in moments for tensor in part)]]
+
+
+@pytest.mark.parametrize("choices", [{}, {"beta_1": 0.5, "beta_2": 0.99, "epsilon": 1e-3}])
+def test_adam_takes_the_steps_of_keras(choices):
+    weights, adam = draw(0), Adam(**choices)
+    variables = [keras.Variable(w) for w in weights]
+    theirs, state = keras.optimizers.Adam(0.03, **choices), adam.init(weights)
+    for step in range(6):
+        gradients = draw(step + 1)
+        weights, state = adam.update(weights, gradients, state, 0.03)
+        theirs.apply(gradients, variables)
+    for mine, variable in zip(weights, variables, strict=True):
+        np.testing.assert_allclose(mine, variable, rtol=1e-5, atol=1e-6)
+
+
+def test_descent_takes_the_steps_of_keras():
+    weights, gradients = draw(0), draw(1)
+    variables = [keras.Variable(w) for w in weights]
+    keras.optimizers.SGD(0.03).apply(gradients, variables)
+    moved, _ = GradientDescent().update(weights, gradients, (), 0.03)
+    for mine, variable in zip(moved, variables, strict=True):
+        np.testing.assert_array_equal(mine, variable)
+
+
+@given(st.floats(1e-3, 1e3), st.floats(1e-6, 1.0))
+def test_the_first_step_of_adam_is_the_learning_rate_whatever_the_gradient_s_norm(size, learning_rate):
+    gradients = [ops.where(g < 0, -size, size) for g in draw(3)]
+    weights = [ops.zeros_like(g) for g in gradients]
+    moved, _ = Adam(epsilon=1e-12).update(weights, gradients, Adam().init(weights), learning_rate)
+    for w, g in zip(moved, gradients, strict=True):
+        np.testing.assert_allclose(w, -learning_rate * ops.sign(g), rtol=1e-4)
+
+
+@both
+def test_a_mask_of_zero_leaves_everything_as_it_was(optimizer):
+    weights = draw(0)
+    weights, state = optimizer.update(weights, draw(1), optimizer.init(weights), 0.1)
+    masked = optimizer.update(weights, draw(2), state, 0.1, mask=0.0)
+    for after, before in zip(flat(*masked), flat(weights, state), strict=True):
+        np.testing.assert_array_equal(after, before)
+    again = optimizer.update(masked[0], draw(3), masked[1], 0.1)
+    for after, expected in zip(flat(*again), flat(*optimizer.update(weights, draw(3), state, 0.1)), strict=True):
+        np.testing.assert_array_equal(after, expected)
+
+
+@both
+def test_a_stack_of_networks_takes_the_steps_of_each(optimizer):
+    n, rates, masks = 3, [0.1, 0.02, 0.3], [[1, 1, 0], [0, 1, 1], [1, 1, 1], [1, 0, 1]]
+    start = draw(0, n)
+    weights, state = start, optimizer.init(start, stack=(n,))
+    for step, mask in enumerate(masks):
+        own = (ops.convert_to_tensor(values, "float32") for values in (rates, mask))
+        weights, state = optimizer.update(weights, draw(step + 1, n), state, *own)
+    for k in range(n):
+        alone = [w[k] for w in start]
+        own = optimizer.init(alone)
+        for step, mask in enumerate(masks):
+            alone, own = optimizer.update(alone, [g[k] for g in draw(step + 1, n)], own, rates[k], float(mask[k]))
+        for stacked, single in zip(flat(weights, state), flat(alone, own), strict=True):
+            np.testing.assert_allclose(stacked[k] if stacked.ndim else stacked, single, rtol=1e-6, atol=1e-7)
+
+
+def test_each_network_of_a_stack_has_a_clock_of_its_own():
+    weights = [ops.zeros([2, 1])]
+    adam, gradients = Adam(epsilon=1e-12), [ops.ones([2, 1])]
+    state = adam.init(weights, stack=(2,))
+    for mask in ([1.0, 1.0], [1.0, 0.0], [0.0, 1.0]):
+        weights, state = adam.update(weights, gradients, state, 0.1, ops.convert_to_tensor(mask))
+    np.testing.assert_array_equal(state.step, [2.0, 2.0])
+    np.testing.assert_allclose(weights[0], [[-0.2], [-0.2]], rtol=1e-5)
