@@ -12,6 +12,7 @@ from gradbook.press.sphinx.question import Question
 from gradbook.press.sphinx.signatures import own_words, readable
 from gradbook.press.sphinx.source_link import open_source
 from gradbook.press.sphinx.speeds import Speeds
+from gradbook.press.sphinx.touch import Touch
 
 ROLES = {"cost": Cost, "verdict": Verdict, "provenance": Provenance}
 DIRECTIVES = {
@@ -21,6 +22,7 @@ DIRECTIVES = {
     "faults": Faults,
     "question": Question,
     "speeds": Speeds,
+    "touch": Touch,
 }
 
 
@@ -34,7 +36,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
         app.add_directive(name, directive)
     app.add_transform(Notes)
     app.add_node(nodes.citation, override=True, html=(open_entry, None))
-    for script in ("explorer.js", "question.js"):
+    for script in ("explorer.js", "question.js", "touch.js"):
         app.add_js_file(script, loading_method="defer")
     app.connect("autodoc-process-signature", readable)
     app.connect("autodoc-process-docstring", own_words)
