@@ -1,0 +1,373 @@
+"""A Keras model whose auxiliary losses are censored against a main one, with compile and fit, on any backend.
+
+One forward pass serves all losses, and each loss has one backward pass. Variables that the main task does not use, such
+as an auxiliary task's own head, follow their own loss whatever the rule; where both use a variable, the rule decides.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import keras
+from keras import ops, tree
+
+from gradbook.auxiliary.rules import AtZero, Products, Rule, Scope, censor, rule_of
+from gradbook.errors import InputError, unknown
+
+DECAY = "weight_decay"
+"""The name of the auxiliary task whose loss is ½‖θ‖² and whose gradient is the weights themselves."""
+
+Tensor = Any
+Gradients = list[Tensor | None]
+
+
+@keras.saving.register_keras_serializable("gradbook")
+class Censored(keras.Model):
+    """A network with several outputs, trained on a main loss and on auxiliary ones that a rule censors.
+
+    With v the main gradient and u an auxiliary one, the optimizer receives v + Σ λ kept(u, v). Give each output its own
+    loss, as a dictionary or a list: gradients that were summed before cannot be told apart any more.
+
+    Args:
+        network: built and with two outputs or more; functional, or subclassed (not on JAX).
+        main: name or number of the main task's output.
+        rule: a name of ``gradbook.auxiliary.RULES`` or a `Rule`; or one for each auxiliary output, as a dictionary.
+        scope: "global" compares the gradients as one vector over the shared variables, "variable" one by one.
+        weight: λ ≥ 0 of the auxiliary losses; or one for each, as a dictionary, in which "weight_decay" adds the weights
+            themselves as an auxiliary gradient. Weights given to ``compile`` multiply the losses before.
+        alpha: α in (0, 1]; below 1 the rule compares with a moving average of the main gradient, v ← v + α (g - v).
+        together: censor the sum of the weighted auxiliary gradients, by one rule, instead of each on its own.
+        at_zero: see `gradbook.auxiliary.censor`.
+        measure: report the cosine, the fraction of conflicts and the norms of the shared gradients as metrics of ``fit``.
+
+    Raises:
+        InputError: a network that is not built or has one output, an unknown output or rule, or a number out of range;
+            in ``fit`` an output without a loss that is main, or no auxiliary loss at all.
+
+    With gradient accumulation each batch is censored before it is added up; under ``tf.distribute`` each replica censors
+    its own part. Gradients of embeddings are made dense.
+
+    Source: Du et al. 2018, arXiv 1812.02224; see `gradbook.auxiliary.RULES` for the rules.
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        main: str | int = 0,
+        rule: str | Rule | Mapping[str, str | Rule] = "projection",
+        *,
+        scope: Scope = "global",
+        weight: float | Mapping[str, float] = 1.0,
+        alpha: float = 1.0,
+        together: bool = False,
+        at_zero: AtZero = "keep",
+        measure: bool = True,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self.network = network
+        self.output_names = _output_names(network)
+        self.main = _output(main, self.output_names)
+        self.auxiliary = [name for name in self.output_names if name != self.main]
+        self.rule, self.scope, self.weight, self.at_zero = rule, scope, weight, at_zero
+        self.alpha, self.together, self.measure = alpha, together, measure
+        self._check()
+        self._reached = _reached(network, self.output_names)
+        self._single_head = False
+        tasks = [*self.auxiliary, *([DECAY] if DECAY in self._weights else [])]
+        self._measured = {name: keras.metrics.Mean(name) for name in _metric_names(tasks)} if measure else {}
+        self._averages = [
+            self.add_weight(variable.shape, "zeros", "float32", trainable=False, name=f"average_{number}")
+            for number, variable in enumerate(network.trainable_variables if alpha < 1 else [])
+        ]
+        self.built = True
+
+    def call(self, *inputs: Any, **options: Any) -> Any:
+        """Return the network's outputs."""
+        return self.network(*inputs, **options)
+
+    def _check(self) -> None:
+        if not 0 < self.alpha <= 1:
+            raise InputError(f"alpha must be above 0 and at most 1; received {self.alpha}.")
+        known = [*self.auxiliary, DECAY]
+        for given in (self.weight, self.rule):
+            for name in given if isinstance(given, Mapping) else ():
+                if name not in known:
+                    raise unknown("auxiliary output", name, known)
+        if self.together and isinstance(self.rule, Mapping):
+            raise InputError("rule must be one for all where the auxiliary gradients are censored together.")
+        given = dict(self.weight) if isinstance(self.weight, Mapping) else {}
+        default = 1.0 if isinstance(self.weight, Mapping) else self.weight
+        self._weights = {name: given.get(name, default) for name in self.auxiliary} | given
+        for name, value in self._weights.items():
+            if not value >= 0:
+                raise InputError(f"weight of {name!r} must be 0 or more; received {value}.")
+        rules = dict(self.rule) if isinstance(self.rule, Mapping) else dict.fromkeys(known, self.rule)
+        self._rules = {name: rule_of(rules.get(name, "projection")) for name in known}
+
+    @property
+    def losses(self) -> list[Tensor]:
+        """The regularisation losses; they belong to the main task alone."""
+        return [] if self._single_head else super().losses
+
+    @property
+    def metrics(self) -> list[keras.Metric]:
+        """All metrics, those of the gradients too."""
+        return super().metrics
+
+    def get_metrics_result(self) -> dict[str, Tensor]:
+        """Return the metrics of the losses and outputs; what the gradients were belongs to training alone."""
+        return {name: value for name, value in super().get_metrics_result().items() if name not in self._measured}
+
+    def compile(self, optimizer: Any = "rmsprop", loss: Any = None, **options: Any) -> None:
+        """Configure the model as `keras.Model.compile` does, with a loss for each task.
+
+        Raises:
+            InputError: the main output has no loss, or no auxiliary one has.
+        """
+        given = loss if isinstance(loss, Mapping) else dict(zip(self.output_names, loss, strict=False)) if isinstance(loss, Sequence) and not isinstance(loss, str) else dict.fromkeys(self.output_names, loss)  # fmt: skip
+        for name in given:
+            if name not in self.output_names:
+                raise unknown("output", name, self.output_names)
+        self._tasks = [name for name in [self.main, *self.auxiliary] if given.get(name) is not None]
+        if self.main not in self._tasks:
+            raise InputError(f"loss must have one for the main output {self.main!r}; received {loss!r}.")
+        if len(self._tasks) == 1 and DECAY not in self._weights:
+            raise InputError(f"loss must have one for an auxiliary output, one of {self.auxiliary}; received {loss!r}.")
+        super().compile(optimizer, loss, **options)
+
+    def train_step(self, *arguments: Any) -> Any:
+        """Take one step on a batch; the arguments are those of the backend's trainer."""
+        return {"tensorflow": self._tensorflow_step, "torch": self._torch_step, "jax": self._jax_step}[
+            keras.backend.backend()
+        ](*arguments)
+
+    def _head_losses(self, x: Any, y: Any, y_pred: Any, sample_weight: Any) -> list[Tensor]:
+        """The loss as seen from each task's output: equal numbers, each with the gradient of one head."""
+        losses = []
+        for task in self._tasks:
+            self._single_head = task != self.main  # regularisation counts once
+            alone = _only(y_pred, self.output_names, task)
+            losses.append(self.compute_loss(x=x, y=y, y_pred=alone, sample_weight=sample_weight, training=True))
+        self._single_head = False
+        return losses
+
+    def _combined(self, gradients: Sequence[Gradients], variables: Sequence[Any], scale: Tensor) -> Gradients:
+        """The direction for the optimizer, from one gradient for each task, the main one first."""
+        dense = [[None if g is None else ops.convert_to_tensor(g) for g in one] for one in gradients]
+        by_task = {task: self._used(one, task) for task, one in zip(self._tasks, dense, strict=True)}
+        main = by_task.pop(self.main)
+        if DECAY in self._weights:
+            by_task[DECAY] = [ops.cast(ops.convert_to_tensor(v) * scale, v.dtype) for v in variables]
+        if self.together:
+            summed = [
+                _sum([_times(self._weights[task], one[i]) for task, one in by_task.items()]) for i in range(len(main))
+            ]
+            parts, weights = {"together": summed}, {"together": 1.0}
+        else:
+            parts, weights = by_task, self._weights
+        compared = self._averaged(main, scale)
+        direction = list(main)
+        for task, gradient in parts.items():
+            shared = [i for i, (u, v) in enumerate(zip(gradient, main, strict=True)) if u is not None and v is not None]
+            rule = self._rules[self.auxiliary[0] if task == "together" else task]
+            u, v = [gradient[i] for i in shared], [compared[i] for i in shared]
+            kept = list(gradient)
+            for i, part in zip(shared, censor(u, v, rule, scope=self.scope, at_zero=self.at_zero), strict=True):
+                kept[i] = part
+            direction = [_sum([d, _times(weights[task], k)]) for d, k in zip(direction, kept, strict=True)]
+        if self.measure:
+            self._update_measured(by_task, compared, scale)
+        return direction
+
+    def _used(self, gradient: Gradients, task: str) -> Gradients:
+        reached = self._reached
+        if reached is None:
+            return gradient
+        return [g if number in reached[task] else None for number, g in enumerate(gradient)]
+
+    def _averaged(self, main: Gradients, scale: Tensor) -> Gradients:
+        """What the rules compare with: the main gradient, or its moving average."""
+        if self.alpha == 1:
+            return main
+        compared = []
+        for average, g in zip(self._averages, main, strict=True):
+            if g is None:
+                compared.append(None)
+                continue
+            unscaled = ops.cast(g, average.dtype) / ops.cast(scale, average.dtype)
+            average.assign(average + self.alpha * (unscaled - average))
+            compared.append(ops.cast(ops.convert_to_tensor(average), g.dtype))
+        return compared
+
+    def _update_measured(self, by_task: Mapping[str, Gradients], main: Gradients, scale: Tensor) -> None:
+        squares = []
+        for task, gradient in by_task.items():
+            pairs = [(u, v) for u, v in zip(gradient, main, strict=True) if u is not None and v is not None]
+            over = Products([(ops.cast(u, "float32"), ops.cast(v, "float32")) for u, v in pairs])
+            cosine = over.uv / ops.maximum(over.norms, 1e-30)
+            size = 1.0 if self.alpha < 1 else ops.cast(scale, "float32")
+            values = {"cosine": cosine, "conflict_fraction": ops.cast(over.uv < 0, "float32")}
+            values["norm"] = ops.sqrt(over.uu) / ops.cast(scale, "float32")
+            for name, value in values.items():
+                self._measured[f"{name}_{task}"].update_state(ops.where(ops.isfinite(value), value, 0.0))
+            squares.append(ops.sqrt(over.vv) / size)
+        self._measured["norm_main"].update_state(ops.where(ops.isfinite(squares[0]), squares[0], 0.0))
+
+    def _logs(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, loss: Tensor) -> dict[str, Tensor]:
+        size = ops.shape(next(one for one in tree.flatten(x) if one is not None))[0]
+        for metric in self.metrics:
+            if metric.name == "loss":
+                metric.update_state(loss, sample_weight=size)
+        logs = self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
+        return logs | {name: metric.result() for name, metric in self._measured.items()}
+
+    def _tensorflow_step(self, data: Any) -> dict[str, Tensor]:
+        import tensorflow as tf
+
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        variables = self.network.trainable_variables
+        with tf.GradientTape(persistent=True) as tape:
+            y_pred = self(x, training=True)
+            losses = self._head_losses(x, y, y_pred, sample_weight)
+            scaled = [self.optimizer.scale_loss(loss) for loss in losses]
+        gradients = [tape.gradient(loss, [v.value for v in variables]) for loss in scaled]
+        scale = self.optimizer.scale_loss(tf.ones([]))
+        self.optimizer.apply_gradients(zip(self._combined(gradients, variables, scale), variables, strict=True))
+        return self._logs(x, y, y_pred, sample_weight, losses[0])
+
+    def _torch_step(self, data: Any) -> dict[str, Tensor]:
+        import torch
+
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        variables = self.network.trainable_variables
+        y_pred = self(x, training=True)
+        losses = self._head_losses(x, y, y_pred, sample_weight)
+        values = [v.value for v in variables]
+        gradients = [
+            torch.autograd.grad(self.optimizer.scale_loss(loss), values, retain_graph=True, allow_unused=True)
+            for loss in losses
+        ]
+        with torch.no_grad():
+            scale = self.optimizer.scale_loss(ops.ones(()))
+            self.optimizer.apply(self._combined(gradients, variables, scale), variables)
+            return self._logs(x, y, y_pred, sample_weight, losses[0])
+
+    def _jax_step(self, state: Any, data: Any) -> tuple[dict[str, Tensor], Any]:
+        import jax
+        import jax.numpy as jnp
+
+        if self._reached is None:
+            raise InputError("network must be functional on JAX, where the variables that a loss uses are not known.")
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        trainable, non_trainable, optimizer_state, metrics = state
+
+        def per_task(values: list) -> tuple:
+            y_pred, changed, regularisation = self.stateless_call(
+                values, non_trainable, x, training=True, return_losses=True
+            )
+            mapping = [*zip(self.trainable_variables, values, strict=True), *zip(self.metrics_variables, metrics, strict=True)]  # fmt: skip
+            with keras.StatelessScope(state_mapping=mapping) as scope:
+                self._single_head = True
+                alone = [_only(y_pred, self.output_names, task) for task in self._tasks]
+                losses = [
+                    self.compute_loss(x=x, y=y, y_pred=one, sample_weight=sample_weight, training=True) for one in alone
+                ]
+                self._single_head = False
+            losses[0] = losses[0] + sum(map(ops.sum, regularisation))
+            seen = [scope.get_current_value(v) for v in self.metrics_variables]
+            return jnp.stack(losses), (losses[0], y_pred, changed, seen)
+
+        _, pull_back, (loss, y_pred, non_trainable, seen) = jax.vjp(per_task, trainable, has_aux=True)
+        metrics = [old if new is None else new for old, new in zip(metrics, seen, strict=True)]
+        with keras.StatelessScope(state_mapping=[*zip(self.optimizer.variables, optimizer_state, strict=True)]):
+            scale = self.optimizer.scale_loss(jnp.ones(()))
+        gradients = [pull_back(one * scale)[0] for one in jnp.eye(len(self._tasks))]
+        mapping = [
+            *zip(self.non_trainable_variables, non_trainable, strict=True),
+            *zip(self.metrics_variables, metrics, strict=True),
+        ]
+        with keras.StatelessScope(state_mapping=mapping) as scope:
+            direction = self._combined(gradients, trainable, scale)
+            logs = self._logs(x, y, y_pred, sample_weight, loss)
+        now = [scope.get_current_value(v) for v in [*self.non_trainable_variables, *self.metrics_variables]]
+        now = [old if new is None else new for old, new in zip([*non_trainable, *metrics], now, strict=True)]
+        direction = [jnp.zeros_like(v) if d is None else d for d, v in zip(direction, trainable, strict=True)]
+        trainable, optimizer_state = self.optimizer.stateless_apply(optimizer_state, direction, trainable)
+        count = len(non_trainable)
+        return logs, (trainable, now[:count], optimizer_state, now[count:])
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what makes the model anew, the network included."""
+        choices = {name: getattr(self, name) for name in ("main", "scope", "weight", "alpha", "together", "at_zero", "measure")}  # fmt: skip
+        names = {task: rule.__name__ for task, rule in self._rules.items()}
+        rule = names if isinstance(self.rule, Mapping) else rule_of(self.rule).__name__
+        return (
+            super().get_config()
+            | choices
+            | {"rule": rule, "network": keras.saving.serialize_keras_object(self.network)}
+        )
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "Censored":
+        """Make the model that a configuration describes."""
+        network = keras.saving.deserialize_keras_object(config["network"], custom_objects)
+        return cls(**config | {"network": network})
+
+
+def _output_names(network: keras.Model) -> list[str]:
+    if not getattr(network, "built", False) or not network.trainable_variables:
+        raise InputError(
+            f"network must be built, so that its variables are known; call {network.name!r} on data first."
+        )
+    outputs = getattr(network, "outputs", None)
+    if outputs is None:
+        names = list(getattr(network, "output_names", []))
+    else:
+        structure = network.output
+        names = list(structure) if isinstance(structure, Mapping) else list(network.output_names)
+    if len(names) < 2:
+        raise InputError(f"network must have two outputs or more, a main one and auxiliary ones; received {names}.")
+    return names
+
+
+def _output(given: str | int, names: Sequence[str]) -> str:
+    if isinstance(given, int) and not isinstance(given, bool):
+        if not 0 <= given < len(names):
+            raise InputError(f"main must be from 0 to {len(names) - 1}, or a name of {list(names)}; received {given}.")
+        return names[given]
+    if given not in names:
+        raise unknown("main output", given, names)
+    return given
+
+
+def _reached(network: keras.Model, names: Sequence[str]) -> dict[str, set[int]] | None:
+    """The numbers of the trainable variables that each output uses, where the graph tells."""
+    if getattr(network, "outputs", None) is None:
+        return None
+    number = {id(variable): place for place, variable in enumerate(network.trainable_variables)}
+    outputs = network.output if isinstance(network.output, Mapping) else dict(zip(names, network.outputs, strict=True))
+    return {
+        name: {number[id(v)] for v in keras.Model(network.inputs, outputs[name]).trainable_variables} for name in names
+    }
+
+
+def _only(y_pred: Any, names: Sequence[str], task: str) -> Any:
+    """The outputs with the gradient of one of them."""
+    if isinstance(y_pred, Mapping):
+        return {name: value if name == task else ops.stop_gradient(value) for name, value in y_pred.items()}
+    pairs = zip(names, y_pred, strict=True)
+    return type(y_pred)([value if name == task else ops.stop_gradient(value) for name, value in pairs])
+
+
+def _metric_names(tasks: Sequence[str]) -> list[str]:
+    kinds: tuple[Literal["cosine", "conflict_fraction", "norm"], ...] = ("cosine", "conflict_fraction", "norm")
+    return [*(f"{kind}_{task}" for task in tasks for kind in kinds), "norm_main"]
+
+
+def _times(weight: float, gradient: Tensor | None) -> Tensor | None:
+    return None if gradient is None else gradient if weight == 1 else ops.cast(weight, gradient.dtype) * gradient
+
+
+def _sum(gradients: Sequence[Tensor | None]) -> Tensor | None:
+    used = [gradient for gradient in gradients if gradient is not None]
+    return sum(used[1:], used[0]) if used else None
