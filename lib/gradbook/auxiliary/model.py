@@ -30,21 +30,21 @@ class Censored(keras.Model):
     Args:
         network: built and with two outputs or more; functional, or subclassed (not on JAX).
         main: name or number of the main task's output.
-        rule: a name of ``gradbook.auxiliary.RULES`` or a `Rule`; or one for each auxiliary output, as a dictionary.
+        rule: a name of ``gradbook.auxiliary.RULES``, a `Rule`, or one of these for each auxiliary output by name.
         scope: "global" compares the gradients as one vector over the shared variables, "variable" one by one.
-        weight: λ ≥ 0 of the auxiliary losses; or one for each, as a dictionary, in which "weight_decay" adds the weights
-            themselves as an auxiliary gradient. Weights given to ``compile`` multiply the losses before.
+        weight: λ ≥ 0 of the auxiliary losses; or one for each, as a dictionary, in which "weight_decay" adds the
+            weights themselves as an auxiliary gradient. Weights given to ``compile`` multiply the losses before.
         alpha: α in (0, 1]; below 1 the rule compares with a moving average of the main gradient, v ← v + α (g - v).
         together: censor the sum of the weighted auxiliary gradients, by one rule, instead of each on its own.
         at_zero: see `gradbook.auxiliary.censor`.
-        measure: report the cosine, the fraction of conflicts and the norms of the shared gradients as metrics of ``fit``.
+        measure: report the cosine, the fraction of conflicts and the norms of shared gradients as metrics of ``fit``.
 
     Raises:
         InputError: a network that is not built or has one output, an unknown output or rule, or a number out of range;
             in ``fit`` an output without a loss that is main, or no auxiliary loss at all.
 
-    With gradient accumulation each batch is censored before it is added up; under ``tf.distribute`` each replica censors
-    its own part. Gradients of embeddings are made dense.
+    With gradient accumulation each batch is censored before it is added up; under ``tf.distribute`` each replica
+    censors its own part. Gradients of embeddings are made dense.
 
     Source: Du et al. 2018, arXiv 1812.02224; see `gradbook.auxiliary.RULES` for the rules.
     """
@@ -109,11 +109,6 @@ class Censored(keras.Model):
         """The regularisation losses; they belong to the main task alone."""
         return [] if self._single_head else super().losses
 
-    @property
-    def metrics(self) -> list[keras.Metric]:
-        """All metrics, those of the gradients too."""
-        return super().metrics
-
     def get_metrics_result(self) -> dict[str, Tensor]:
         """Return the metrics of the losses and outputs; what the gradients were belongs to training alone."""
         return {name: value for name, value in super().get_metrics_result().items() if name not in self._measured}
@@ -124,7 +119,7 @@ class Censored(keras.Model):
         Raises:
             InputError: the main output has no loss, or no auxiliary one has.
         """
-        given = loss if isinstance(loss, Mapping) else dict(zip(self.output_names, loss, strict=False)) if isinstance(loss, Sequence) and not isinstance(loss, str) else dict.fromkeys(self.output_names, loss)  # fmt: skip
+        given = self._by_output(loss)
         for name in given:
             if name not in self.output_names:
                 raise unknown("output", name, self.output_names)
@@ -134,6 +129,18 @@ class Censored(keras.Model):
         if len(self._tasks) == 1 and DECAY not in self._weights:
             raise InputError(f"loss must have one for an auxiliary output, one of {self.auxiliary}; received {loss!r}.")
         super().compile(optimizer, loss, **options)
+
+    def _by_output(self, loss: Any) -> dict[str, Any]:
+        if isinstance(loss, Mapping):
+            return dict(loss)
+        if isinstance(loss, list | tuple):
+            return dict(zip(self.output_names, loss, strict=False))
+        return dict.fromkeys(self.output_names, loss)
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile a loaded model as it was when it was saved."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
 
     def train_step(self, *arguments: Any) -> Any:
         """Take one step on a batch; the arguments are those of the backend's trainer."""
@@ -153,8 +160,7 @@ class Censored(keras.Model):
 
     def _combined(self, gradients: Sequence[Gradients], variables: Sequence[Any], scale: Tensor) -> Gradients:
         """The direction for the optimizer, from one gradient for each task, the main one first."""
-        dense = [[None if g is None else ops.convert_to_tensor(g) for g in one] for one in gradients]
-        by_task = {task: self._used(one, task) for task, one in zip(self._tasks, dense, strict=True)}
+        by_task = {task: self._used(one, task) for task, one in zip(self._tasks, gradients, strict=True)}
         main = by_task.pop(self.main)
         if DECAY in self._weights:
             by_task[DECAY] = [ops.cast(ops.convert_to_tensor(v) * scale, v.dtype) for v in variables]
@@ -230,7 +236,10 @@ class Censored(keras.Model):
             y_pred = self(x, training=True)
             losses = self._head_losses(x, y, y_pred, sample_weight)
             scaled = [self.optimizer.scale_loss(loss) for loss in losses]
-        gradients = [tape.gradient(loss, [v.value for v in variables]) for loss in scaled]
+        gradients = [
+            [None if g is None else tf.convert_to_tensor(g) for g in tape.gradient(loss, [v.value for v in variables])]
+            for loss in scaled
+        ]
         scale = self.optimizer.scale_loss(tf.ones([]))
         self.optimizer.apply_gradients(zip(self._combined(gradients, variables, scale), variables, strict=True))
         return self._logs(x, y, y_pred, sample_weight, losses[0])
@@ -265,7 +274,10 @@ class Censored(keras.Model):
             y_pred, changed, regularisation = self.stateless_call(
                 values, non_trainable, x, training=True, return_losses=True
             )
-            mapping = [*zip(self.trainable_variables, values, strict=True), *zip(self.metrics_variables, metrics, strict=True)]  # fmt: skip
+            mapping = [
+                *zip(self.trainable_variables, values, strict=True),
+                *zip(self.metrics_variables, metrics, strict=True),
+            ]
             with keras.StatelessScope(state_mapping=mapping) as scope:
                 self._single_head = True
                 alone = [_only(y_pred, self.output_names, task) for task in self._tasks]
@@ -298,9 +310,10 @@ class Censored(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """Return what makes the model anew, the network included."""
-        choices = {name: getattr(self, name) for name in ("main", "scope", "weight", "alpha", "together", "at_zero", "measure")}  # fmt: skip
-        names = {task: rule.__name__ for task, rule in self._rules.items()}
-        rule = names if isinstance(self.rule, Mapping) else rule_of(self.rule).__name__
+        names = ("main", "scope", "weight", "alpha", "together", "at_zero", "measure")
+        choices = {name: getattr(self, name) for name in names}
+        by_task = {task: rule.__name__ for task, rule in self._rules.items()}
+        rule = by_task if isinstance(self.rule, Mapping) else rule_of(self.rule).__name__
         return (
             super().get_config()
             | choices
@@ -319,12 +332,9 @@ def _output_names(network: keras.Model) -> list[str]:
         raise InputError(
             f"network must be built, so that its variables are known; call {network.name!r} on data first."
         )
-    outputs = getattr(network, "outputs", None)
-    if outputs is None:
-        names = list(getattr(network, "output_names", []))
-    else:
-        structure = network.output
-        names = list(structure) if isinstance(structure, Mapping) else list(network.output_names)
+    names = list(getattr(network, "output_names", []))
+    if len(names) > 1 and isinstance(getattr(network, "output", None), Mapping):
+        names = list(network.output)
     if len(names) < 2:
         raise InputError(f"network must have two outputs or more, a main one and auxiliary ones; received {names}.")
     return names

@@ -1,0 +1,241 @@
+"""Censored: compile and fit with auxiliary losses, against plain training on each loss alone, on any backend."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+from gradbook.auxiliary import RULES, censor
+from gradbook.auxiliary.model import Censored
+from gradbook.errors import InputError
+
+LOSSES = {"quality": "mse", "topic": keras.losses.SparseCategoricalCrossentropy(from_logits=True)}
+ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
+
+
+def network(form="dictionary", regularised=False):
+    inputs = keras.Input((6,))
+    penalty = keras.regularizers.L2(0.1) if regularised else None
+    hidden = layers.Dense(5, "tanh", name="hidden", kernel_regularizer=penalty)(inputs)
+    heads = {"quality": layers.Dense(1, name="quality")(hidden), "topic": layers.Dense(3, name="topic")(hidden)}
+    return keras.Model(inputs, heads if form == "dictionary" else list(heads.values()))
+
+
+def examples(count=16):
+    random = np.random.default_rng(0)
+    targets = {"quality": random.normal(size=(count, 1)).astype("float32"), "topic": random.integers(0, 3, count)}
+    return random.normal(size=(count, 6)).astype("float32"), targets
+
+
+def trained(model, optimizer=None, epochs=1, loss=None, **options):
+    """The weights' change by one batch of gradient descent of rate 1, and the history."""
+    x, y = examples()
+    model.compile(optimizer or keras.optimizers.SGD(1.0), loss or LOSSES, **options)
+    before = [np.array(w) for w in model.network.get_weights()]
+    history = model.fit(x, y, batch_size=len(x), epochs=epochs, shuffle=False, verbose=0).history
+    return [now - then for now, then in zip(model.network.get_weights(), before, strict=True)], history
+
+
+def plain_gradients(net):
+    """Each task's gradient of the hidden layer, kernel and bias, by plain training on that loss alone."""
+    found = {}
+    for task in LOSSES:
+        alone = keras.models.clone_model(net)
+        alone.set_weights(net.get_weights())
+        x, y = examples()
+        alone.compile(keras.optimizers.SGD(1.0), {task: LOSSES[task]})
+        before = [np.array(w) for w in alone.get_layer("hidden").get_weights()]
+        alone.fit(x, {task: y[task]}, batch_size=len(x), shuffle=False, verbose=0)
+        found[task] = [b - n for b, n in zip(before, alone.get_layer("hidden").get_weights(), strict=True)]
+    return found
+
+
+@pytest.mark.parametrize(("rule", "scope"), [*((rule, "global") for rule in sorted(RULES)), ("projection", "variable")])
+def test_the_shared_layer_follows_the_censored_sum(rule, scope):
+    net = network()
+    gradients = plain_gradients(net)
+    u, v = ([ops.convert_to_tensor(g) for g in gradients[task]] for task in ("topic", "quality"))
+    kept = censor(u, v, rule, scope=scope)
+    model = Censored(net, "quality", rule, scope=scope, weight=0.5)
+    (kernel, bias, *_), _ = trained(model)
+    for change, main, part in zip((kernel, bias), gradients["quality"], kept, strict=True):
+        assert -change == pytest.approx(main + 0.5 * ops.convert_to_numpy(part), abs=2e-5)
+
+
+def test_an_auxiliary_head_learns_whatever_the_rule():
+    model = Censored(network(), "quality", "single_task")
+    before = [np.array(w) for w in model.network.get_layer("topic").get_weights()]
+    trained(model)
+    assert all((a != b).any() for a, b in zip(before, model.network.get_layer("topic").get_weights(), strict=True))
+
+
+@pytest.mark.parametrize("form", ["dictionary", "list"])
+def test_multitask_is_the_plain_sum(form):
+    net = network(form, regularised=True)
+    plain = keras.models.clone_model(net)
+    plain.set_weights(net.get_weights())
+    x, y = examples()
+    order = y if form == "dictionary" else list(y.values())
+    losses = LOSSES if form == "dictionary" else list(LOSSES.values())
+    weights = np.linspace(0.5, 2, len(x)).astype("float32")
+    for model in (plain, Censored(net, "quality", "multitask")):
+        model.compile(keras.optimizers.Adam(0.01), losses)
+        model.fit(x, order, batch_size=8, epochs=2, shuffle=False, verbose=0, sample_weight=_weights(order, weights))
+    for ours, theirs in zip(net.get_weights(), plain.get_weights(), strict=True):
+        assert ours == pytest.approx(theirs, abs=2e-5)
+
+
+def _weights(order, weights):
+    return dict.fromkeys(order, weights) if isinstance(order, dict) else [weights for _ in order]
+
+
+def test_what_is_measured_is_reported_in_training_and_nowhere_else():
+    model = Censored(network(), "quality", "projection")
+    x, y = examples()
+    model.compile("sgd", LOSSES, metrics={"topic": ["accuracy"]})
+    history = model.fit(x, y, epochs=2, verbose=0, validation_data=(x, y)).history
+    assert {"cosine_topic", "conflict_fraction_topic", "norm_topic", "norm_main", "topic_accuracy"} <= set(history)
+    assert not [name for name in history if name.startswith("val_") and ("cosine" in name or "norm" in name)]
+    assert "cosine_topic" not in model.evaluate(x, y, verbose=0, return_dict=True)
+    assert all(-1 <= value <= 1 for value in history["cosine_topic"])
+    quiet = Censored(network(), "quality", measure=False)
+    assert "cosine_topic" not in trained(quiet)[1]
+
+
+def test_the_cosine_is_that_of_the_shared_gradients():
+    net = network()
+    u, v = (np.concatenate([g.ravel() for g in plain_gradients(net)[task]]) for task in ("topic", "quality"))
+    _, history = trained(Censored(net, "quality"))
+    assert history["cosine_topic"][0] == pytest.approx(u @ v / np.linalg.norm(u) / np.linalg.norm(v), abs=1e-4)
+    assert history["norm_main"][0] == pytest.approx(np.linalg.norm(v), rel=1e-4)
+    assert history["conflict_fraction_topic"][0] == float(u @ v < 0)
+
+
+def test_weight_decay_is_an_auxiliary_task():
+    net = network()
+    before = [np.array(w) for w in net.get_weights()]
+    plain, _ = trained(Censored(network_like(net), "quality", "multitask"))
+    decayed, _ = trained(Censored(net, "quality", "multitask", weight={"weight_decay": 0.25}))
+    for with_decay, without, theta in zip(decayed, plain, before, strict=True):
+        assert with_decay == pytest.approx(without - 0.25 * theta, abs=1e-5)
+
+
+def network_like(net):
+    other = keras.models.clone_model(net)
+    other.set_weights(net.get_weights())
+    return other
+
+
+def test_the_average_of_the_first_step_is_alpha_times_the_gradient():
+    net = network()
+    gradients = plain_gradients(net)
+    model = Censored(net, "quality", "projection", alpha=0.25)
+    trained(model)
+    for average, gradient in zip(model.non_trainable_variables[:2], gradients["quality"], strict=True):
+        assert ops.convert_to_numpy(average) == pytest.approx(0.25 * gradient, abs=1e-5)
+
+
+def test_together_censors_the_sum():
+    def three():
+        inputs = keras.Input((6,))
+        hidden = layers.Dense(5, "tanh", name="hidden")(inputs)
+        return keras.Model(inputs, {n: layers.Dense(1, name=n)(hidden) for n in ("a", "b", "c")})
+
+    net = three()
+    x, _ = examples()
+    y = {n: np.random.default_rng(i).normal(size=(16, 1)) for i, n in enumerate("abc")}
+    changes = {}
+    for together in (True, False):
+        model = Censored(network_like(net), "a", "multitask", together=together, weight={"b": 0.5})
+        model.compile(keras.optimizers.SGD(1.0), dict.fromkeys("abc", "mse"))
+        model.fit(x, y, batch_size=16, verbose=0)
+        changes[together] = model.network.get_weights()
+    for one, other in zip(changes[True], changes[False], strict=True):
+        assert one == pytest.approx(other, abs=1e-5)
+
+
+def test_a_saved_model_is_the_same_and_trains_on(tmp_path):
+    model = Censored(network(), "quality", {"topic": "orthogonal"}, weight={"topic": 0.3}, alpha=0.5)
+    trained(model, keras.optimizers.Adam())
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    x, y = examples()
+    for ours, theirs in zip(model.predict(x, verbose=0).values(), again.predict(x, verbose=0).values(), strict=True):
+        assert theirs == pytest.approx(ours, abs=1e-6)
+    for one in (model, again):
+        one.fit(x, y, batch_size=16, epochs=2, shuffle=False, verbose=0)
+    for ours, theirs in zip(model.get_weights(), again.get_weights(), strict=True):
+        assert theirs == pytest.approx(ours, abs=1e-5)
+
+
+def test_callbacks_accumulation_and_schedules_work():
+    model = Censored(network(), "quality")
+    optimizer = keras.optimizers.Adam(0.01, gradient_accumulation_steps=2)
+    _, history = trained(model, optimizer, epochs=4)
+    assert all(np.isfinite(value).all() for value in map(np.array, history.values()))
+    x, y = examples()
+    model.compile(keras.optimizers.SGD(0.1), LOSSES)
+    model.fit(
+        x, y, epochs=3, verbose=0, callbacks=[keras.callbacks.LearningRateScheduler(lambda epoch: 0.1 / (1 + epoch))]
+    )
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.1 / 3)
+
+
+def test_mixed_precision_trains():
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = Censored(network(), "quality", "projection")
+        changes, history = trained(model, keras.optimizers.Adam(0.01), epochs=3)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert np.isfinite(history["loss"]).all()
+    assert 0 < history["norm_main"][0] < 100  # not multiplied by the scale of the loss
+    assert any(change.any() for change in changes)
+
+
+@pytest.mark.skipif(not ON_TENSORFLOW, reason="MirroredStrategy is TensorFlow's")
+def test_two_replicas_train():
+    import tensorflow as tf
+
+    cpus = tf.config.list_logical_devices("CPU")
+    strategy = tf.distribute.MirroredStrategy([cpu.name for cpu in cpus][:2])
+    with strategy.scope():
+        model = Censored(network(), "quality", "multitask")
+    x, y = examples()
+    with strategy.scope():
+        model.compile(keras.optimizers.SGD(0.1), LOSSES)
+    history = model.fit(x, y, epochs=2, verbose=0).history
+    assert history["loss"][1] < history["loss"][0]
+
+
+def test_an_embedding_is_trained():
+    words = keras.Input((4,), dtype="int32")
+    hidden = layers.GlobalAveragePooling1D()(layers.Embedding(20, 5, name="words")(words))
+    net = keras.Model(words, {"quality": layers.Dense(1)(hidden), "topic": layers.Dense(3)(hidden)})
+    model = Censored(net, "quality", "projection")
+    model.compile(keras.optimizers.SGD(0.5), LOSSES)
+    _, y = examples()
+    history = model.fit(np.random.default_rng(0).integers(0, 20, (16, 4)), y, epochs=3, verbose=0).history
+    assert history["loss"][-1] < history["loss"][0]
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: Censored(network(), "qualty"), "did you mean 'quality'"),
+        (lambda: Censored(network(), 2), "main must be from 0 to 1"),
+        (lambda: Censored(network(), "quality", "projektion"), "did you mean 'projection'"),
+        (lambda: Censored(network(), "quality", weight={"topik": 1}), "did you mean 'topic'"),
+        (lambda: Censored(network(), "quality", weight=-1), "weight of 'topic' must be 0 or more; received -1"),
+        (lambda: Censored(network(), "quality", alpha=0), "alpha must be above 0 and at most 1; received 0"),
+        (lambda: Censored(keras.Sequential([layers.Dense(2)]), 0), "must be built"),
+        (lambda: Censored(keras.Sequential([keras.Input((2,)), layers.Dense(2)])), "two outputs or more"),
+        (lambda: Censored(network(), 0, {"topic": "projection"}, together=True), "rule must be one for all"),
+        (lambda: Censored(network(), "quality").compile("sgd", {"topic": "mse"}), "one for the main output 'quality'"),
+        (lambda: Censored(network(), "quality").compile("sgd", {"quality": "mse"}), "one for an auxiliary output"),
+        (lambda: Censored(network(), "quality").compile("sgd", {"qualty": "mse"}), "did you mean 'quality'"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_training(make, sentence):
+    with pytest.raises(InputError, match=sentence):
+        make()
