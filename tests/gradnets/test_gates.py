@@ -67,13 +67,13 @@ def test_a_schedule_from_another_version_is_refused_with_both_versions():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Constant(1.5), r"must be in \[0, 1\]; got 1.5"),
-        (lambda: Constant(-0.1), r"must be in \[0, 1\]; got -0.1"),
-        (lambda: Constant(float("nan")), r"must be in \[0, 1\]; got nan"),
-        (lambda: Linear(0, 0), r"start < end; got start 0 and end 0"),
+        (lambda: Constant(1.5), r"must be in \[0, 1\]; received 1.5"),
+        (lambda: Constant(-0.1), r"must be in \[0, 1\]; received -0.1"),
+        (lambda: Constant(float("nan")), r"must be in \[0, 1\]; received nan"),
+        (lambda: Linear(0, 0), r"start < end; received start 0 and end 0"),
         (lambda: Cosine(0.5, 0.2), r"start 0.5 and end 0.2"),
         (lambda: Linear(-1, 1), r"start -1"),
-        (lambda: Step(-0.5), r"≥ 0; got -0.5"),
+        (lambda: Step(-0.5), r"≥ 0; received -0.5"),
     ],
 )
 def test_impossible_gates_are_refused(make, message):

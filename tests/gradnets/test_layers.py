@@ -1,5 +1,8 @@
 """Layers that turn: their limits, their mixtures, their gradients, and what saving keeps of them."""
 
+import json
+from zipfile import ZipFile
+
 import keras
 import numpy as np
 import pytest
@@ -7,7 +10,9 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import ops
+from keras.src.testing import TestCase
 
+from gradbook import gradnets
 from gradbook.errors import InputError
 from gradbook.gradnets import (
     Cosine,
@@ -28,7 +33,7 @@ from gradbook.gradnets import (
 
 DRAW = np.random.default_rng(3)
 ROWS = DRAW.normal(size=(8, 6)).astype(np.float32)
-IMAGES = DRAW.normal(size=(4, 6, 6, 3)).astype(np.float32)
+IMAGES = DRAW.normal(size=(4, 8, 8, 3)).astype(np.float32)
 
 KINDS = {
     "Gradual": (lambda gate: Gradual(keras.layers.ReLU(), keras.layers.Dense(6, "tanh"), gate), ROWS),
@@ -37,7 +42,7 @@ KINDS = {
     "GradualDepth": (lambda gate: GradualDepth(keras.layers.Dense(6), gate), ROWS),
     "GradualDropout": (lambda gate: GradualDropout(0.4, gate, seed=1), ROWS),
     "GradualBatchNormalization": (GradualBatchNormalization, ROWS),
-    "GradualPooling": (lambda gate: GradualPooling(gate, pool_size=3), IMAGES),
+    "GradualPooling": (lambda gate: GradualPooling(gate, pool_size=2), IMAGES),
     "GradualSampling": (lambda gate: GradualSampling(gate, seed=1), ROWS),
 }
 LIMITS = {
@@ -47,7 +52,7 @@ LIMITS = {
     "GradualDepth": (lambda layer, x: x, lambda layer, x: layer.late(x)),
     "GradualDropout": (lambda layer, x: x, lambda layer, x: x),
     "GradualBatchNormalization": (lambda layer, x: x / np.sqrt(1 + 1e-3), lambda layer, x: x),
-    "GradualPooling": (lambda layer, x: ops.average_pool(x, 3), lambda layer, x: ops.max_pool(x, 3)),
+    "GradualPooling": (lambda layer, x: ops.average_pool(x, 2), lambda layer, x: ops.max_pool(x, 2)),
     "GradualSampling": (lambda layer, x: ops.sigmoid(x), lambda layer, x: ops.sigmoid(x)),
 }
 each_kind = pytest.mark.parametrize("kind", KINDS)
@@ -63,17 +68,46 @@ def test_keras_layer_checks(kind, tmp_path):
     assert tuple(symbolic.shape[1:]) == y.shape[1:] == tuple(layer.compute_output_shape(x.shape))[1:]
     assert y.dtype == tf.float32 and np.isfinite(y).all()
 
-    again = type(layer).from_config(layer.get_config())
-    configs = [each.get_config() for each in (again, layer)]
-    for config in configs:
-        del config["gate"]["shared_object_id"]
-    assert configs[0] == configs[1]
+    assert type(layer).from_config(layer.get_config()).get_config() == layer.get_config()
 
     model = keras.Sequential([keras.Input(x.shape[1:]), layer])
     model.save(tmp_path / "model.keras")
     restored = keras.models.load_model(tmp_path / "model.keras")
     assert float(restored.layers[0].gate.value) == pytest.approx(0.4)
     np.testing.assert_array_equal(restored(x), model(x))
+
+
+@pytest.mark.filterwarnings("ignore:The model does not have any trainable weights")  # Keras trains each kind alone
+@pytest.mark.filterwarnings("ignore:.*shuffle=True. was passed")  # and does not say that its data are a generator
+@each_kind
+def test_keras_own_test_of_layers(kind):
+    make, x = KINDS[kind]
+    config = make(Linear(0, 0.5)).get_config()
+    options = {name: value for name, value in config.items() if name not in ("name", "trainable", "dtype", "gate")}
+    case = TestCase()
+    case.setUp()
+    case.run_layer_test(
+        getattr(gradnets, kind),
+        {**keras.saving.deserialize_keras_object(options), "gate": Linear(0, 0.5)},
+        input_data=x,
+        expected_output_shape=make(0.0).compute_output_shape(x.shape),
+    )
+
+
+@each_kind
+def test_two_saves_of_a_model_are_the_same_bytes_and_hold_no_address(kind, tmp_path):
+    make, x = KINDS[kind]
+    gate = Gate(Linear(0, 0.5))
+    model = keras.Sequential([keras.Input(x.shape[1:]), make(gate), make(gate)])
+    saved = []
+    for name in ("one.keras", "two.keras"):
+        model.save(tmp_path / name)
+        with ZipFile(tmp_path / name) as archive:
+            saved.append({part: archive.read(part) for part in ("config.json", "model.weights.h5")})
+    assert saved[0] == saved[1]
+    gates = [layer["config"]["gate"] for layer in json.loads(saved[0]["config.json"])["config"]["layers"][1:]]
+    assert gates[0] == gates[1] and gates[0]["shared_object_id"] == gate.name
+    assert "shared_object_id" not in json.dumps(gates[0]["config"]["schedule"])
 
 
 @each_kind
@@ -129,16 +163,16 @@ def test_unequal_shapes_are_refused_with_both_of_them():
 
 @pytest.mark.parametrize("rate", [-0.1, 1.0, 2.0])
 def test_impossible_rates_are_refused(rate):
-    with pytest.raises(InputError, match=rf"rate must be in \[0, 1\); got {rate}"):
+    with pytest.raises(InputError, match=rf"rate must be in \[0, 1\); received {rate}"):
         GradualDropout(rate, 0.5)
 
 
 def test_impossible_gates_are_refused_by_layers_too():
-    with pytest.raises(InputError, match=r"must be in \[0, 1\]; got 2"):
+    with pytest.raises(InputError, match=r"must be in \[0, 1\]; received 2"):
         GradualReLU(2.0)
 
 
-def test_dropout_drops_the_gated_share_and_keeps_the_mean():
+def test_dropout_drops_the_gated_fraction_and_keeps_the_mean():
     x = np.ones((400, 500), np.float32)
     y = GradualDropout(0.4, 0.5, seed=0)(x, training=True).numpy()
     assert (y == 0).mean() == pytest.approx(0.2, abs=0.005)
@@ -185,6 +219,45 @@ def test_layers_share_a_gate_and_progress_advances_it_in_fit(tmp_path):
     np.testing.assert_allclose(seen, [1, 1, 1, 1])
 
 
+def branches(gate):
+    """Layers that share a gate side by side, and one of them inside a block."""
+    x = keras.Input((6,))
+    block = keras.Sequential([keras.Input((6,)), keras.layers.Dense(6), GradualReLU(gate)])
+    parts = [GradualReLU(gate)(x), GradualDropout(0.5, gate)(x), GradualDepth(block, 0.5)(x)]
+    return keras.Model(x, keras.layers.Add()(parts))
+
+
+def gates(model):
+    return {id(layer): layer for layer in model._flatten_layers() if isinstance(layer, Gate)}.values()
+
+
+RESTORE = {
+    "clone_model": lambda model, folder: keras.models.clone_model(model),
+    "from_config": lambda model, folder: type(model).from_config(model.get_config()),
+    "model_from_json": lambda model, folder: keras.models.model_from_json(model.to_json()),
+    ".keras": lambda model, folder: saved_and_loaded(model, folder / "model.keras"),
+    ".h5": lambda model, folder: saved_and_loaded(model, folder / "model.h5"),
+}
+
+
+def saved_and_loaded(model, path):
+    model.save(path)
+    return keras.models.load_model(path)
+
+
+@pytest.mark.parametrize("way", RESTORE)
+def test_a_shared_gate_is_shared_again_however_a_model_is_restored(way, tmp_path):
+    model = branches(Gate(Linear(0, 0.5), name="shared"))
+    models = [model, *(RESTORE[way](model, tmp_path) for _ in range(2))]
+    found = [[gate for gate in gates(one) if gate.name == "shared"] for one in models]
+    assert [len(each) for each in found] == [1, 1, 1]
+    assert len({id(gate) for (gate,) in found}) == 3
+    assert all(gate.schedule == Linear(0, 0.5) for (gate,) in found)
+    for restored in models[1:]:
+        restored.set_weights(model.get_weights())
+        np.testing.assert_array_equal(restored(ROWS), model(ROWS))
+
+
 def test_a_gate_advances_in_a_compiled_loop():
     layer = GradualReLU(Cosine())
 
@@ -210,10 +283,10 @@ def test_progress_refuses_a_model_without_gates_and_data_without_length():
         lambda: iter([(ROWS, ROWS)]), output_signature=(tf.TensorSpec((8, 6)), tf.TensorSpec((8, 6)))
     )
     with pytest.raises(InputError, match="steps_per_epoch"):
-        gated.fit(endless, verbose=0, callbacks=[Progress()])
+        gated.fit(endless, shuffle=False, verbose=0, callbacks=[Progress()])
 
 
-def test_the_optimisers_published_running_sum():
+def test_the_optimizers_published_running_sum():
     theta, gradient = keras.Variable(0.0), [ops.array(1.0)]
     gate = Gate(Linear())
     optimizer = GradualOptimizer(Add(-1.0), Add(1.0), gate)
@@ -223,6 +296,39 @@ def test_the_optimisers_published_running_sum():
         optimizer.apply(gradient, [theta])
         seen.append(float(theta.value))
     np.testing.assert_allclose(seen, [-1, -1.5, -0.5, 0.5], atol=1e-6)
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+@pytest.mark.parametrize("shared", [True, False])
+def test_progress_drives_the_gates_of_layers_and_of_the_optimizer(policy, shared, tmp_path):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        gate = Gate(Linear(0, 0.5), name="a gate")
+        other = gate if shared else Gate(Linear(0, 0.25), name="another")
+        last = keras.layers.Dense(1, dtype="float32")
+        model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(4), GradualReLU(gate), last])
+        start = model.get_weights()
+        inner = GradualOptimizer(keras.optimizers.Adam(0.1), keras.optimizers.SGD(0.1), other)
+        model.compile(GradualOptimizer(inner, keras.optimizers.SGD(0.1), 0.5), "mse")
+        model.fit(ROWS, ROWS[:, :1], batch_size=4, epochs=10, verbose=0, callbacks=[Progress()])
+        assert float(gate.progress) == float(other.progress) == 1
+        assert np.abs(model.get_weights()[0] - start[0]).max() > 0
+
+        model.save(tmp_path / "model.keras")
+        restored = keras.models.load_model(tmp_path / "model.keras")
+    finally:
+        keras.config.set_dtype_policy(before)
+    optimizer = getattr(restored.optimizer, "inner_optimizer", restored.optimizer)
+    assert (optimizer.early.gate is restored.layers[1].gate) == shared
+
+
+def test_a_learning_rate_that_would_change_nothing_is_refused():
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(1)])
+    model.compile(GradualOptimizer(keras.optimizers.Adam(), keras.optimizers.SGD(), 0.5), "mse")
+    scheduler = keras.callbacks.LearningRateScheduler(lambda epoch: 0.1)
+    with pytest.raises(InputError, match=r"learning_rate of a GradualOptimizer .* received 0\.1"):
+        model.fit(ROWS, ROWS[:, :1], verbose=0, callbacks=[scheduler])
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -238,7 +344,7 @@ class Add(keras.optimizers.Optimizer):
 
 
 @pytest.mark.parametrize(("g", "same"), [(0.0, "adam"), (1.0, "sgd")])
-def test_an_optimiser_at_a_limit_is_the_one_of_the_two(g, same):
+def test_an_optimizer_at_a_limit_is_the_one_of_the_two(g, same):
     def trained(optimizer):
         keras.utils.set_random_seed(0)
         model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(4, "tanh"), keras.layers.Dense(1)])
@@ -248,11 +354,11 @@ def test_an_optimiser_at_a_limit_is_the_one_of_the_two(g, same):
 
     both = GradualOptimizer(keras.optimizers.Adam(0.01), keras.optimizers.SGD(0.1), g)
     alone = {"adam": keras.optimizers.Adam(0.01), "sgd": keras.optimizers.SGD(0.1)}[same]
-    for got, expected in zip(trained(both), trained(alone), strict=True):
-        np.testing.assert_allclose(got, expected, atol=1e-6)
+    for received, expected in zip(trained(both), trained(alone), strict=True):
+        np.testing.assert_allclose(received, expected, atol=1e-6)
 
 
-def test_an_optimiser_is_saved_with_its_slots_and_its_progress(tmp_path):
+def test_an_optimizer_is_saved_with_its_state_and_its_progress(tmp_path):
     model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(1)])
     model.compile(GradualOptimizer(keras.optimizers.Adam(0.01), keras.optimizers.SGD(0.1, 0.9), Linear()), "mse")
     target = ROWS[:, :1]
@@ -281,5 +387,5 @@ def test_the_penalty_is_that_of_the_mean_weight():
 
 
 def test_a_network_without_hidden_layers_is_refused():
-    with pytest.raises(InputError, match=r"depth must be at least 3, .*; got 2"):
+    with pytest.raises(InputError, match=r"depth must be at least 3, .*; received 2"):
         gradual_mlp(depth=2)

@@ -1,4 +1,4 @@
-"""Schedules of the gate: how far the network has turned from its early form (g = 0) into its late one (g = 1)."""
+"""Annealing schedules of the gate: how far a network has turned from its early form, g = 0, to its late one, g = 1."""
 
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
@@ -24,15 +24,15 @@ class Schedule(ABC):
 
     @abstractmethod
     def __call__(self, progress: Any) -> Any:
-        """g at a progress p ≥ 0 of any shape; what follows p = 1 is past the end of training."""
+        """Return g at a progress p ≥ 0 of any shape; what follows p = 1 is past the end of training."""
 
     def get_config(self) -> dict[str, Any]:
-        """The fields, and the version of this format."""
+        """Return the fields, and the version of this format."""
         return {"version": VERSION, **asdict(self)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        """The schedule that `get_config` describes.
+        """Return the schedule that `get_config` describes.
 
         Raises:
             InputError: another version of the book wrote it.
@@ -47,7 +47,7 @@ class Schedule(ABC):
 @keras.saving.register_keras_serializable("gradbook")
 @dataclass(frozen=True)
 class Constant(Schedule):
-    """g(p) = value: no schedule at all, as controls need it.
+    """A gate that keeps its value, g(p) = value, as controls need it.
 
     Args:
         value: in [0, 1].
@@ -60,10 +60,10 @@ class Constant(Schedule):
 
     def __post_init__(self) -> None:
         if not 0 <= self.value <= 1:
-            raise InputError(f"value of a constant gate must be in [0, 1]; got {self.value}.")
+            raise InputError(f"value of a constant gate must be in [0, 1]; received {self.value}.")
 
     def __call__(self, progress: Any) -> Any:
-        """The value, whatever the progress."""
+        """Return the value, whatever the progress."""
         return progress * 0.0 + self.value
 
 
@@ -81,16 +81,18 @@ class Window(Schedule):
 
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.end:
-            raise InputError(f"a gate must open over 0 ≤ start < end; got start {self.start} and end {self.end}.")
+            raise InputError(f"a gate must open over 0 ≤ start < end; received start {self.start} and end {self.end}.")
 
     def fraction(self, progress: Any) -> Any:
-        """The part of the window that is behind, in [0, 1]."""
+        """Return the part of the window that is behind, in [0, 1]."""
         return _numpy_or_keras(progress).clip((progress - self.start) / (self.end - self.start), 0, 1)
 
 
 @keras.saving.register_keras_serializable("gradbook")
 class Linear(Window):
-    """g(p) = (p - start)/(end - start), clipped to [0, 1] (Almeida and Sauder 2015, section 2: g = min(t/τ, 1)).
+    """A gate that opens evenly, g(p) = (p - start)/(end - start), clipped to [0, 1].
+
+    Source: Almeida and Sauder 2015, section 2, where g = min(t/τ, 1).
 
     The first author's own library opens from 0 to 0.2.
 
@@ -99,27 +101,27 @@ class Linear(Window):
     """
 
     def __call__(self, progress: Any) -> Any:
-        """g, rising at one rate."""
+        """Return g, which rises evenly."""
         return self.fraction(progress)
 
 
 @keras.saving.register_keras_serializable("gradbook")
 class Cosine(Window):
-    """g(p) = (1 - cos πf)/2 with f the part of the window that is behind: slow at both ends.
+    """A gate that opens slowly at both ends, g(p) = (1 - cos πf)/2 with f the part of the window that is behind.
 
     >>> Cosine()(np.array([0.0, 0.25, 0.5, 1.0])).round(4).tolist()
     [0.0, 0.1464, 0.5, 1.0]
     """
 
     def __call__(self, progress: Any) -> Any:
-        """g, rising fastest in the middle."""
+        """Return g, which rises fastest in the middle."""
         return (1 - _numpy_or_keras(progress).cos(np.pi * self.fraction(progress))) / 2
 
 
 @keras.saving.register_keras_serializable("gradbook")
 @dataclass(frozen=True)
 class Step(Schedule):
-    """g(p) = 1 from progress ``at`` on, and 0 before: no interpolation, a switch.
+    """A switch without interpolation, g(p) = 1 from progress ``at`` on and 0 before.
 
     Args:
         at: ≥ 0.
@@ -132,10 +134,10 @@ class Step(Schedule):
 
     def __post_init__(self) -> None:
         if not self.at >= 0:
-            raise InputError(f"at, the progress at which a gate opens, must be ≥ 0; got {self.at}.")
+            raise InputError(f"at, the progress at which a gate opens, must be ≥ 0; received {self.at}.")
 
     def __call__(self, progress: Any) -> Any:
-        """0 or 1."""
+        """Return 0 or 1."""
         return _numpy_or_keras(progress).where(progress >= self.at, progress * 0.0 + 1.0, progress * 0.0)
 
 

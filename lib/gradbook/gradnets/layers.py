@@ -5,7 +5,9 @@ no trainable weight, the progress; so both are saved and restored with the model
 advances the gates; in a loop of one's own, ``gate.progress.assign(step / steps)`` does, compiled or not.
 """
 
+from collections.abc import Iterator
 from typing import Any, Self
+from weakref import ref
 
 import keras
 from keras import ops
@@ -42,17 +44,54 @@ class Gate(keras.Layer):
         return self.schedule(ops.convert_to_tensor(self.progress))
 
     def get_config(self) -> dict[str, Any]:
-        """The schedule; progress is saved as a weight."""
-        return {**super().get_config(), "schedule": keras.saving.serialize_keras_object(self.schedule)}
+        """Return the schedule; progress is saved as a weight."""
+        return {**super().get_config(), "schedule": _serialized(self.schedule)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        """The gate that `get_config` describes."""
+        """Return the gate that `get_config` describes."""
         return cls(**{**config, "schedule": keras.saving.deserialize_keras_object(config["schedule"])})
+
+    def shared_config(self) -> dict[str, Any]:
+        """Return what each of its holders saves of it: they will share one again, known by its name."""
+        return {**_serialized(self), "shared_object_id": self.name}
+
+    @classmethod
+    def from_shared_config(cls, config: dict[str, Any], holder: str) -> Self:
+        """Return the gate that `shared_config` describes: one for all holders that are restored together.
+
+        Inside of ``load_model`` Keras sees to that. Elsewhere, as in ``clone_model``, a holder joins the gate that was
+        restored last under that name, unless a holder of its own name did before: then another restoration has begun.
+
+        Args:
+            config: of a gate.
+            holder: name of the layer or the optimizer that will hold it.
+        """
+        gate = keras.saving.deserialize_keras_object(config)
+        if gate is keras.saving.deserialize_keras_object(config):  # Keras remembers what it has made
+            return gate
+        last, holders = _RESTORED.get(gate.name, (lambda: None, set()))
+        if holder not in holders and (found := last()) and found.schedule == gate.schedule:
+            holders.add(holder)
+            return found
+        _RESTORED[gate.name] = ref(gate), {holder}
+        return gate
+
+
+_RESTORED: dict[str, tuple[Any, set[str]]] = {}  # name → the gate that was restored last, weakly, and its holders
+
+
+def _serialized(item: Any) -> dict[str, Any]:
+    """An object as Keras serialises it, without the address that Keras gives to what it meets more than once."""
+    config = keras.saving.serialize_keras_object(item)
+    return {name: value for name, value in config.items() if name != "shared_object_id"}
 
 
 class Gated(keras.Layer):
-    """What the layers below share: a gate, and the mixture by it.
+    """What the layers below share: a gate, the mixture by it, and how they are saved.
+
+    A subclass adds its own arguments to `get_config`, objects of Keras as ``keras.saving.serialize_keras_object``
+    gives them.
 
     Args:
         gate: a `Gate`, or what one is made from: a schedule, or a number in [0, 1].
@@ -63,47 +102,32 @@ class Gated(keras.Layer):
         self.gate = gate if isinstance(gate, Gate) else Gate(gate)
 
     def mix(self, early: Any, late: Any) -> Any:
-        """(1-g)·early + g·late."""
-        g = ops.cast(self.gate.value, early.dtype)
+        """Return (1-g)·early + g·late, in the layer's compute dtype."""
+        g, early, late = (ops.cast(part, self.compute_dtype) for part in (self.gate.value, early, late))
         return (1 - g) * early + g * late
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
-        """The shape that came in."""
+        """Return the shape of the input."""
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
-        """The gate, beside what every layer keeps."""
-        gate = keras.saving.serialize_keras_object(self.gate)
-        gate["shared_object_id"] = id(self.gate)  # Keras itself marks the first of those that share too late
-        return {**super().get_config(), "gate": gate}
+        """Return the gate, beside what every layer keeps."""
+        return {**super().get_config(), "gate": self.gate.shared_config()}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        """The layer that `get_config` describes, layers inside it included."""
-        inner = {
-            name: keras.saving.deserialize_keras_object(config[name])
-            for name in ("gate", "early", "late", "block")
-            if name in config
-        }
-        return cls(**{**config, **inner})
+        """Return the layer that `get_config` describes, layers inside it included."""
+        gate = Gate.from_shared_config(config["gate"], config["name"])
+        return cls(**keras.saving.deserialize_keras_object({**config, "gate": None}) | {"gate": gate})
 
 
-@register
-class Gradual(Gated):
-    """Any two layers of equal output shape (Almeida and Sauder 2015, section 2).
+class Between(Gated):
+    """A layer that turns from an ``early`` layer into a ``late`` one, which a subclass creates.
 
     Both are computed at every gate, closed or open, so both must be finite.
 
-    Args:
-        early, late: layers for one input; a layer gets no gradient while its share is 0.
-        gate: see `Gated`.
-
     Raises:
         InputError: when built on an input for which the two give unequal shapes.
-
-    >>> layer = Gradual(keras.layers.ReLU(), keras.layers.Activation("tanh"), gate=0.5)
-    >>> float(layer(ops.array([[-1.0]]))[0, 0]) == 0.5 * float(ops.tanh(-1.0))
-    True
     """
 
     def __init__(self, early: keras.Layer, late: keras.Layer, gate: Gate | Schedule | float, **options: Any) -> None:
@@ -118,18 +142,37 @@ class Gradual(Gated):
                 layer.build(input_shape)
 
     def call(self, inputs: Any) -> Any:
-        """The mixture of both outputs."""
+        """Return the mixture of both outputs."""
         return self.mix(self.early(inputs), self.late(inputs))
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
-        """The shape that both give."""
+        """Return the shape that both give."""
         early, late = (tuple(layer.compute_output_shape(input_shape)) for layer in (self.early, self.late))
         if early != late:
             raise InputError(f"early and late must give one shape; for {input_shape} they give {early} and {late}.")
         return early
 
+
+@register
+class Gradual(Between):
+    """Any two layers of equal output shape (Almeida and Sauder 2015, section 2).
+
+    Both are computed at every gate, closed or open, so both must be finite.
+
+    Args:
+        early, late: layers for one input; a layer gets no gradient while its weight in the mixture is 0.
+        gate: see `Gated`.
+
+    Raises:
+        InputError: when built on an input for which the two give unequal shapes.
+
+    >>> layer = Gradual(keras.layers.ReLU(), keras.layers.Activation("tanh"), gate=0.5)
+    >>> float(layer(ops.array([[-1.0]]))[0, 0]) == 0.5 * float(ops.tanh(-1.0))
+    True
+    """
+
     def get_config(self) -> dict[str, Any]:
-        """Both layers and the gate."""
+        """Return both layers and the gate."""
         inner = {"early": self.early, "late": self.late}
         return {**super().get_config(), **{k: keras.saving.serialize_keras_object(v) for k, v in inner.items()}}
 
@@ -146,12 +189,12 @@ class GradualReLU(Gated):
     """
 
     def call(self, inputs: Any) -> Any:
-        """The mixture of the input and its positive part."""
+        """Return the mixture of the input and its positive part."""
         return self.mix(inputs, ops.relu(inputs))
 
 
 @register
-class GradualDepth(Gradual):
+class GradualDepth(Between):
     """A block that fades in, y = (1-g)·x + g·block(x): training starts without it.
 
     Args:
@@ -166,15 +209,15 @@ class GradualDepth(Gradual):
         super().__init__(keras.layers.Identity(), block, gate, **options)
 
     def get_config(self) -> dict[str, Any]:
-        """The block and the gate."""
-        return {**Gated.get_config(self), "block": keras.saving.serialize_keras_object(self.late)}
+        """Return the block and the gate."""
+        return {**super().get_config(), "block": keras.saving.serialize_keras_object(self.late)}
 
 
 @register
 class GradualIdentity(Gated):
-    """y = (1-g)·x + g·relu(x W + b): a block of one dense layer that fades in, as wide as its input.
+    """The identity that turns into a dense ReLU layer as wide as its input, y = (1-g)·x + g·relu(x W + b).
 
-    Where a highway layer learns a gate for every unit (Srivastava et al. 2015), this one is told a single one.
+    Where a highway layer learns a gate for every unit (Srivastava et al. 2015), this one is given a single one.
 
     Args:
         gate: see `Gated`.
@@ -204,11 +247,11 @@ class GradualIdentity(Gated):
         self.bias = self.add_weight(shape=(width,), initializer="zeros", name="bias")
 
     def call(self, inputs: Any) -> Any:
-        """The mixture of the input and the dense layer's output."""
+        """Return the mixture of the input and the dense layer's output."""
         return self.mix(inputs, ops.relu(ops.matmul(inputs, self.kernel) + self.bias))
 
     def get_config(self) -> dict[str, Any]:
-        """The gate, and how W starts and is held small."""
+        """Return the gate, and how W starts and is held small."""
         return {
             **super().get_config(),
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
@@ -221,7 +264,7 @@ class GradualDropout(Gated):
     """Dropout at the rate g·rate: none early, all of it late. Without ``training`` the input passes.
 
     Args:
-        rate: in [0, 1), the share of units that is dropped once the gate is open.
+        rate: in [0, 1), the fraction of units that is dropped once the gate is open.
         gate: see `Gated`.
         seed: of the masks; None draws one.
     """
@@ -229,13 +272,13 @@ class GradualDropout(Gated):
     def __init__(self, rate: float, gate: Gate | Schedule | float, seed: int | None = None, **options: Any) -> None:
         super().__init__(gate, **options)
         if not 0 <= rate < 1:
-            raise InputError(f"rate must be in [0, 1); got {rate}.")
+            raise InputError(f"rate must be in [0, 1); received {rate}.")
         self.rate, self.seed = rate, seed
         self.noise = keras.random.SeedGenerator(seed)
         self.built = True
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """The units that are kept, scaled so that their expectation is the input."""
+        """Return the units that are kept, scaled so that their expectation is the input."""
         if not training:
             return inputs
         rate = ops.cast(self.rate * self.gate.value, inputs.dtype)
@@ -243,13 +286,13 @@ class GradualDropout(Gated):
         return ops.where(kept, inputs / (1 - rate), 0)
 
     def get_config(self) -> dict[str, Any]:
-        """Rate, seed and gate."""
+        """Return rate, seed and gate."""
         return {**super().get_config(), "rate": self.rate, "seed": self.seed}
 
 
 @register
-class GradualBatchNormalization(Gradual):
-    """(1-g)·BN(x) + g·x: normalised early, when it helps most, and not at all once the gate is open.
+class GradualBatchNormalization(Between):
+    """Batch normalisation that fades out, y = (1-g)·BN(x) + g·x: it helps most early in training.
 
     The trained network then needs no batch statistics at test time.
 
@@ -258,15 +301,12 @@ class GradualBatchNormalization(Gradual):
     """
 
     def __init__(self, gate: Gate | Schedule | float, **options: Any) -> None:
-        super().__init__(keras.layers.BatchNormalization(), keras.layers.Identity(), gate, **options)
-
-    def get_config(self) -> dict[str, Any]:
-        """The gate."""
-        return Gated.get_config(self)
+        normalisation = keras.layers.BatchNormalization(dtype=options.get("dtype"))
+        super().__init__(normalisation, keras.layers.Identity(), gate, **options)
 
 
 @register
-class GradualPooling(Gradual):
+class GradualPooling(Between):
     """Pooling over squares of an image that starts as their average and becomes their maximum.
 
     Args:
@@ -280,8 +320,8 @@ class GradualPooling(Gradual):
         self.pool_size = pool_size
 
     def get_config(self) -> dict[str, Any]:
-        """Size and gate."""
-        return {**Gated.get_config(self), "pool_size": self.pool_size}
+        """Return size and gate."""
+        return {**super().get_config(), "pool_size": self.pool_size}
 
 
 @register
@@ -303,7 +343,7 @@ class GradualSampling(Gated):
         self.built = True
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """The mixture of probability and sample."""
+        """Return the mixture of probability and sample."""
         p = ops.sigmoid(inputs)
         if not training:
             return p
@@ -311,12 +351,12 @@ class GradualSampling(Gated):
         return self.mix(p, p + ops.stop_gradient(ops.cast(drawn, p.dtype) - p))
 
     def get_config(self) -> dict[str, Any]:
-        """Seed and gate."""
+        """Return seed and gate."""
         return {**super().get_config(), "seed": self.seed}
 
 
 class Progress(keras.callbacks.Callback):
-    """Tells every gate of a model, and of its optimiser, which part of ``fit`` is done, from batch to batch.
+    """A callback of ``fit`` that tells every gate of a model and of its optimizer which part of training is done.
 
     Epochs count from ``initial_epoch``, so that training which is taken up again goes on where it stopped.
     """
@@ -327,10 +367,8 @@ class Progress(keras.callbacks.Callback):
         Raises:
             InputError: there are none, or the data do not say how many batches an epoch has.
         """
-        layers = self.model._flatten_layers()
-        self.gates = {id(gate): gate for gate in layers if isinstance(gate, Gate)}
-        if gate := getattr(self.model.optimizer, "gate", None):
-            self.gates[id(gate)] = gate
+        layers = [layer for layer in self.model._flatten_layers() if isinstance(layer, Gate)]
+        self.gates = {id(gate): gate for gate in (*layers, *_gates(self.model.optimizer))}
         if not self.gates:
             raise InputError(f"model {self.model.name!r} has no gate to advance.")
         if self.params["steps"] is None:
@@ -348,3 +386,12 @@ class Progress(keras.callbacks.Callback):
     def _advance(self, step: int) -> None:
         for gate in self.gates.values():
             gate.progress.assign(step / (self.params["epochs"] * self.params["steps"]))
+
+
+def _gates(optimizer: keras.Optimizer | None) -> Iterator[Gate]:
+    """The gates of an optimizer and of those inside it, as mixed precision wraps one in another."""
+    if gate := getattr(optimizer, "gate", None):
+        yield gate
+    for name in ("inner_optimizer", "early", "late"):
+        if inner := getattr(optimizer, name, None):
+            yield from _gates(inner)

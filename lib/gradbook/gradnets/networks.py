@@ -1,4 +1,4 @@
-"""The network of the experiment as a Keras model, layer by layer."""
+"""The network of the experiment, with identity layers, as a Keras model."""
 
 import keras
 from keras.initializers import TruncatedNormal
@@ -22,7 +22,7 @@ def gradual_mlp(
     dropout: float = 0.05,
     penalty: float = 50.0,
 ) -> keras.Sequential:
-    """A deep network of equal layers that fade in: dense, then depth - 2 times `GradualIdentity`, then softmax.
+    """Return a deep network of equal layers that fade in: dense, then depth - 2 times `GradualIdentity`, then softmax.
 
     Weights start as a normal of standard deviation 0.1 cut at 0.2, biases at 0. At the defaults there are
     784·50 + 50 + 48·(50·50 + 50) + 50·10 + 10 = 162,160 of them to train.
@@ -33,17 +33,17 @@ def gradual_mlp(
         inputs, classes: length of the input and of the output.
         gate: of all layers together, see `gradbook.gradnets.layers.Gated`.
         dropout: rate after every layer but the last.
-        penalty: the loss is raised by penalty times the mean size of a hidden weight.
+        penalty: the loss is raised by penalty times the mean |W| of the hidden matrices.
 
     Raises:
         InputError: a depth below 3.
     """
     if depth < 3:
-        raise InputError(f"depth must be at least 3, an input, a hidden and an output layer; got {depth}.")
+        raise InputError(f"depth must be at least 3, an input, a hidden and an output layer; received {depth}.")
     gate = gate if isinstance(gate, Gate) else Gate(gate)
-    small = keras.regularizers.L1(penalty / ((depth - 2) * width**2))
     layers = [Dense(width, "relu", kernel_initializer=TruncatedNormal(stddev=0.1)), Dropout(dropout)]
     for _ in range(depth - 2):
+        small = keras.regularizers.L1(penalty / ((depth - 2) * width**2))
         layers += [GradualIdentity(gate, TruncatedNormal(stddev=0.1), small), Dropout(dropout)]
     last = Dense(classes, "softmax", kernel_initializer=TruncatedNormal(stddev=0.1))
     return keras.Sequential([keras.Input((inputs,)), *layers, last])

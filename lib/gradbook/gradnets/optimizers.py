@@ -1,22 +1,23 @@
-"""An optimiser that turns into another."""
+"""An optimizer that turns into another."""
 
 from typing import Any, Self
 
 import keras
 from keras import ops
 
+from gradbook.errors import InputError
 from gradbook.gradnets.gates import Schedule
 from gradbook.gradnets.layers import Gate, register
 
 
 @register
 class GradualOptimizer(keras.optimizers.Optimizer):
-    """θ moves by (1-g) of what one optimiser would do and g of what another would, each with slots of its own.
+    """An optimizer that moves θ by (1-g) of what one would do and g of what another would, each with its own state.
 
-    Both see the gradient at the same θ. Learning rates, clipping and decay are those of the two.
+    Both receive the gradient at the same θ. Learning rates, clipping and decay are those of the two.
 
     Args:
-        early, late: two Keras optimisers.
+        early, late: two Keras optimizers.
         gate: a `Gate`, or what one is made from: a schedule, or a number in [0, 1].
 
     >>> optimizer = GradualOptimizer(keras.optimizers.SGD(1.0), keras.optimizers.SGD(3.0), gate=0.5)
@@ -37,15 +38,27 @@ class GradualOptimizer(keras.optimizers.Optimizer):
         self.early, self.late = early, late
         self.gate = gate if isinstance(gate, Gate) else Gate(gate)
 
+    @property
+    def learning_rate(self) -> Any:
+        """Always 1; the two optimizers have their own."""
+        return super().learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, learning_rate: Any) -> None:
+        raise InputError(
+            f"learning_rate of a GradualOptimizer cannot be set; received {learning_rate}. "
+            "Set that of its early and of its late optimizer."
+        )
+
     def build(self, variables: list) -> None:
-        """Create the slots of both."""
+        """Create the state of both."""
         if not self.built:
             super().build(variables)
             self.early.build(variables)
             self.late.build(variables)
 
     def apply(self, grads: list, trainable_variables: list | None = None) -> None:
-        """One step."""
+        """Take one step."""
         variables = self._trainable_variables if trainable_variables is None else list(trainable_variables)
         self.build(variables)
         start = [ops.copy(variable) for variable in variables]
@@ -61,16 +74,18 @@ class GradualOptimizer(keras.optimizers.Optimizer):
 
     @property
     def variables(self) -> list:
-        """Its own count of steps, the gate's progress, and the slots of both."""
+        """Its own count of steps, the gate's progress, and the state of both."""
         return [*super().variables, self.gate.progress, *self.early.variables, *self.late.variables]
 
     def get_config(self) -> dict[str, Any]:
-        """Both optimisers and the gate."""
-        inner = {"early": self.early, "late": self.late, "gate": self.gate}
-        return {"name": self.name, **{k: keras.saving.serialize_keras_object(v) for k, v in inner.items()}}
+        """Return both optimizers and the gate."""
+        inner = {"early": self.early, "late": self.late}
+        inner = {name: keras.saving.serialize_keras_object(optimizer) for name, optimizer in inner.items()}
+        return {"name": self.name, "gate": self.gate.shared_config(), **inner}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict | None = None) -> Self:
-        """The optimiser that `get_config` describes."""
-        inner = {k: keras.saving.deserialize_keras_object(config[k], custom_objects) for k in ("early", "late", "gate")}
-        return cls(**{**config, **inner})
+        """Return the optimizer that `get_config` describes."""
+        gate = Gate.from_shared_config(config["gate"], config["name"])
+        inner = keras.saving.deserialize_keras_object({**config, "gate": None}, custom_objects)
+        return cls(**inner | {"gate": gate})
