@@ -11,7 +11,7 @@ from gradbook.files import home
 def root() -> Path:
     """Return the folder of all published datasets: ``$GRADBOOK_DATA``, or ``~/.cache/gradbook``."""
     given = os.environ.get("GRADBOOK_DATA")
-    return readers(given) if given else home() / ".cache/gradbook"
+    return readers(given).absolute() if given else home() / ".cache/gradbook"
 
 
 def readers(path: str | os.PathLike) -> Path:
@@ -19,7 +19,7 @@ def readers(path: str | os.PathLike) -> Path:
 
     The press names the working directory of the command in ``$GRADBOOK_CWD``.
     """
-    return Path(os.environ.get("GRADBOOK_CWD") or Path.cwd(), Path(path).expanduser())
+    return Path(os.environ.get("GRADBOOK_CWD", ""), Path(path).expanduser())
 
 
 def find(folder: Path, patterns: Iterable[str]) -> list[Path]:
