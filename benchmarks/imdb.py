@@ -22,18 +22,18 @@ BATCHES, CHECKED, ROUNDS = 6, 4, 60
 
 @cache
 def reviews() -> Examples:
-    """The reviews to train on."""
+    """Return the reviews to train on."""
     return examples(CONFIGURATION.dataset, CONFIGURATION.words)[0]
 
 
 def initial() -> list[np.ndarray]:
-    """The first weights of all loops: kernel and bias, layer by layer."""
+    """Return the first weights of all loops: kernel and bias, layer by layer."""
     classifier = Classifier(reviews().rows.shape[1], CONFIGURATION.hidden_units)
     return [np.concatenate(parts) for parts in classifier.initial(0)]
 
 
 def dense() -> list[tuple[np.ndarray, np.ndarray]]:
-    """The batches with a number for every word, most of them 0."""
+    """Return the batches with a number for every word, most of them 0."""
     parts = np.split(np.arange(BATCHES * CONFIGURATION.batch_size), BATCHES)
     return [(reviews().rows[part].toarray(), reviews().labels[part]) for part in parts]
 
@@ -65,10 +65,10 @@ class EagerLoop:
     @staticmethod
     def project(u: tf.Tensor, v: tf.Tensor) -> tf.Tensor:
         """What projection keeps of one variable, decided in Python."""
-        product, length_u, length_v = tf.reduce_sum(u * v), tf.norm(u), tf.norm(v)
-        if length_u.numpy() == 0 or length_v.numpy() == 0:
+        product, norm_u, norm_v = tf.reduce_sum(u * v), tf.norm(u), tf.norm(v)
+        if norm_u.numpy() == 0 or norm_v.numpy() == 0:
             return u
-        return u - tf.minimum(product, 0) * v / length_v / length_v
+        return u - tf.minimum(product, 0) * v / norm_v / norm_v
 
     def weights(self) -> list[np.ndarray]:
         """Kernel and bias, layer by layer."""
@@ -147,6 +147,6 @@ SIDES = {
 
 
 def measure() -> pd.DataFrame:
-    """A row a side, after all have moved the same weights alike."""
+    """Time the sides, one row each, after all have moved the same weights alike."""
     agree(SIDES, CHECKED, 1e-3)
     return compare(__name__, ROUNDS)

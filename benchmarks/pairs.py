@@ -216,6 +216,6 @@ SIDES = sides(LEARNING_RATE)
 
 
 def measure() -> pd.DataFrame:
-    """A row a side, after all have moved the same weights alike, in steps long enough to see."""
+    """Time the sides, one row each, after all have moved the same weights alike, in steps long enough to see."""
     agree(sides(1e-4), CHECKED, 1e-3)
     return compare(__name__, ROUNDS)

@@ -13,13 +13,13 @@
 # ---
 
 # %% [markdown]
-# # When to listen to a helper
+# # When to use an auxiliary task
 #
 # :::{card}
 # **Paper.** {cite:t}`du2018adapting`.
 #
-# **Claim.** The cosine between a helper's gradient and the main task's tells when the helper helps.
-# Gate the helper by it, and training still ends at a minimum of the main loss.
+# **Claim.** The cosine between an auxiliary task's gradient and the main task's tells when the auxiliary task helps.
+# Gate its gradient by that, and training still ends at a minimum of the main loss.
 #
 # **Verdict.** On problems small enough to compute by hand the claim holds, but a gated descent can stall on its way.
 # On MNIST the gate changes the test loss by {glue:text}`gate_gain:+.4f` ± {glue:text}`gate_half:.4f` {term}`nats <nat>`,
@@ -32,10 +32,10 @@
 #
 # **You will see**
 #
-# - why one number says whether a helper helps,
+# - why one number tells whether an auxiliary task helps,
 # - seven rules that make use of it, all of one form, and where each of them ends,
 # - the step that trains a small network under any of them,
-# - what a gate hears in that network, and what it is deaf to,
+# - what a gate lets through in that network, and what it does not look at,
 # - what a mistake in the labels did to a published log, and what it did not do.
 
 # %% tags=["remove-cell"]
@@ -72,32 +72,41 @@ from gradbook.seeds import generator
 from gradbook.studies import results
 
 plots.use_style()
-looks = plots.styles(RULES)
+styles = plots.styles(RULES)
 
 # %% [markdown]
-# ## A helper on a line
+# ## An auxiliary task on a line
 #
-# You want to minimise $\mathcal{L}_\text{main}(\theta) = (\theta - 10)^2$. A {term}`helper` offers you the gradient of
-# $\mathcal{L}_\text{aux}(\theta) = \theta^2$ as well. From $\theta = -20$ both want to go right.
+# You want to minimise $\mathcal{L}_\text{main}(\theta) = (\theta - 10)^2$. An {term}`auxiliary task`, or *helper* for
+# short, offers you the gradient of $\mathcal{L}_\text{aux}(\theta) = \theta^2$ as well. From $\theta = -20$ both want
+# to go right.
 # From $\theta = 5$ they want to go opposite ways.
 #
 # **Predict:** along the whole line, where do the two agree?
 # And what will the {term}`cosine <cosine similarity>` of two gradients look like that are mere numbers?
 
-# %% mystnb={"figure": {"caption": "Left: the two losses. An arrow starts at a point of its curve and goes where gradient descent would, 0.4 times as far as the slope is steep. Right: the cosine of the two gradients.", "name": "fig-concept-line"}, "image": {"alt": "Left, two parabolas with minima at 0 and 10. From minus 20 both arrows point right, the main one farther. From 5, where the curves cross, the main arrow points right and the helper's left. Right, the cosine is 1 below 0, minus 1 between 0 and 10, and 1 above 10."}}
+# %%
+#| label: fig-concept-line
+#| fig-cap: >-
+#|   Left: the two losses. An arrow starts at a point of its curve and goes where gradient descent would, 0.4 times as
+#|   far as the slope is steep. Right: the cosine of the two gradients.
+#| fig-alt: >-
+#|   Left, two parabolas with minima at 0 and 10. From minus 20 both arrows point right, the main one farther. From 5,
+#|   where the curves cross, the main arrow points right and the auxiliary one left. Right, the cosine is 1 below 0,
+#|   minus 1 between 0 and 10, and 1 above 10.
 theta = np.arange(-25, 30, 0.05)[:, None]
 figure, (left, right) = plt.subplots(1, 2)
-for name, loss in (("main", LINE.main), ("helper", LINE.helper)):
-    look = plots.styles(["main", "helper"])[name]
-    _ = left.plot(theta, loss.value(theta), label=name, **look)
+for name, loss in (("main", LINE.main), ("auxiliary", LINE.auxiliary)):
+    style = plots.styles(["main", "auxiliary"])[name]
+    left.plot(theta, loss.value(theta), label=name, **style)
     for start in (-20.0, 5.0):
         height = float(loss.value([start]))
         end = start - 0.4 * float(loss.gradient([start])[0])
-        arrow = {"arrowstyle": "-|>", "lw": 2.5, "color": look["color"]}
-        _ = left.annotate("", (end, height), (start, height), arrowprops=arrow)
-_ = left.set(xlabel=r"$\theta$", ylabel="loss", ylim=(-40, 950))
-_ = left.legend(loc="center", bbox_to_anchor=(0.52, 0.66))
-_ = right.plot(theta, cosines(LINE, theta), ".", markersize=2, color="black")
+        arrow = {"arrowstyle": "-|>", "lw": 2.5, "color": style["color"]}
+        left.annotate("", (end, height), (start, height), arrowprops=arrow)
+left.set(xlabel=r"$\theta$", ylabel="loss", ylim=(-40, 950))
+left.legend(loc="center", bbox_to_anchor=(0.52, 0.66))
+right.plot(theta, cosines(LINE, theta), ".", markersize=2, color="black")
 _ = right.set(xlabel=r"$\theta$", ylabel="cosine", ylim=(-1.3, 1.3))
 
 # %% [markdown]
@@ -112,14 +121,14 @@ cosines(LINE, np.array([[-20.0], [0.0], [5.0], [10.0], [12.0]]))
 # ## Seven rules, one form
 #
 # With more than one coordinate there is more to choose. Write $v = \nabla_\theta \mathcal{L}_\text{main}$ for the
-# main gradient, $u = \nabla_\theta \mathcal{L}_\text{aux}$ for the helper's, and $\tilde u$ for the part of $u$ that a
+# main gradient, $u = \nabla_\theta \mathcal{L}_\text{aux}$ for the auxiliary one, and $\tilde u$ for the part of $u$ that a
 # rule keeps. A step is then
 #
 # $$
 # \theta \leftarrow \theta - \eta \, (v + \lambda \tilde u)
 # $$ (concept-step)
 #
-# with learning rate $\eta$ and helper's weight $\lambda$ (all symbols of the book stand on the page of
+# with learning rate $\eta$ and the auxiliary task's weight $\lambda$ (all symbols of the book stand on the page of
 # {doc}`notation <../book/notation>`), and all rules are of one form,
 #
 # $$
@@ -139,7 +148,7 @@ cosines(LINE, np.array([[-20.0], [0.0], [5.0], [10.0], [12.0]]))
 # The first two do not look at $v$. The two cosine rules open or close a gate for all of $u$; parameterwise has a gate
 # for each entry. Projection and orthogonal cut off a component: what points against $v$, or everything along $v$.
 # This is what {eq}`concept-kept` looks like in the library. Each function returns $a$ and $b$; `over` holds
-# $u \cdot v$, $\lVert u \rVert^2$ and $\lVert v \rVert^2$:
+# $u \cdot v$, $\lVert u \rVert^2$ and $\lVert v \rVert^2$, and `register` makes a rule of it, under its name:
 
 # %%
 source(
@@ -152,7 +161,7 @@ source(
 #
 # - *Which products?* Those over a {term}`scope`: `scope="variable"` compares the gradients of each tensor of weights on their own,
 #   `scope="global"` the whole vectors.
-# - *And if $v = 0$?* Then there is nothing to compare with. By default the helper's gradient is kept
+# - *And if $v = 0$?* Then there is nothing to compare with. By default the auxiliary gradient is kept
 #   (`at_zero="keep"`, as in the code of {cite:t}`vivien2019learning`); `at_zero="zero"` drops it.
 # - *And on a tie, $u \cdot v = 0$?* The cosine rules drop $u$, projection and orthogonal keep it,
 #   parameterwise keeps half of each entry that ties.
@@ -160,10 +169,10 @@ source(
 # ### A check
 #
 # What is left of a helper must never oppose the main task under projection, must be perpendicular to it under
-# orthogonal, and must not depend on the length of $v$ under any rule. Fifty random pairs say:
+# orthogonal, and must not depend on the norm of $v$ under any rule. Fifty random pairs say:
 
 # %%
-check = pd.DataFrame(index=RULES, columns=["smallest cosine", "largest cosine", "change"])
+check = pd.DataFrame(index=list(RULES), columns=["smallest cosine", "largest cosine", "change"])
 pairs = [generator(seed, "pairs", str(n)).normal(size=(2, 5)) for n in range(50)]
 for rule in RULES:
     kept = [censor(u, v, rule, scope="global") for u, v in pairs]
@@ -177,7 +186,7 @@ check.astype(float).round(9) + 0.0
 #
 # ## Seven descents on a plane
 #
-# Now two coordinates. The main loss $(\lVert x \rVert - 1)^2$ is zero on the whole unit circle; the helper's,
+# Now two coordinates. The main loss $(\lVert x \rVert - 1)^2$ is zero on the whole unit circle; the auxiliary loss,
 # $\lVert x - (2, 0) \rVert^2$, prefers one side {cite}`vivien2019learning`. Its weight is $\lambda = 0.1$, and all
 # start at $(0, 2)$.
 #
@@ -189,26 +198,35 @@ start, weight = [0.0, 2.0], 0.1
 paths = {rule: descend(PLANE, rule, start=start, weight=weight) for rule in RULES}
 losses = {rule: PLANE.main.value(path).numpy() for rule, path in paths.items()}
 
-ends = pd.DataFrame([path[-1] for path in paths.values()], RULES, ["x₁", "x₂"])
+ends = pd.DataFrame([path[-1] for path in paths.values()], list(RULES), ["x₁", "x₂"])
 ends["main loss"] = [loss[-1] for loss in losses.values()]
 ends["steps to 0.1"] = [np.argmax(loss < 0.1) for loss in losses.values()]
 ends.round(4)
 
-# %% mystnb={"figure": {"caption": "Five thousand steps of gradient descent under each rule, with learning rate 0.01. Where the ground is shaded, the helper is in conflict with the main task; the thin circle is where the main loss is zero, the cross where the helper's is. Dots mark the ends.", "name": "fig-concept-descents"}, "image": {"alt": "All paths start at (0, 2) and bend towards the unit circle. Single task goes straight down to (0, 1). Projection, orthogonal and parameterwise follow the circle to (1, 0). Unweighted cosine stops on the circle at about 60 degrees, weighted cosine earlier. Multitask ends outside the circle, at about (1.09, 0)."}}
+# %%
+#| label: fig-concept-descents
+#| fig-cap: >-
+#|   Five thousand steps of gradient descent under each rule, with learning rate 0.01. Where the ground is shaded, the
+#|   auxiliary task is in conflict with the main one; the thin circle is where the main loss is zero, the cross where
+#|   the auxiliary one is. Dots mark the ends.
+#| fig-alt: >-
+#|   All paths start at (0, 2) and bend towards the unit circle. Single task goes straight down to (0, 1). Projection,
+#|   orthogonal and parameterwise follow the circle to (1, 0). Unweighted cosine stops on the circle at about 60
+#|   degrees, weighted cosine earlier. Multitask ends outside the circle, at about (1.09, 0).
 def draw_plane(axes):
     x, y = np.meshgrid(np.linspace(-0.6, 2.3, 146), np.linspace(-0.3, 2.1, 121))
     agreement = cosines(PLANE, np.stack([x, y], -1).reshape(-1, 2)).reshape(x.shape)
-    _ = axes.contourf(x, y, agreement, [-1.1, 0, 1.1], colors=["#e3e3e3", "white"])
-    _ = axes.contour(x, y, np.hypot(x, y), [1], colors="grey")
-    _ = axes.plot(2, 0, "x", color="grey")
-    _ = axes.set(xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
-    _ = axes.grid(visible=False)
+    axes.contourf(x, y, agreement, [-1.1, 0, 1.1], colors=["#e3e3e3", "white"])
+    axes.contour(x, y, np.hypot(x, y), [1], colors="grey")
+    axes.plot(2, 0, "x", color="grey")
+    axes.set(xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
+    axes.grid(visible=False)
 
 figure, axes = plt.subplots(figsize=(7, 4.6))
 draw_plane(axes)
 for rule, path in paths.items():
-    _ = axes.plot(*path.T, label=rule.replace("_", " "), **looks[rule])
-    _ = axes.plot(*path[-1], "o", color=looks[rule]["color"])
+    axes.plot(*path.T, label=rule.replace("_", " "), **styles[rule])
+    axes.plot(*path[-1], "o", color=styles[rule]["color"])
 _ = axes.legend(loc="upper right")
 
 # %% [markdown]
@@ -236,26 +254,39 @@ glue("multitask_error", np.linalg.norm(paths["multitask"][-1] - limit))
 glue("steps_single", ends["steps to 0.1"]["single_task"])
 glue("steps_projection", ends["steps to 0.1"]["projection"])
 
-# %% mystnb={"figure": {"caption": "The main loss along the first four hundred steps of the seven descents.", "name": "fig-concept-main-loss"}, "image": {"alt": "Main loss on a logarithmic axis against the step. All fall from 1. Parameterwise is fastest; then come projection, unweighted cosine and multitask on one curve, and weighted cosine; single task and orthogonal share the slowest. Multitask turns up again after 180 steps and levels off near 0.008."}}
+# %%
+#| label: fig-concept-main-loss
+#| fig-cap: >-
+#|   The main loss along the first four hundred steps of the seven descents.
+#| fig-alt: >-
+#|   Main loss on a logarithmic axis against the step. All fall from 1. Parameterwise is fastest; then come projection,
+#|   unweighted cosine and multitask on one curve, and weighted cosine; single task and orthogonal share the slowest.
+#|   Multitask turns up again after 180 steps and levels off near 0.008.
 figure, axes = plt.subplots()
 for rule, loss in losses.items():
-    _ = axes.plot(loss[:400], label=rule.replace("_", " "), **looks[rule])
-_ = axes.set(yscale="log", ylim=(1e-5, 2), xlabel="step", ylabel="main loss")
+    axes.plot(loss[:400], label=rule.replace("_", " "), **styles[rule])
+axes.set(yscale="log", ylim=(1e-5, 2), xlabel="step", ylabel="main loss")
 _ = figure.legend(loc="outside right upper")
 
 # %% [markdown]
 # Move the slider of {numref}`fig-concept-film`, or give it the focus and use the arrow keys, to see who is where when.
 
-# %% mystnb={"figure": {"caption": "The same seven descents as a film; the time between pictures grows.", "name": "fig-concept-film"}, "image": {"alt": "Seven dots leave (0, 2) together. Within a few hundred steps all reach the circle; then projection, orthogonal and multitask run ahead to the right, while the cosine rules stay where they are."}}
+# %%
+#| label: fig-concept-film
+#| fig-cap: >-
+#|   The same seven descents as a film; the time between pictures grows.
+#| fig-alt: >-
+#|   Seven dots leave (0, 2) together. Within a few hundred steps all reach the circle; then projection, orthogonal and
+#|   multitask run ahead to the right, while the cosine rules stay where they are.
 figure, axes = plt.subplots(figsize=(5, 3.6), dpi=80)
 draw_plane(axes)
-dots = {rule: axes.plot([], [], "o", color=looks[rule]["color"])[0] for rule in RULES}
-trails = {rule: axes.plot([], [], **looks[rule])[0] for rule in RULES}
+dots = {rule: axes.plot([], [], "o", color=styles[rule]["color"])[0] for rule in RULES}
+trails = {rule: axes.plot([], [], **styles[rule])[0] for rule in RULES}
 names = [rule.replace("_", " ") for rule in RULES]
-_ = axes.legend(dots.values(), names, loc="upper right", fontsize="small")
+axes.legend(dots.values(), names, loc="upper right", fontsize="small")
 
 def draw(step):
-    _ = axes.set_title(f"step {step}", loc="left")
+    axes.set_title(f"step {step}", loc="left")
     for rule, path in paths.items():
         dots[rule].set_data(path[step : step + 1].T)
         trails[rule].set_data(path[: step + 1].T)
@@ -294,7 +325,13 @@ def train(seeds=seeds, **choice):
 compared = ("single_task", "multitask", "unweighted_cosine", "projection")
 runs = {rule: train(rule=rule) for rule in compared}
 
-# %% mystnb={"figure": {"caption": "Test loss of the main task on digits under four rules. Faint lines: seeds; strong ones: their mean.", "name": "fig-concept-digits"}, "image": {"alt": "Four mean curves of test loss over ten epochs, nearly on top of each other, fall from 0.6 to below 0.1 nats. The faint lines of single seeds spread far wider than the means differ."}}
+# %%
+#| label: fig-concept-digits
+#| fig-cap: >-
+#|   Test loss of the main task on digits under four rules. Faint lines: seeds; strong ones: their mean.
+#| fig-alt: >-
+#|   Four mean curves of test loss over ten epochs, nearly on top of each other, fall from 0.6 to below 0.1 nats. The
+#|   faint lines of single seeds spread far wider than the means differ.
 def curves(records, name):
     return np.array([record.curves[name] for record in records])
 
@@ -302,8 +339,8 @@ figure, axes = plt.subplots()
 epoch = np.arange(1, epochs + 1)
 for rule, records in runs.items():
     loss, label = curves(records, "test_loss"), rule.replace("_", " ")
-    _ = plots.seeds(axes, epoch, loss, label, **looks[rule])
-_ = axes.set(xlabel="epoch", ylabel="test loss (nats)", yscale="log")
+    plots.seeds(axes, epoch, loss, label, **styles[rule])
+axes.set(xlabel="epoch", ylabel="test loss (nats)", yscale="log")
 _ = axes.legend()
 
 # %%
@@ -325,7 +362,7 @@ table.rename(columns=lambda name: name.replace("_", " ")).round(4)
 # this little data it is no help in the end: on average every rule has more test loss than single task, the gate the
 # least of them. Single runs differ far more than rules do.
 #
-# ### What a gate hears
+# ### What a gate looks at
 #
 # The notebook that this chapter grew from {cite}`szkocot2019adapting` logged how often the gate was open.
 # Its helper labels were all zero by mistake: threes and fours were compared with the largest label of the main task,
@@ -335,35 +372,44 @@ table.rename(columns=lambda name: name.replace("_", " ")).round(4)
 
 # %%
 true = runs["unweighted_cosine"]
-zero = train(rule="unweighted_cosine", helper_labels="zero")
+zero = train(rule="unweighted_cosine", auxiliary_labels="zero")
 
-# %% mystnb={"figure": {"caption": "The gate of the unweighted cosine, with the helper's true labels and with the mistaken ones. Left: share of steps at which it is open. Right: length of the helper's gradient relative to the main one's, both averaged over an epoch.", "name": "fig-concept-gate"}, "image": {"alt": "Left, with true labels the gate is open at a little more than half of the steps throughout; with labels of zero the share climbs from a half to nine tenths. Right, the relative length of the helper's gradient falls from one to about a third with true labels, and below one hundredth with labels of zero."}}
-def draw_gate(axes, labels, agreement, loudness):
-    look = plots.styles(["", "true labels", "labels all zero"])[labels]
-    _ = plots.seeds(axes[0], epoch, agreement, labels, **look)
-    _ = plots.seeds(axes[1], epoch, loudness, labels, **look)
-    _ = axes[0].set(xlabel="epoch", ylabel="share of steps with open gate")
-    _ = axes[1].set(xlabel="epoch", ylabel="‖u‖ / ‖v‖", yscale="log")
-    _ = axes[0].set_ylim(0.3, 1.03)
-    _ = axes[0].legend(loc="lower right")
+# %%
+#| label: fig-concept-gate
+#| fig-cap: >-
+#|   The gate of the unweighted cosine, with the helper's true labels and with the mistaken ones. Left: fraction of
+#|   steps at which it is open. Right: norm of the helper's gradient relative to the main one's, both averaged over an
+#|   epoch.
+#| fig-alt: >-
+#|   Left, with true labels the gate is open at a little more than half of the steps throughout; with labels of zero the
+#|   fraction climbs from a half to nine tenths. Right, the relative norm of the helper's gradient falls from one to
+#|   about a third with true labels, and below one hundredth with labels of zero.
+def draw_gate(axes, labels, agreement, norm_ratio):
+    style = plots.styles(["", "true labels", "labels all zero"])[labels]
+    plots.seeds(axes[0], epoch, agreement, labels, **style)
+    plots.seeds(axes[1], epoch, norm_ratio, labels, **style)
+    axes[0].set(xlabel="epoch", ylabel="fraction of steps with open gate")
+    axes[1].set(xlabel="epoch", ylabel="‖u‖ / ‖v‖", yscale="log")
+    axes[0].set_ylim(0.3, 1.03)
+    axes[0].legend(loc="lower right")
 
 figure, axes = plt.subplots(1, 2)
 for labels, records in (("true labels", true), ("labels all zero", zero)):
-    loudness = curves(records, "helper_length") / curves(records, "main_length")
-    draw_gate(axes, labels, curves(records, "agreement"), loudness)
+    norm_ratio = curves(records, "auxiliary_norm") / curves(records, "main_norm")
+    draw_gate(axes, labels, curves(records, "agreement"), norm_ratio)
 
 # %% [markdown]
 # {numref}`fig-concept-gate` answers: more often. With true labels the gate is open at
 # {glue:text}`digits_true_agreement:.0%` of the last epoch's steps, hardly more than chance; with labels of zero at
 # {glue:text}`digits_zero_agreement:.0%`. Yet there is less and less to let through: by then the mistaken helper's
-# gradient has {glue:text}`digits_zero_loudness:.1%` of the main one's length. A gate hears a direction, not a length.
-# An open gate is no sign that the helper contributes.
+# gradient has {glue:text}`digits_zero_norm_ratio:.1%` of the main one's norm. A gate looks at a direction, not at a
+# norm. An open gate is no sign that the helper contributes.
 
 # %% tags=["remove-cell"]
 for label, records in (("true", true), ("zero", zero)):
     last = {name: curves(records, name)[:, -1].mean() for name in concept.STEPWISE}
     glue(f"digits_{label}_agreement", last["agreement"])
-    glue(f"digits_{label}_loudness", last["helper_length"] / last["main_length"])
+    glue(f"digits_{label}_norm_ratio", last["auxiliary_norm"] / last["main_norm"])
 
 # %% [markdown]
 # (concept-at-full-scale)=
@@ -374,7 +420,7 @@ for label, records in (("true", true), ("zero", zero)):
 
 # %%
 study = results.load("concept")
-honest = study[study.helper_labels == "true"]
+honest = study.select(auxiliary_labels="true")
 mnist = honest.groupby("rule")[scores].mean().loc[list(compared)]
 
 paired = honest.pivot(index="seed", columns="rule", values="test_loss")
@@ -389,25 +435,37 @@ mnist.rename(columns=lambda name: name.replace("_", " ")).round(4)
 # Here ± is half of a 95 % confidence interval (Student's *t*, {glue:text}`full_seeds` pairs). Only the interval of
 # projection leaves out zero; with three of them compared, that is a hint rather than a proof.
 
-# %% mystnb={"figure": {"caption": "The gate on MNIST, as in the figure before, and the published log (dots), whose helper labels were all zero. {provenance}`concept`", "name": "fig-concept-gate-mnist"}, "image": {"alt": "Left, the share of open gates climbs from about 0.7 in the first epoch to above 0.9 both with true labels and with labels of zero, the latter being somewhat higher; the published dots lie along the latter. Right, the relative length of the helper's gradient falls to one or two hundredths with labels of zero and stays around one with true labels."}}
+# %%
+#| label: fig-concept-gate-mnist
+#| fig-cap: >-
+#|   The gate on MNIST, as in the figure before, and the published log (dots), whose helper labels were all zero.
+#|   {provenance}`concept`
+#| fig-alt: >-
+#|   Left, the fraction of open gates climbs from about 0.7 in the first epoch to above 0.9 both with true labels and
+#|   with labels of zero, the latter being somewhat higher; the published dots lie along the latter. Right, the relative
+#|   norm of the helper's gradient falls to one or two hundredths with labels of zero and stays around one with true
+#|   labels.
 figure, axes = plt.subplots(1, 2)
-series = {name: results.load_curves("concept", name) for name in concept.STEPWISE}
-gated = study.rule == "unweighted_cosine"
-for labels, label in (("true labels", "true"), ("labels all zero", "zero")):
-    rows = gated & (study.helper_labels == label)
-    agreement, _, helper, main = (series[name][rows].to_numpy() for name in series)
-    draw_gate(axes, labels, agreement, helper / main)
+gated = {
+    labels: study.select(rule="unweighted_cosine", auxiliary_labels=label)
+    for labels, label in (("true labels", "true"), ("labels all zero", "zero"))
+}
+for labels, chosen in gated.items():
+    agreement, norm, main = (
+        chosen.curve(name).to_numpy() for name in ("agreement", "auxiliary_norm", "main_norm")
+    )
+    draw_gate(axes, labels, agreement, norm / main)
 log = published.load("10_concept").query("quantity == 'combined_updates'").value
-_ = axes[0].plot(epoch, log.astype(float) / 100, "ko", label="published log")
+axes[0].plot(epoch, log.astype(float) / 100, "ko", label="published log")
 _ = axes[0].legend(loc="lower right")
 
 # %% [markdown]
 # {numref}`fig-concept-gate-mnist` reproduces the published log. In the last epoch its gate was open at
 # {glue:text}`published_agreement:.0%` of the steps; with labels of zero ours is at
 # {glue:text}`mnist_zero_agreement:.0%`. But with true labels it is at {glue:text}`mnist_true_agreement:.0%`:
-# on MNIST the mistake hardly shows in what was logged. It shows in the lengths: the mistaken helper's gradient fades to
-# {glue:text}`mnist_zero_loudness:.1%` of the main one's length, while the true helper's has
-# {glue:text}`mnist_true_loudness:.1f` times the main one's.
+# on MNIST the mistake hardly shows in what was logged. It shows in the norms: the mistaken helper's gradient fades to
+# {glue:text}`mnist_zero_norm_ratio:.1%` of the main one's norm, while the true helper's has
+# {glue:text}`mnist_true_norm_ratio:.1f` times the main one's.
 #
 # A likely reason for so much agreement, not tested here: once both tasks are answered correctly, both gradients
 # mostly ask the shared features to grow.
@@ -418,17 +476,16 @@ glue("full_seeds", len(paired))
 for name, rule in (("gate", "unweighted_cosine"), ("projection", "projection")):
     glue(f"{name}_gain", difference[rule].mean())
     glue(f"{name}_half", half[rule])
-for label in ("true", "zero"):
-    rows = gated & (study.helper_labels == label)
-    last = {name: series[name][rows].iloc[:, -1].mean() for name in series}
+for label, chosen in zip(("true", "zero"), gated.values(), strict=True):
+    last = {name: chosen.curve(name).iloc[:, -1].mean() for name in concept.STEPWISE}
     glue(f"mnist_{label}_agreement", last["agreement"])
-    glue(f"mnist_{label}_loudness", last["helper_length"] / last["main_length"])
+    glue(f"mnist_{label}_norm_ratio", last["auxiliary_norm"] / last["main_norm"])
 glue("published_agreement", float(log.iloc[-1]) / 100)
 
 # %% [markdown]
 # ## What failed, and where we deviate
 #
-# - **The mistake in the labels** is kept as `helper_labels="zero"`, for comparison only.
+# - **The mistake in the labels** is kept as `auxiliary_labels="zero"`, for comparison only.
 # - **Ties.** The published code opens the gate at $u \cdot v \ge 0$, ours at $u \cdot v > 0$.
 # - **Shuffling.** The published code draws {glue:text}`published_steps` images an epoch from a buffer of
 #   {glue:text}`published_buffer`, and starts again at the next: it never sees more than the first
@@ -472,7 +529,7 @@ pd.DataFrame(inside, ["x₁", "x₂"]).T.round(3)
 # :::
 
 # %% tags=["hide-cell"]
-restless = pd.DataFrame(index=RULES, columns=["keep", "zero"], dtype=float)
+restless = pd.DataFrame(index=list(RULES), columns=["keep", "zero"], dtype=float)
 for rule in RULES:
     for policy in restless:
         path = descend(PLANE, rule, start=start, optimizer="adam", at_zero=policy)
@@ -481,7 +538,7 @@ restless.round(4)
 
 # %% [markdown]
 # 3. Give the network the most closely related helper there is: the main task itself, on other images
-#    (`helper_classes=(1, 2)`). How often is the gate open now?
+#    (`auxiliary_classes=(1, 2)`). How often is the gate open now?
 #
 # :::{dropdown} Solution
 # At about half of the steps, less often than for threes and fours. With one image a step the gate compares two
@@ -490,18 +547,18 @@ restless.round(4)
 # :::
 
 # %% tags=["hide-cell"]
-same = train(seeds[:2], rule="unweighted_cosine", helper_classes=(1, 2))
-helpers = {"threes and fours": true[:2], "the main task itself": same}
-pd.Series({name: curves(records, "agreement").mean() for name, records in helpers.items()})
+same = train(seeds[:2], rule="unweighted_cosine", auxiliary_classes=(1, 2))
+auxiliaries = {"threes and fours": true[:2], "the main task itself": same}
+pd.Series({name: curves(records, "agreement").mean() for name, records in auxiliaries.items()})
 
 # %% [markdown]
 # ## Take-aways
 #
-# - A helper helps where the cosine of its gradient and the main one's is positive; on a line that is all there is.
+# - An auxiliary task helps where the cosine of its gradient and the main one's is positive; on a line that is all there is.
 # - Seven rules are seven choices of $a$ and $b$ in $\tilde u = a u + b v$. A gate leaves you on the circle wherever it
 #   shuts; a projection goes on to the point that the helper likes best; a sum ends off the circle.
 # - One step serves all of them, since they need three inner products and no more.
 # - In the network the gate brought nothing that its seeds could show, and projection little, if anything.
-#   A gate hears direction and is deaf to length, and at batch size 1 it compares images rather than tasks.
-# - With mistaken labels the gate stood open even more than with true ones, for a helper that had nothing left to say;
+#   A gate looks at the direction and not at the norm, and at batch size 1 it compares images rather than tasks.
+# - With mistaken labels the gate stood open even more than with true ones, for a helper whose gradient had all but vanished;
 #   on MNIST it stands open nearly always, mistake or not.

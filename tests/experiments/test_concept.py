@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from gradbook.auxiliary.networks import small
 from gradbook.data import load
 from gradbook.errors import InputError, RunError
 from gradbook.experiments.concept import EXPERIMENT, STEPWISE, STUDY, Configuration, pair, run
@@ -15,11 +14,6 @@ SHORT = {"epochs": 2, "steps_per_epoch": 10}
 @pytest.fixture(scope="module")
 def gated():
     return run(Configuration(**SHORT), [0, 1])
-
-
-def test_the_network_is_the_published_one():
-    model = small((28, 28, 1))
-    assert [part.count_params() for part in model.models] == [320 + 18496, 401536 + 258, 401536 + 258]
 
 
 def test_records_hold_a_number_an_epoch_and_the_last_of_each(gated):

@@ -2,7 +2,6 @@
 
 from collections import Counter
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -12,8 +11,7 @@ from pydantic import ValidationError
 from scipy.sparse import csr_matrix
 
 from gradbook.auxiliary import RULES
-from gradbook.auxiliary.bag_of_words import bag, product
-from gradbook.auxiliary.decay import CensoredDecay
+from gradbook.auxiliary.bag_of_words import bag
 from gradbook.errors import InputError, RunError
 from gradbook.experiments.imdb import STUDY, Classifier, Configuration, Examples, Training, examples, run, shuffled
 from gradbook.seeds import generator
@@ -96,33 +94,6 @@ def test_steps_are_those_of_the_reference(rule, alpha, rows):
         np.testing.assert_allclose(whole(parts), array, rtol=2e-4, atol=2e-6)
 
 
-def test_single_task_is_keras_adam_and_multitask_its_decoupled_decay():
-    random = np.random.default_rng(1)
-    start, steps = random.normal(size=(5, 3)).astype(np.float32), random.normal(size=(6, 5, 3)).astype(np.float32)
-    peers = {
-        "single_task": keras.optimizers.Adam(0.02),
-        "multitask": keras.optimizers.AdamW(0.02, weight_decay=3.0),
-    }
-    for rule, peer in peers.items():
-        ours, theirs = tf.Variable(start), keras.Variable(start)
-        decay = CensoredDecay([[ours]], rule, weight=3.0, alpha=1.0, learning_rate=0.02)
-        apply = tf.function(decay.step)
-        for gradient in steps:
-            apply([[tf.constant(gradient)]])
-            peer.apply([gradient], [theirs])
-        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=1e-7)
-
-
-def test_a_variable_in_parts_is_compared_as_a_whole():
-    random = np.random.default_rng(2)
-    start, gradient = random.normal(size=(2, 7, 3)).astype(np.float32)
-    one, *two = tf.Variable(start), tf.Variable(start[:2]), tf.Variable(start[2:])
-    for parts, slices in ([one], [gradient]), (two, [gradient[:2], gradient[2:]]):
-        decay = CensoredDecay([parts], "orthogonal", weight=2.0, alpha=0.5, learning_rate=0.1)
-        tf.function(decay.step)([[tf.constant(g) for g in slices]])
-    np.testing.assert_allclose(whole(two), one.numpy(), rtol=1e-5, atol=1e-6)
-
-
 def test_gathered_words_give_the_loss_and_gradients_of_dense_rows(rows):
     classifier = Classifier(WORDS, 4)
     labels = tf.constant((np.arange(64) % 2).astype(np.float32))
@@ -138,28 +109,6 @@ def test_gathered_words_give_the_loss_and_gradients_of_dense_rows(rows):
     np.testing.assert_allclose(
         whole(sparse.gradient(loss, classifier.variables)[0]), dense.gradient(dense_loss, kernel), rtol=1e-4, atol=1e-6
     )
-
-
-@pytest.mark.parametrize("count", [1, 255, 256, 257])
-def test_any_number_of_words_will_do(count):
-    rows = csr_matrix(np.eye(4, count, dtype=np.float32))
-    kernel = [tf.random.stateless_normal((n, 3), [0, 1]) for n in (min(count, 256), max(count - 256, 0))]
-    np.testing.assert_allclose(product(bag(rows), *kernel), rows @ whole(kernel), rtol=1e-6, atol=1e-7)
-
-
-def test_a_step_tells_the_cosines():
-    u = [[tf.Variable([1.0, 0.0])], [tf.Variable([1.0, 0.0])], [tf.Variable([0.0, 0.0])]]
-    g = [[tf.constant([-1.0, 1.0])], [tf.constant([0.0, 1.0])], [tf.constant([1.0, 1.0])]]
-    decay = CensoredDecay(u, "projection", weight=1.0, alpha=1.0, learning_rate=0.1)
-    np.testing.assert_allclose(tf.function(decay.step)(g), [-(0.5**0.5), 0, 0], rtol=1e-6)
-
-
-def test_a_zero_main_gradient_keeps_all_of_the_decay():
-    for rule in set(RULES) - {"single_task"}:
-        variable = tf.Variable([2.0, -4.0])
-        decay = CensoredDecay([[variable]], rule, weight=5.0, alpha=0.5, learning_rate=0.1)
-        tf.function(decay.step)([[tf.zeros(2)]])
-        np.testing.assert_allclose(variable.numpy(), [1.0, -2.0], rtol=1e-6)
 
 
 def test_the_published_network_has_5_383_681_parameters():

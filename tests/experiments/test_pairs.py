@@ -1,23 +1,14 @@
 """Pairs of classes: tasks that share no test image, the published network, and a separate trunk."""
 
-import math
-
 import numpy as np
 import pytest
-import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from keras import layers
-from keras.models import clone_model
 from pydantic import ValidationError
 
-from gradbook.auxiliary import two_headed
-from gradbook.auxiliary.networks import residual, small
-from gradbook.auxiliary.resnet import ToOnePixel
 from gradbook.data import load
 from gradbook.errors import InputError
 from gradbook.experiments.pairs import EXPERIMENT, STUDY, Configuration, images, run, summary, tasks
-from gradbook.seeds import set_seed
 
 SHORT = {"epochs": 2, "steps_per_epoch": 10}
 LABELS = np.repeat(np.arange(5), 20)
@@ -50,42 +41,6 @@ def test_too_few_other_images_are_refused():
 
 
 @pytest.fixture(scope="module")
-def resnet():
-    set_seed(0)
-    return residual((64, 64, 3))
-
-
-def test_the_large_network_has_the_published_number_of_parameters(resnet):
-    parts = resnet.trunk, resnet.main
-    assert sum(part.count_params() for part in parts) == 11_196_354
-    assert sum(math.prod(w.shape) for part in parts for w in part.trainable_variables) == 11_186_626
-    assert sum(math.prod(w.shape) for w in resnet.trunk.trainable_variables if w.name == "unreached") == 6_946_816
-
-
-@pytest.mark.parametrize(("size", "strides"), [(1, 1), (2, 2), (1, 2)])
-def test_a_convolution_onto_one_pixel_is_the_convolution(size, strides):
-    random = np.random.default_rng(0)
-    pixels = random.normal(size=(3, size, size, 4)).astype(np.float32)
-    ours, plain = ToOnePixel(5, 3), layers.Conv2D(5, 3, strides, padding="same")
-    ours(pixels), plain(pixels)
-    plain.set_weights([ours.kernel, ours.bias])
-    np.testing.assert_allclose(ours(pixels), plain(pixels), rtol=1e-4, atol=1e-4)
-
-
-def test_the_large_trunk_can_be_copied(resnet):
-    copy = clone_model(resnet.trunk)
-    copy.set_weights(resnet.trunk.get_weights())
-    image = np.random.default_rng(0).random((1, 64, 64, 3), np.float32)
-    np.testing.assert_array_equal(copy(image), resnet.trunk(image))
-
-
-def test_with_one_image_a_batch_normalisation_by_the_batch_sees_nothing(resnet):
-    a, b = np.random.default_rng(0).random((2, 1, 64, 64, 3), np.float32)
-    assert not np.allclose(resnet.trunk(a), resnet.trunk(b))
-    np.testing.assert_array_equal(*(resnet.trunk(image, training=True) for image in (a, b)))
-
-
-@pytest.fixture(scope="module")
 def gated():
     return run(Configuration(**SHORT), [0, 1])
 
@@ -109,28 +64,6 @@ def test_what_was_published_as_a_cosine_is_a_product_cut_off():
     assert measured["clipped_product"] == pytest.approx((1 - 1 + 0.006) / 3)
     assert measured["cosine"] == pytest.approx(0.001 / 3)
     assert measured["agreement"] == pytest.approx(2 / 3)
-
-
-def test_a_separate_trunk_goes_along_in_agreement_and_its_own_way_in_conflict():
-    set_seed(0)
-    model, separate = small((8, 8, 1)), small((8, 8, 1)).trunk
-    separate.set_weights(model.trunk.get_weights())
-    examples = tf.random.stateless_uniform((2, 8, 8, 1), (0, 1)), tf.constant([0, 1])
-    options = {"weight": 1.0, "learning_rate": 0.1}
-    model.auxiliary.set_weights(model.main.get_weights())
-    same = two_headed.descend_separate_trunks(model, separate, examples, examples, **options)
-    assert float(same[0]) == pytest.approx(1)
-    for mine, its in zip(model.trunk.get_weights(), separate.get_weights(), strict=True):
-        np.testing.assert_array_equal(mine, its)
-
-    before = model.trunk.get_weights()
-    opposite = examples[0], 1 - examples[1]
-    v, _ = two_headed.gradients(model.trunk, model.main, examples)
-    u, _ = two_headed.gradients(separate, model.auxiliary, opposite)
-    assert two_headed.descend_separate_trunks(model, separate, examples, opposite, **options)[0] < 0
-    for trunk, gradient in ((model.trunk, v), (separate, u)):
-        for now, then, change in zip(trunk.get_weights(), before, gradient, strict=True):
-            np.testing.assert_allclose(now, then - 0.1 * change, atol=1e-6)
 
 
 def test_separate_and_shared_trunks_are_the_same_run_until_the_first_conflict():

@@ -1,7 +1,5 @@
 from .rules import RULES as RULES
 from .rules import AtZero as AtZero
-from .rules import Formula as Formula
-from .rules import Products as Products
 from .rules import Rule as Rule
 from .rules import RuleName as RuleName
 from .rules import Scope as Scope
