@@ -49,15 +49,16 @@ seed = 0
 simulations = 2000  # of each number of pairs
 
 # %% tags=["hide-input"]
+import json
 from collections import Counter
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from IPython.display import Markdown
+from IPython.display import HTML, Markdown
 
 from gradbook import plots
-from gradbook.claims import audit, ledger
+from gradbook.claims import audit, ledger, linked
 from gradbook.claims.citations import citations
 from gradbook.claims.claim import Exact, load
 from gradbook.claims.statistics import Sample, adjusted, agreement, direction, half_width, limit, prediction
@@ -68,7 +69,8 @@ from gradbook.seeds import generator
 from gradbook.tables import filterable, sentences
 
 plots.use_style()
-book = {claim.id: claim for claim in load(BOOK / "claims.yml").claims}
+claims = load(BOOK / "claims.yml")
+book = {claim.id: claim for claim in claims.claims}
 entries = ledger.load(BOOK / "ledger.csv").set_index("id")
 works = citations(BOOK / "references.bib")
 colours = dict(zip(OUTCOMES, (plots.COLOURS[1], "#767676", plots.COLOURS[2]), strict=True))
@@ -283,6 +285,14 @@ def origin(claim):
 rows = [(row.chapter, row.verdict, book[name].claim, numbers(row), origin(book[name])) for name, row in entries.iterrows()]
 table = pd.DataFrame(rows, columns=["chapter", "verdict", "claim", "numbers", "source"], index=entries.index)
 filterable(table, ["chapter", "verdict"], "ledger", "Every published claim, its verdict, and the numbers behind it")
+
+# %% [markdown]
+# The page carries the same verdicts for machines, in the words of schema.org. For a paper of your own, see
+# [how to keep a ledger](/book/own_ledger.md).
+
+# %% tags=["remove-input"]
+document = json.dumps(linked.reviews(claims, entries.reset_index(), "Gradients, Rewritten", works), ensure_ascii=False)
+HTML(f"<script type='application/ld+json'>{document.replace('<', chr(92) + 'u003c')}</script>")
 
 # %% tags=["hide-input"]
 glue("reproduced", (trained & (outcome == "reproduced")).sum())

@@ -1,13 +1,18 @@
 """The book's own claims: they cover it, the study plans what they test, and the ledger is that of the results."""
 
+import json
+import re
 from collections import Counter
 
+import jsonschema
 import pandas as pd
 import pytest
+import yaml
 
 from gradbook import book_claims, exact, experiments
 from gradbook.claims import claim, ledger
 from gradbook.claims.citations import citations
+from gradbook.files import BOOK
 
 CLAIMS = claim.load(book_claims.CLAIMS).claims
 TESTED = [one for one in CLAIMS if isinstance(one.test, claim.Mean)]
@@ -31,3 +36,17 @@ def test_the_committed_ledger_is_what_the_claims_and_the_results_give():
     committed, now = ledger.load(book_claims.LEDGER), book_claims.compute()
     assert ledger.changed(committed, now) == [], "gradbook ledger --write renews the ledger"
     pd.testing.assert_frame_equal(committed, now, rtol=1e-5, atol=1e-9)
+
+
+def test_the_site_has_the_schema_of_claims_and_the_book_s_are_of_it():
+    path = BOOK / "_static/claims.schema.json"
+    schema = json.loads(path.read_text(encoding="utf-8"))
+    assert schema == claim.schema(), f"gradbook audit --schema > {path}"
+    jsonschema.validate(yaml.safe_load(book_claims.CLAIMS.read_text(encoding="utf-8")), schema)
+
+
+def test_the_claims_of_the_page_on_ledgers_of_one_s_own_can_be_loaded(tmp_path):
+    page = (BOOK / "own_ledger.md").read_text(encoding="utf-8")
+    block = re.findall(r"```yaml\n(.*?)```", page, flags=re.DOTALL)[0]
+    (tmp_path / "claims.yml").write_text(block, encoding="utf-8")
+    assert len(claim.load(tmp_path / "claims.yml").claims) == 3

@@ -1,5 +1,6 @@
 """The command ``gradbook``: a thin skin over the press, the data and the studies."""
 
+import json
 import os
 import shutil
 import sys
@@ -394,9 +395,17 @@ def ledger(check: bool, write: bool, form: str) -> None:
         click.echo(ledgers.render(now, form, shutil.get_terminal_size().columns))
 
 
+def _schema(context: click.Context, _: click.Parameter, asked: bool) -> None:
+    if asked:
+        from gradbook.claims.claim import schema
+
+        click.echo(json.dumps(schema(), indent=1))
+        context.exit()
+
+
 readable = click.Path(path_type=Path)
 several = {"type": readable, "multiple": True}
-forms = click.Choice(["table", "json", "markdown", "html", "badge"])
+forms = click.Choice(["table", "json", "markdown", "html", "json-ld", "badge"])
 
 
 @app.command()
@@ -406,6 +415,14 @@ forms = click.Choice(["table", "json", "markdown", "html", "badge"])
 @click.option("--against", type=readable, help="A ledger to compare with; exit code 1 if a verdict differs.")
 @click.option("--write", type=readable, help="Write the ledger to this CSV file, too.")
 @click.option("--format", "form", type=forms, default="table", show_default=True)
+@click.option(
+    "--schema",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_schema,
+    help="Print the schema of CLAIMS.yml.",
+)
 def audit(
     claims: Path,
     runs: tuple[Path, ...],
@@ -426,7 +443,7 @@ def audit(
       gradbook audit claims.yml --runs runs.csv --against ledger.csv
     """
     from gradbook.claims import audit as audits
-    from gradbook.claims import claim, page, tidy
+    from gradbook.claims import claim, linked, page, tidy
     from gradbook.claims import ledger as ledgers
 
     file = claim.load(claims)
@@ -437,6 +454,8 @@ def audit(
         click.echo(_unchanged(now, against))
     elif form == "html":
         click.echo(page.page(file, now, claims.stem), nl=False)
+    elif form == "json-ld":
+        click.echo(json.dumps(linked.reviews(file, now, claims.stem), indent=1, ensure_ascii=False))
     elif form == "badge":
         click.echo(page.badge(now), nl=False)
     else:

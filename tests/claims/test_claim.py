@@ -2,6 +2,7 @@
 
 import re
 
+import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
@@ -149,3 +150,11 @@ def test_a_row_that_does_not_exist_is_named(tmp_path, row, sentence):
     (claim,) = read(tmp_path, changed(published=row))
     with pytest.raises(InputError, match=sentence):
         claim.target(PUBLISHED)
+
+
+def test_the_schema_accepts_what_the_loader_accepts_and_refuses_what_it_refuses():
+    for given in ([VALID], {"fields": ["rule"], "claims": [changed(test=DIFFERENCE, published="same")]}):
+        jsonschema.validate(given, claims.schema())
+    for given in ([VALID | {"tolerence": 1}], {"claims": [changed(claim=None)]}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(given, claims.schema())

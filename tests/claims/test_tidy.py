@@ -115,3 +115,11 @@ def test_a_bad_file_is_refused_in_one_sentence_and_nothing_is_written(audit, tmp
     with pytest.raises(InputError, match=re.escape(sentence)) as refused:
         audit("--against", "ledger.csv")
     assert len(str(refused.value).splitlines()) == 1 and sorted(tmp_path.iterdir()) == before
+
+
+def test_machines_read_a_review_of_each_claim_with_a_verdict(audit):
+    (review,) = json.loads(audit("--format", "json-ld"))["@graph"]
+    assert review["claimReviewed"] == "Dropout raises the accuracy."
+    assert review["reviewRating"]["alternateName"] == "reproduced"
+    assert review["reviewRating"]["ratingValue"] == review["reviewRating"]["bestRating"]
+    assert review["cito:confirms"]["@id"] == review["itemReviewed"]["appearance"]["@id"]

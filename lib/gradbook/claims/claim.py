@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from gradbook.errors import InputError
 from gradbook.selection import select
@@ -226,6 +226,11 @@ class Claims(_Strict):
     claims: tuple[Claim, ...]
     fields: tuple[str, ...] | None = None
     seed: str = "seed"
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON schema of a file of claims, by which editors complete and check it."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | TypeAdapter(Claims | list[Claim]).json_schema()
 
 
 def load(path: Path) -> Claims:
