@@ -94,7 +94,7 @@ COINCIDE = {
     "imdb": ({"weight", "alpha"}, ["test_loss", "train_loss", "validation_loss", "best_epoch"]),
     "pairs": ({"auxiliary_class", "auxiliary_trunk", "weight", "scope"}, MAIN),
 }
-EXCEPTIONS = {"concept": "its runs drew from numbers that another thread had disturbed; they are being repeated"}
+EXCEPTIONS: dict[str, str] = {}
 
 
 @pytest.mark.parametrize("name", COINCIDE)
