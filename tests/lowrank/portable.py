@@ -4,6 +4,7 @@ import contextlib
 import json
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -18,15 +19,13 @@ from gradbook.lowrank.networks import wide_resnet
 from gradbook.lowrank.protocol import PROTOCOLS
 from gradbook.lowrank.training import train
 
-VALUES = {"grouped": 2, "bottleneck": 2, "shuffle": 2, "acdc": 3}
 PROTOCOL = replace(PROTOCOLS["darts"], batch_size=8, epochs=3, crop=1, cutout=2, drop_path=0.0)
 
 
 def network(seed: int) -> keras.Model:
     """Every family side by side, with weights that do not depend on the backend."""
     images = keras.Input((6, 6, 8))
-    values = {name: VALUES.get(name, 0.5) if family.hyperparameter else None for name, family in FAMILIES.items()}
-    sides = [FAMILIES[name](value)(8, 3, padding="same", name=name)(images) for name, value in values.items()]
+    sides = [family(family.example)(8, 3, padding="same", name=name)(images) for name, family in FAMILIES.items()]
     x = layers.Identity(name="tap_1")(layers.Add()(sides))
     logits = layers.Dense(3)(layers.GlobalAveragePooling2D()(layers.ReLU()(x)))
     model = keras.Model(images, logits, name="every_family")
@@ -64,7 +63,7 @@ def measure(folder: Path) -> dict[str, list[float]]:
     losses = train(learner, images, labels, PROTOCOL, folder=folder)["loss"]
     after = numbers(student.trainable_weights)
     moved = [float(np.linalg.norm(new - old)) for new, old in zip(after, before, strict=True)]
-    budget = fit(lambda make: wide_resnet(10, 1, convolution=make), 20_000, family="low_rank")
+    budget = fit(partial(wide_resnet, 10, 1), 20_000, family="low_rank")
     counts = [count.parameters(student), count.mult_adds(student), budget.parameters]
     return {"losses": losses, "moved": moved, "counts": counts}
 

@@ -30,7 +30,7 @@ def test_bad_input_is_one_line_and_code_2(gradbook, tmp_path):
     [
         ("wide-resnet-28", "plain", "unknown network 'wide-resnet-28'; did you mean 'wide-resnet-28-10'"),
         ("darts", "shuffle:four", "--conv: 'four' is not a number."),
-        ("darts", "shuffle", "convolution 'shuffle' takes groups, int; received None."),
+        ("darts", "shuffle", "convolution 'shuffle' takes groups, a whole number; received None."),
         ("darts", "separable:1", "convolution 'separable' takes no value; received 1"),
         ("darts", ":4", "unknown convolution ''"),
         ("darts", "shuffle:inf", "groups must be a whole number, 1 or more; received inf"),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gradbook.errors import InputError
 from gradbook.lowrank import convs
 from gradbook.lowrank.convs import FAMILIES, substitute
-from gradbook.lowrank.convs.acdc import cosines
+from gradbook.lowrank.convs.acdc import dct_matrix
 from gradbook.lowrank.convs.groups import grouped
 from gradbook.lowrank.convs.hashing import deal
 
@@ -206,7 +206,7 @@ def test_acdc_folded_is_the_chain(channels, filters):
 def test_acdc_is_the_product_of_its_links(order):
     layer = convs.ACDC(12, 1, layers=3, order=order, use_bias=False)
     layer.build((None, 4, 4, 12))
-    product, dct = np.eye(12), cosines(12)
+    product, dct = np.eye(12), dct_matrix(12)
     for link in range(3):
         if link:
             product = product[:, convs.ORDERS[order](12, link)]
@@ -216,7 +216,7 @@ def test_acdc_is_the_product_of_its_links(order):
 
 
 def test_the_cosine_matrix_is_orthonormal():
-    np.testing.assert_allclose(cosines(7) @ cosines(7).T, np.eye(7), atol=1e-12)
+    np.testing.assert_allclose(dct_matrix(7) @ dct_matrix(7).T, np.eye(7), atol=1e-12)
 
 
 def test_mult_adds_are_the_products_of_the_loops():
@@ -240,7 +240,7 @@ def test_mult_adds_are_the_products_of_the_loops():
     [
         (lambda: substitute("shufle", 4), "unknown convolution 'shufle'; did you mean 'shuffle'"),
         (lambda: substitute("separable", 2), "takes no value; received 2"),
-        (lambda: substitute("shuffle"), "takes groups, int; received None"),
+        (lambda: substitute("shuffle"), "takes groups, a whole number; received None"),
         (lambda: substitute("shuffle", 2.5)(8, 3), "groups must be a whole number, 1 or more; received 2.5"),
         (lambda: substitute("shuffle", math.inf)(8, 3), "groups must be a whole number, 1 or more; received inf"),
         (lambda: substitute("low_rank", 0.5, order="none"), "convolution 'low_rank' has no order; received 'none'"),

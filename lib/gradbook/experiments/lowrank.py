@@ -5,16 +5,16 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from gradbook.data import load
 from gradbook.data.dataset import Dataset
 from gradbook.data.folder import root
 from gradbook.files import locked
-from gradbook.lowrank import FamilyName
+from gradbook.lowrank.convs.table import lookup
 from gradbook.seeds import generator, set_seed
 from gradbook.studies import experiment
 from gradbook.studies.experiment import Experiment, Record
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 HELD_OUT = 0.1  # of the training images
 
 Examples = tuple[np.ndarray, np.ndarray]
+FamilyName = Annotated[str, AfterValidator(lambda family: lookup(family).name)]
 
 
 class Configuration(experiment.Configuration):
@@ -68,7 +69,7 @@ class Configuration(experiment.Configuration):
     def _consistent(self) -> "Configuration":
         if self.value is not None and self.budget is not None:
             raise ValueError("value and budget both set the student's size; give one of them")
-        fixed = self.family in ("plain", "separable")
+        fixed = lookup(self.family).hyperparameter is None
         if fixed != (self.value is None and self.budget is None):
             wants = "neither value nor budget" if fixed else "a value or a budget"
             raise ValueError(f"family {self.family!r} takes {wants}; received {self.value} and {self.budget}")
@@ -97,7 +98,7 @@ def train(cell: Configuration, seeds: Sequence[int]) -> Iterator[Record]:
 
     dataset = load(cell.dataset).require_images()
     parts, dense = split(dataset, cell.images), network(cell, dataset)
-    sizes = Sizes(lambda convolution: dense(convolution=convolution))
+    sizes = Sizes(dense)
     convolution, value = substitution(cell, sizes)
     build = partial(dense, convolution=convolution)
     student, how = build(), protocol(cell)
@@ -214,4 +215,4 @@ STUDY = Study(
         (taught(family=["hashed"], learning_rate=[0.01]), 2),
     ),
 )
-"""Students on CIFAR-10: families at two budgets, with and without a teacher; then decay, cutout, shuffle, learning rate."""
+"""Students on CIFAR-10: families at two budgets, with and without a teacher; then decay, cutout, shuffle and rate."""

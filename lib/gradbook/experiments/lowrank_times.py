@@ -69,7 +69,7 @@ def networks(cell: Configuration, dataset: Dataset) -> "dict[str, keras.Model]":
     from gradbook.lowrank.networks import wide_resnet
 
     build = partial(wide_resnet, cell.depth, cell.width, len(dataset.classes), shape=dataset.x_train.shape[1:])
-    sizes, convolutions = Sizes(lambda convolution: build(convolution=convolution)), {}
+    sizes, convolutions = Sizes(build), {}
     for name, family in FAMILIES.items():
         with suppress(InputError):
             convolutions[name] = fit(sizes, cell.budget, family=name).convolution if family.hyperparameter else family()

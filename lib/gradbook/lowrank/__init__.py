@@ -1,20 +1,5 @@
 """Part IV: convolutions with fewer weights, the networks they go into, what they cost, and how they are trained."""
 
-from typing import Literal
+import lazy_loader
 
-FamilyName = Literal[
-    "plain",
-    "separable",
-    "grouped",
-    "bottleneck",
-    "shuffle",
-    "hashed",
-    "separable_hashed",
-    "low_rank",
-    "tied_low_rank",
-    "tucker",
-    "tensor_train",
-    "cp",
-    "acdc",
-]
-"""The families of `gradbook.lowrank.convs`, known without TensorFlow."""
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

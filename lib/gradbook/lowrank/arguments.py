@@ -7,24 +7,24 @@ import numpy as np
 from gradbook.errors import InputError
 
 
-def whole(name: str, value: Any) -> int:
-    """A number that must be whole and positive."""
+def positive_integer(name: str, value: Any) -> int:
+    """Return a number that must be whole and positive."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
         raise InputError(f"{name} must be a whole number, 1 or more; received {value!r}.")
     return int(value)
 
 
 def square(name: str, value: Any) -> int:
-    """One number from one or two equal ones."""
+    """Return one whole number from one or two equal ones."""
     if not isinstance(value, (list, tuple)):
-        return whole(name, value)
+        return positive_integer(name, value)
     if len(value) != 2 or value[0] != value[1]:
         raise InputError(f"{name} must be one number or two equal ones; received {value!r}.")
-    return whole(name, value[0])
+    return positive_integer(name, value[0])
 
 
 def positive(name: str, value: Any, most: float = 1.0) -> float:
-    """A fraction that must lie above 0 and not above `most`."""
+    """Return a number that must lie above 0 and not above `most`."""
     if not isinstance(value, (int, float, np.number)) or not 0 < value <= most:
         raise InputError(f"{name} must lie above 0 and not above {most:g}; received {value!r}.")
     return float(value)

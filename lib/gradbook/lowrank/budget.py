@@ -3,13 +3,15 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import keras
 
-from gradbook.errors import InputError, unknown
-from gradbook.lowrank.arguments import whole
-from gradbook.lowrank.convs import FAMILIES, Convolution, Family, substitute
+from gradbook.errors import InputError
+from gradbook.lowrank.arguments import positive_integer
+from gradbook.lowrank.convs.base import Convolution
+from gradbook.lowrank.convs.table import Family, lookup, substitute
 from gradbook.lowrank.count import parameters, weightless
 from gradbook.lowrank.networks import Make
 
@@ -35,23 +37,23 @@ class Sizes:
     """How many parameters a network has, for every convolution, from building it once with plain ones and no weights.
 
     Args:
-        build: makes the network from a convolution; the network's form may not depend on which.
+        build: makes the network from a ``convolution``, given by that name; its form may not depend on which.
 
     >>> from gradbook.lowrank.networks import wide_resnet
-    >>> sizes = Sizes(lambda convolution: wide_resnet(28, 10, convolution=convolution))
+    >>> sizes = Sizes(partial(wide_resnet, 28, 10))
     >>> sizes(substitute("plain")), sizes(substitute("shuffle", 4))
     (36479194, 823674)
     """
 
-    def __init__(self, build: Callable[[Make], keras.Model]):
-        model = weightless(lambda: build(substitute("plain")))
-        slots = [layer for layer in model.layers if isinstance(layer, Convolution)]
-        self.fixed = parameters(model) - sum(map(parameters, slots))
-        self.slots = Counter((one.channels, one.filters, one.kernel_size, one.use_bias) for one in slots)
+    def __init__(self, build: Callable[..., keras.Model]):
+        model = weightless(partial(build, convolution=substitute("plain")))
+        places = [layer for layer in model.layers if isinstance(layer, Convolution)]
+        self.fixed = parameters(model) - sum(map(parameters, places))
+        self.places = Counter((one.channels, one.filters, one.kernel_size, one.use_bias) for one in places)
 
     def __call__(self, make: Make) -> int:
-        """Parameters of the whole network with such convolutions."""
-        return self.fixed + sum(number * _size(make, *slot) for slot, number in self.slots.items())
+        """Return the parameters of the whole network with such convolutions."""
+        return self.fixed + sum(number * _size(make, *place) for place, number in self.places.items())
 
 
 def _size(make: Make, channels: int, filters: int, kernel_size: int, use_bias: bool) -> int:
@@ -59,14 +61,14 @@ def _size(make: Make, channels: int, filters: int, kernel_size: int, use_bias: b
     return make(filters, kernel_size, **bias).n_parameters(channels)
 
 
-def fit(build: Callable[[Make], keras.Model] | Sizes, parameters: int, *, family: str | Family, **options: Any) -> Fit:
-    """The hyperparameter of a family that brings a network nearest to a budget.
+def fit(build: Callable[..., keras.Model] | Sizes, parameters: int, *, family: str | Family, **options: Any) -> Fit:
+    """Find the hyperparameter of a family that brings a network nearest to a budget.
 
     Fractions are found with ``scipy.optimize.brentq`` on the count, which never falls as they grow; the log minimised
     the distance instead, which is flat between steps and stops there. Whole hyperparameters are all tried.
 
     Args:
-        build: makes the network from a convolution; or its sizes, which spares building it again.
+        build: makes the network from a ``convolution``, given by that name; or its sizes, which need it no more.
         parameters: the budget, for the whole network.
         family: a name of the substitution table, or a row of one's own.
         options: arguments that the family's layers take besides.
@@ -75,14 +77,12 @@ def fit(build: Callable[[Make], keras.Model] | Sizes, parameters: int, *, family
         InputError: an unknown family, one without a hyperparameter, or a budget it cannot meet; names what it can.
 
     >>> from gradbook.lowrank.networks import wide_resnet
-    >>> found = fit(lambda make: wide_resnet(28, 10, convolution=make), 1_000_000, family="tucker")
+    >>> found = fit(partial(wide_resnet, 28, 10), 1_000_000, family="tucker")
     >>> found.value, found.parameters
     (0.508, 1001487)
     """
-    if not isinstance(family, Family) and family not in FAMILIES:
-        raise unknown("convolution", family, FAMILIES)
-    whole("parameters", parameters)
-    row = family if isinstance(family, Family) else FAMILIES[family]
+    row = lookup(family)
+    positive_integer("parameters", parameters)
     sizes = build if isinstance(build, Sizes) else Sizes(build)
     if row.hyperparameter is None:
         raise InputError(f"convolution {row.name!r} has nothing to set; the network has {sizes(row()):,} parameters.")
@@ -96,14 +96,14 @@ def fit(build: Callable[[Make], keras.Model] | Sizes, parameters: int, *, family
             f"parameters must be between {low:,} and {high:,}, which {row.hyperparameter} of {row.name!r} reaches in "
             f"this network; received {parameters:,}."
         )
-    if row.kind is float:
+    if not row.is_whole:
         reach = _near(lambda value: sizes(row(value, **options)), parameters, row)
     value = min(reach, key=lambda value: abs(reach[value] - parameters))
     return Fit(row.name, value, reach[value], row(value, **options))
 
 
 def _candidates(row: Family) -> list[float]:
-    return list(range(int(row.low), int(row.high) + 1)) if row.kind is int else [row.low, row.high]
+    return list(range(int(row.low), int(row.high) + 1)) if row.is_whole else [row.low, row.high]
 
 
 def _attempt(sizes: Sizes, row: Family, value: float, options: dict[str, Any]) -> int | None:
@@ -114,7 +114,7 @@ def _attempt(sizes: Sizes, row: Family, value: float, options: dict[str, Any]) -
 
 
 def _near(size: Callable[[float], int], target: int, row: Family) -> dict[float, int]:
-    """Values on both sides of where the count crosses the target, in as few decimals as give the same count."""
+    """Return values on both sides of where the count crosses the target, in as few decimals as give the same count."""
     from scipy.optimize import brentq
 
     at_the_end = size(row.high) <= target

@@ -4,7 +4,7 @@ import numpy as np
 from keras import ops
 
 from gradbook.errors import InputError
-from gradbook.lowrank.convs import Tensorised, TensorTrain, Tucker
+from gradbook.lowrank.convs.factorised import Tensorised, TensorTrain, Tucker
 
 
 def start_from(layer: Tensorised, kernel: np.ndarray) -> float:
@@ -26,8 +26,8 @@ def start_from(layer: Tensorised, kernel: np.ndarray) -> float:
     k, channels = layer.kernel_size, layer.channels
     if kernel.shape != (k, k, channels, layer.filters):
         raise InputError(f"kernel must have shape {(k, k, channels, layer.filters)}; received {kernel.shape}.")
-    depthwise, matrix = separate(kernel)
     if k > 1:
+        depthwise, matrix = separate(kernel)
         layer.factor["depthwise"].assign(depthwise)
     else:
         matrix = kernel[0, 0]
@@ -38,15 +38,16 @@ def start_from(layer: Tensorised, kernel: np.ndarray) -> float:
 
 
 def separate(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The nearest separable kernel: filters [k, k, c_in, 1] of norm 1 and a matrix [c_in, c_out]."""
+    """Return the nearest separable kernel: filters [k, k, c_in, 1] of norm 1 and a matrix [c_in, c_out]."""
     k, _, channels, filters = kernel.shape
-    left, values, right = np.linalg.svd(kernel.transpose(2, 0, 1, 3).reshape(channels, k * k, filters))
+    each = kernel.transpose(2, 0, 1, 3).reshape(channels, k * k, filters)
+    left, values, right = np.linalg.svd(each, full_matrices=False)
     depthwise = left[:, :, 0].T.reshape(k, k, channels, 1)
     return depthwise, values[:, :1] * right[:, 0]
 
 
 def factorise(layer: Tensorised, matrix: np.ndarray) -> list[np.ndarray]:
-    """A matrix [c_in, c_out] as the layer's factors."""
+    """Return a matrix [c_in, c_out] as the layer's factors."""
     try:
         import tensorly
         from tensorly import decomposition

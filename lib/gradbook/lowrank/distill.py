@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from gradbook.errors import InputError
-from gradbook.lowrank.convs import Convolution
+from gradbook.lowrank.convs.base import Convolution
 
 AUXILIARY = 0.4  # weight of the auxiliary head's cross-entropy (Liu, Simonyan and Yang 2019)
 
@@ -16,7 +16,7 @@ Tensor = Any
 
 
 def soft_targets(logits: Tensor, teacher_logits: Tensor, temperature: float, reduction: str) -> Tensor:
-    """T² · KL(teacher ‖ student) of the softmaxes at temperature T (Hinton, Vinyals and Dean 2015, sec. 2).
+    """Return T² · KL(teacher ‖ student) of the softmaxes at temperature T (Hinton, Vinyals and Dean 2015, sec. 2).
 
     Args:
         logits: of the student, [batch, classes].
@@ -30,23 +30,24 @@ def soft_targets(logits: Tensor, teacher_logits: Tensor, temperature: float, red
     >>> [round(float(soft_targets(one, other, 4.0, how)), 4) for how in ("examples", "elements")]
     [1.1163, 1.1163]
     """
-    student, teacher = ops.log_softmax(logits / temperature), ops.log_softmax(teacher_logits / temperature)
+    student, teacher = (ops.log_softmax(_precise(one) / temperature) for one in (logits, teacher_logits))
     divergence = ops.exp(teacher) * (teacher - student)
     reduced = ops.mean(ops.sum(divergence, -1)) if reduction == "examples" else 2 * ops.mean(divergence)
     return temperature**2 * reduced
 
 
 def attention(activations: Tensor) -> Tensor:
-    """Where a layer looks: the mean of the squared channels, as one vector of length 1 an example.
+    """Return where a layer looks: the mean of the squared channels, one vector of norm 1 per example.
 
-    [batch, height, width, channels] → [batch, height · width] (Zagoruyko and Komodakis 2017, sec. 3.1, F²).
+    [batch, height, width, channels] → [batch, height · width] (Zagoruyko and Komodakis 2017, sec. 3.1, F²), in float32
+    or better: squares of float16 would overflow.
     """
-    squares = ops.mean(ops.square(activations), -1)
+    squares = ops.mean(ops.square(_precise(activations)), -1)
     return ops.normalize(ops.reshape(squares, (ops.shape(squares)[0], -1)), axis=-1)
 
 
 def attention_transfer(taps: list[Tensor], teacher_taps: list[Tensor]) -> Tensor:
-    """Mean squared difference of the attention, summed over taps and scaled as if there were three of them.
+    """Return the mean squared difference of the attention, summed over taps and scaled as if there were three of them.
 
     The research log's form of Zagoruyko and Komodakis (2017, eq. 2): a mean over pixels, so that β = 1,000 suits it.
     """
@@ -149,7 +150,7 @@ class Learner(keras.Model):
             loss += how.beta * attention_transfer(y_pred["taps"], lesson["taps"])
         if "auxiliary" in y_pred:
             loss += AUXILIARY * cross_entropy(y, y_pred["auxiliary"])
-        return loss + sum(0.5 * rate * ops.sum(ops.square(weight)) for weight, rate in self.decays if rate)
+        return loss + sum(0.5 * decay * ops.sum(ops.square(weight)) for weight, decay in self.decays if decay)
 
     def compute_metrics(self, x: Tensor, y: Tensor, y_pred: dict[str, Any], sample_weight: Tensor = None) -> dict:
         self.accuracy.update_state(y, y_pred["logits"])
@@ -161,7 +162,7 @@ class Learner(keras.Model):
 
 
 def tapped(network: keras.Model) -> keras.Model:
-    """The same network with its taps among its outputs: logits, taps and, where there is one, auxiliary."""
+    """Return the same network with its taps among its outputs: logits, taps and, where there is one, auxiliary."""
     names = ("logits", "auxiliary")
     outputs = dict(zip(names, keras.tree.flatten(network.output), strict=False))
     taps = [layer.output for layer in network.layers if layer.name.startswith("tap")]
@@ -169,5 +170,10 @@ def tapped(network: keras.Model) -> keras.Model:
 
 
 def cross_entropy(labels: Tensor, logits: Tensor) -> Tensor:
-    """Mean cross-entropy in nats."""
-    return ops.mean(ops.sparse_categorical_crossentropy(labels, logits, from_logits=True))
+    """Return the mean cross-entropy in nats."""
+    return ops.mean(ops.sparse_categorical_crossentropy(labels, _precise(logits), from_logits=True))
+
+
+def _precise(tensor: Tensor) -> Tensor:
+    """Return a tensor in float32, or as it is in float64."""
+    return ops.cast(tensor, keras.backend.result_type(tensor.dtype, "float32"))

@@ -3,7 +3,7 @@
 A convolution is anything that is called as ``Conv2D``: a row of the substitution table
 :data:`gradbook.lowrank.convs.table.FAMILIES` with its value. Stems and classifiers stay dense, as in the log. Strided
 layers pad as Keras's "same" does, which samples even sizes one pixel away from the log's. Layers whose names start with
-``tap`` are where attention transfer listens.
+``tap`` give the activations that attention transfer compares.
 """
 # ruff: noqa: D102 (a method without a docstring does what its base class says)
 
@@ -15,9 +15,9 @@ import keras
 from keras import layers
 
 from gradbook.errors import InputError
-from gradbook.lowrank.arguments import whole
-from gradbook.lowrank.convs import Convolution, substitute
-from gradbook.lowrank.convs.base import register
+from gradbook.lowrank.arguments import positive_integer
+from gradbook.lowrank.convs.base import Convolution, register
+from gradbook.lowrank.convs.table import substitute
 from gradbook.lowrank.normalisation import BatchNormalization
 
 Make = Callable[..., Convolution]
@@ -27,14 +27,14 @@ dense = partial(layers.Conv2D, padding="same", use_bias=False, kernel_initialize
 
 
 def logits(classes: int, **options: Any) -> layers.Dense:
-    """The last layer."""
-    return layers.Dense(whole("classes", classes), **options)
+    """Return the last layer."""
+    return layers.Dense(positive_integer("classes", classes), **options)
 
 
 def wide_resnet(
     depth: int, width: int, classes: int = 10, *, convolution: Make | None = None, shape: Sequence[int] = (32, 32, 3)
 ) -> keras.Model:
-    """A wide residual network (Zagoruyko and Komodakis 2016, table 1) for small images.
+    """Build a wide residual network (Zagoruyko and Komodakis 2016, table 1) for small images.
 
     Args:
         depth: 6n + 4, with n blocks of two convolutions in each of three stages.
@@ -74,7 +74,7 @@ def wrn_50_2(
     shape: Sequence[int] = (224, 224, 3),
     dense_classifier: bool = True,
 ) -> keras.Model:
-    """The wide residual network for ImageNet: ResNet-50 with doubled channels and an expansion of 2.
+    """Build the wide residual network for ImageNet: ResNet-50 with doubled channels and an expansion of 2.
 
     Not the figure of its paper, but what its authors published; the research log found out on 23 November.
 
@@ -118,7 +118,10 @@ def mobilenet_v2(
     shape: Sequence[int] = (224, 224, 3),
     dense_classifier: bool = True,
 ) -> keras.Model:
-    """MobileNetV2 (Sandler et al. 2018, table 2); the convolution makes its 1×1 steps. Arguments as for `wrn_50_2`."""
+    """Build MobileNetV2 (Sandler et al. 2018, table 2); the convolution makes its 1×1 steps.
+
+    Arguments as for `wrn_50_2`.
+    """
     make = convolution or substitute("plain")
     images = keras.Input(shape)
     x = _active(dense(32, 3, strides=2)(images))
@@ -192,7 +195,7 @@ def darts(
     auxiliary: bool = False,
     shape: Sequence[int] = (32, 32, 3),
 ) -> keras.Model:
-    """The network that DARTS found (Liu, Simonyan and Yang 2019, fig. 4), for CIFAR-10.
+    """Build the network that DARTS found (Liu, Simonyan and Yang 2019, fig. 4), for CIFAR-10.
 
     Args:
         classes: outputs, as logits.
@@ -257,7 +260,7 @@ def _relu_conv_norm(x: Tensor, convolution: Convolution) -> Tensor:
 
 
 def _halve(x: Tensor, channels: int, make: Make) -> Tensor:
-    """Half the size: two strided 1×1 convolutions, one of them looking one pixel further."""
+    """Halve the size: two strided 1×1 convolutions, one of them looking one pixel further."""
     active = layers.ReLU()(x)
     shifted = layers.Cropping2D(((1, 0), (1, 0)))(active)
     halves = [make(channels // 2, 1, strides=2)(active), make(channels // 2, 1, strides=2)(shifted)]
@@ -287,7 +290,7 @@ class DropPath(layers.Layer):
         if not training:
             return x
         keep = 1.0 - self.rate
-        drawn = keras.random.uniform((keras.ops.shape(x)[0], 1, 1, 1), seed=self.seed_generator)
+        drawn = keras.random.uniform((keras.ops.shape(x)[0], 1, 1, 1), dtype=x.dtype, seed=self.seed_generator)
         return x * keras.ops.cast(drawn < keep, x.dtype) / keep
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:

@@ -1,4 +1,4 @@
-"""How a network is trained: batch size, rates, schedules and augmentation, with the research log's by name."""
+"""How a network is trained: batch size, learning rate, schedules and augmentation, with the research log's by name."""
 # ruff: noqa: D102 (a method without a docstring does what its base class says)
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Protocol:
         epochs: ≥ 1.
         drops: after which fractions of the epochs the learning rate is multiplied by `factor`.
         factor: see `drops`.
-        cosine: whether the rate falls along half a cosine to 0 instead.
+        cosine: whether the learning rate falls along half a cosine to 0 instead.
         drop_path: probability with which paths are dropped in the last epoch, risen to linearly.
         crop: pixels of black around an image before a window of its size is cut out at random; 0: none.
         flip: whether half the images are mirrored.
@@ -43,7 +43,7 @@ class Protocol:
     cutout: int = 16
 
     def optimizer(self, steps_per_epoch: int) -> keras.optimizers.Optimizer:
-        """The optimiser with its schedule, for so many batches an epoch."""
+        """Return the optimiser with its schedule, for so many batches an epoch."""
         steps, schedules = self.epochs * steps_per_epoch, keras.optimizers.schedules
         if self.cosine:
             rate = schedules.CosineDecay(self.learning_rate, steps)

@@ -43,7 +43,7 @@ def train(
         verbose: 1 shows Keras's progress bar.
 
     Returns:
-        Every metric, one number an epoch, of the epochs before an interruption too.
+        Every metric, one number per epoch, of the epochs before an interruption too.
 
     Raises:
         InputError: the folder holds the state of another network, or a damaged one.
@@ -97,7 +97,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.history: dict[str, list[float]] = {}
 
     def restore(self) -> int:
-        """Bring the learner to the state in the folder, if there is one; returns the epochs that it has seen."""
+        """Bring the learner to the state in the folder, if there is one, and return the epochs that it has seen."""
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / "state.json"
         if not path.exists():
@@ -139,11 +139,11 @@ class Checkpoint(keras.callbacks.Callback):
 
 
 def random_states(learner: Learner) -> list[keras.Variable]:
-    """The states of layers that draw random numbers, which Keras leaves out of saved weights."""
+    """Return the states of layers that draw random numbers, which Keras leaves out of saved weights."""
     return [variable for variable in learner.variables if variable.name == "seed_generator_state"]
 
 
 def fingerprint(learner: Learner) -> str:
-    """The network's name and a digest of its weights' shapes, by which states of other networks are told apart."""
+    """Return the network's name and a digest of its weights' shapes, by which states of networks are told apart."""
     shapes = json.dumps([tuple(weight.shape) for weight in learner.network.weights])
     return f"{learner.network.name} ({hashlib.sha256(shapes.encode()).hexdigest()[:8]})"

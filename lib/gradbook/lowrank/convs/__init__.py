@@ -5,33 +5,6 @@ He et al. (2015, eq. 10): white noise of variance 1 at the input gives variance 
 [batch, height, width, channels]; c_in and c_out are channels, k×k is the kernel.
 """
 
-from gradbook.lowrank.convs.acdc import ACDC, ORDERS
-from gradbook.lowrank.convs.base import GAIN, Convolution, Factor, Plain
-from gradbook.lowrank.convs.factorised import CanonicalPolyadic, LowRank, Tensorised, TensorTrain, Tucker
-from gradbook.lowrank.convs.groups import Bottleneck, Grouped, Shuffle
-from gradbook.lowrank.convs.hashing import Hashed, SeparableHashed
-from gradbook.lowrank.convs.separable import Separable
-from gradbook.lowrank.convs.table import FAMILIES, Family, substitute
+import lazy_loader
 
-__all__ = [
-    "ACDC",
-    "FAMILIES",
-    "GAIN",
-    "ORDERS",
-    "Bottleneck",
-    "CanonicalPolyadic",
-    "Convolution",
-    "Factor",
-    "Family",
-    "Grouped",
-    "Hashed",
-    "LowRank",
-    "Plain",
-    "Separable",
-    "SeparableHashed",
-    "Shuffle",
-    "TensorTrain",
-    "Tensorised",
-    "Tucker",
-    "substitute",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

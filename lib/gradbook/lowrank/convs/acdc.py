@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from gradbook.errors import InputError, unknown
-from gradbook.lowrank.arguments import whole
+from gradbook.lowrank.arguments import positive_integer
 from gradbook.lowrank.convs.base import GAIN, Factor, register
 from gradbook.lowrank.convs.separable import Separable
 
@@ -31,7 +31,7 @@ class ACDC(Separable):
 
     def __init__(self, *arguments: Any, layers: int, order: str = "riffle", **options: Any):
         super().__init__(*arguments, **options)
-        self.layers = whole("layers", layers)
+        self.layers = positive_integer("layers", layers)
         if self.layers > 1024:
             raise InputError(f"layers must be 1,024 or fewer; received {layers}.")
         if order not in ORDERS:
@@ -39,7 +39,7 @@ class ACDC(Separable):
         self.order = order
 
     def width(self, channels: int) -> int:
-        """N."""
+        """Return N, the length of the diagonals."""
         return max(channels, self.filters)
 
     def channel_factors(self, channels: int) -> dict[str, Factor]:
@@ -49,9 +49,9 @@ class ACDC(Separable):
         return {"a": diagonals, "d": diagonals}
 
     def chain(self, inputs: Any) -> Any:
-        """The links, one after the other, of inputs [n, c_in]; shuffles and sums are part of the transforms."""
+        """Apply the links, one after the other, to inputs [n, c_in]; shuffles and sums are part of the transforms."""
         width = self.width(self.channels)
-        forward, inverse = cosines(width).T, cosines(width)
+        forward, inverse = dct_matrix(width).T, dct_matrix(width)
         collect = np.arange(width)[:, None] % self.filters == np.arange(self.filters)
         inverses = [inverse[:, ORDERS[self.order](width, link)] for link in range(1, self.layers)] + [inverse @ collect]
         diagonals = (ops.unstack(ops.convert_to_tensor(self.factor[name]), self.layers) for name in "ad")
@@ -71,20 +71,20 @@ class ACDC(Separable):
         return ops.reshape(self.chain(ops.reshape(images, (-1, channels))), (-1, height, width, self.filters))
 
     def mix_mult_adds(self, channels: int) -> int:
-        """The paper's count 4N + 5N·log₂N a link with fast transforms, or the folded matrix's, whichever is less."""
+        """Return the paper's count 4N + 5N·log₂N a link with fast transforms, or the folded matrix's if less."""
         width = self.width(channels)
         return min(round(self.layers * width * (4 + 5 * math.log2(width))), channels * self.filters)
 
 
-def cosines(size: int) -> np.ndarray:
-    """The orthonormal matrix C of the discrete cosine transform (type 2): C·x transforms a column x; float64."""
+def dct_matrix(size: int) -> np.ndarray:
+    """Return the orthonormal matrix C of the discrete cosine transform (type 2), float64: C·x transforms a column x."""
     from scipy.fft import dct
 
     return dct(np.eye(size), axis=0, norm="ortho")
 
 
 def riffle(size: int) -> np.ndarray:
-    """Where each channel comes from when two halves of the deck are interleaved.
+    """Return where each channel comes from when two halves of the deck are interleaved.
 
     >>> riffle(6).tolist(), riffle(5).tolist()
     ([0, 3, 1, 4, 2, 5], [0, 3, 1, 4, 2])

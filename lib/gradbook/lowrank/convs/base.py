@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from gradbook.errors import InputError
-from gradbook.lowrank.arguments import square, whole
+from gradbook.lowrank.arguments import positive_integer, square
 
 GAIN = 2.0  # variance at the output for variance 1 at the input
 
@@ -58,7 +58,7 @@ class Convolution(keras.layers.Layer):
         **options: Any,
     ):
         super().__init__(**options)
-        self.filters = whole("filters", filters)
+        self.filters = positive_integer("filters", filters)
         self.kernel_size = square("kernel_size", kernel_size)
         self.strides = square("strides", strides)
         self.dilation_rate = square("dilation_rate", dilation_rate)
@@ -69,23 +69,23 @@ class Convolution(keras.layers.Layer):
         self.use_bias = use_bias
 
     def factors(self, channels: int) -> dict[str, Factor]:
-        """The weights for an input of so many channels, by name, without the bias."""
+        """Return the weights for an input of so many channels, by name, without the bias."""
         raise NotImplementedError
 
     def convolve(self, images: Any) -> Any:
-        """The convolution without bias and activation."""
+        """Apply the convolution without bias and activation."""
         raise NotImplementedError
 
     def dense_kernel(self) -> Any:
-        """The kernel [k, k, c_in, c_out] of the plain convolution that does the same."""
+        """Return the kernel [k, k, c_in, c_out] of the plain convolution that does the same."""
         raise NotImplementedError
 
     def mult_adds(self, input_shape: Sequence[int]) -> int:
-        """Multiplications of the convolution of one image [height, width, c_in]; the bias is free."""
+        """Count the multiplications of the convolution of one image [height, width, c_in]; the bias is free."""
         raise NotImplementedError
 
     def n_parameters(self, channels: int) -> int:
-        """Trainable numbers for an input of so many channels: the family's formula, and c_out where there is a bias."""
+        """Count the trainable numbers for an input of so many channels: the family's formula, and c_out for a bias."""
         return sum(math.prod(one.shape) for one in self.factors(channels).values()) + self.use_bias * self.filters
 
     def build(self, input_shape: Sequence[int | None]) -> None:
@@ -108,12 +108,12 @@ class Convolution(keras.layers.Layer):
         return (batch, *(n and self.length(n) for n in size), self.filters)
 
     def length(self, n: int) -> int:
-        """Output pixels along a side of n input pixels."""
+        """Return the output pixels along a side of n input pixels."""
         reach = 1 if self.padding == "same" else 1 + self.dilation_rate * (self.kernel_size - 1)
         return (n - reach) // self.strides + 1
 
     def pixels(self, input_shape: Sequence[int]) -> int:
-        """Pixels of the output for an image [height, width, channels]."""
+        """Return the pixels of the output for an image [height, width, channels]."""
         return self.length(input_shape[0]) * self.length(input_shape[1])
 
     def get_config(self) -> dict[str, Any]:
@@ -126,7 +126,7 @@ class Convolution(keras.layers.Layer):
 
 
 def fraction(ratio: float, number: int) -> int:
-    """⌊ratio · number⌋ but at least 1, whole products staying whole despite binary fractions.
+    """Return ⌊ratio · number⌋ but at least 1, whole products staying whole despite binary fractions.
 
     >>> fraction(1 / 30, 23040), fraction(0.001, 10)
     (768, 1)

@@ -8,7 +8,7 @@ from typing import Any
 from keras import ops
 
 from gradbook.errors import InputError
-from gradbook.lowrank.arguments import positive, whole
+from gradbook.lowrank.arguments import positive, positive_integer
 from gradbook.lowrank.convs.base import GAIN, Factor, fraction, register
 from gradbook.lowrank.convs.separable import Separable
 
@@ -41,7 +41,7 @@ class LowRank(Separable):
         return {"tied": Factor((large, rank), (GAIN / terms) ** 0.25)}
 
     def pair(self) -> tuple[Any, Any]:
-        """The two matrices."""
+        """Return the two matrices."""
         if not self.tied:
             return self.factor["contract"], self.factor["expand"]
         tied = ops.convert_to_tensor(self.factor["tied"])
@@ -74,22 +74,22 @@ class Tensorised(Separable):
     def __init__(self, *arguments: Any, rank: float, dimensions: int = 3, **options: Any):
         super().__init__(*arguments, **options)
         self.rank = positive("rank", rank, self.most)
-        if whole("dimensions", dimensions) < 2:
+        if positive_integer("dimensions", dimensions) < 2:
             raise InputError(f"dimensions must be 2 or more; received {dimensions}.")
         self.dimensions = dimensions
 
     def sizes(self, channels: int) -> list[int]:
-        """n_1 … n_d, the tensor's shape."""
+        """Return the tensor's shape, n_1 … n_d."""
         if self.dimensions == 2:
             return [channels, self.filters]
         return tensor_shape(channels * self.filters, self.dimensions)
 
     def ranks(self, channels: int) -> list[int]:
-        """The factorisation's ranks."""
+        """Return the factorisation's ranks."""
         raise NotImplementedError
 
     def factor_shapes(self, channels: int) -> list[tuple[int, ...]]:
-        """The factors' shapes, in the order in which TensorLy gives them."""
+        """Return the factors' shapes, in the order in which TensorLy gives them."""
         raise NotImplementedError
 
     def channel_factors(self, channels: int) -> dict[str, Factor]:
@@ -103,16 +103,16 @@ class Tensorised(Separable):
         return ops.reshape(self.multiply_out(parts), (self.channels, self.filters))
 
     def multiply_out(self, factors: list[Any]) -> Any:
-        """The tensor's numbers in order, whatever their shape."""
+        """Return the tensor's numbers in order, whatever their shape."""
         raise NotImplementedError
 
     def rounded(self, size: int) -> int:
-        """A rank for a dimension of this size."""
+        """Return a rank for a dimension of this size."""
         return max(1, round(self.rank * size))
 
 
 def tensor_shape(number: int, dimensions: int) -> list[int]:
-    """Whole numbers of about equal size whose product is the number: each the next divisor of what is left.
+    """Return whole numbers of about equal size whose product is the number: each the next divisor of what is left.
 
     >>> tensor_shape(160 * 320, 3), tensor_shape(64 * 64, 4)
     ([40, 40, 32], [8, 8, 8, 8])

@@ -9,7 +9,7 @@ from typing import Any
 from keras import ops
 
 from gradbook.errors import InputError
-from gradbook.lowrank.arguments import divides, whole
+from gradbook.lowrank.arguments import divides, positive_integer
 from gradbook.lowrank.convs.base import GAIN, Convolution, Factor, register
 from gradbook.lowrank.convs.separable import Separable
 from gradbook.lowrank.normalisation import BatchNormalization
@@ -29,7 +29,7 @@ class Grouped(Separable):
 
     def __init__(self, *arguments: Any, group_size: int, **options: Any):
         super().__init__(*arguments, **options)
-        self.group_size = whole("group_size", group_size)
+        self.group_size = positive_integer("group_size", group_size)
 
     def spatial_factors(self, channels: int) -> dict[str, Factor]:
         if self.kernel_size == 1:
@@ -64,13 +64,13 @@ class Shuffle(Convolution):
 
     def __init__(self, *arguments: Any, groups: int, **options: Any):
         super().__init__(*arguments, **options)
-        self.groups = whole("groups", groups)
+        self.groups = positive_integer("groups", groups)
         if self.filters < 4:
             raise InputError(f"filters of a shuffle convolution must be 4 or more; received {self.filters}.")
         self.inner = self.filters // 4
 
     def actual_groups(self, channels: int) -> int:
-        """The largest number of groups, `groups` at most, that divides all three numbers of channels."""
+        """Return the largest number of groups, `groups` at most, that divides all three numbers of channels."""
         common = math.gcd(channels, self.inner, self.filters)
         return next(groups for groups in range(min(self.groups, common), 0, -1) if common % groups == 0)
 
@@ -117,10 +117,10 @@ class Bottleneck(Convolution):
 
     def __init__(self, *arguments: Any, reduction: int, group_size: int | None = None, **options: Any):
         super().__init__(*arguments, **options)
-        self.reduction = whole("reduction", reduction)
+        self.reduction = positive_integer("reduction", reduction)
         divides("reduction", reduction, self.filters)
         self.inner = self.filters // reduction
-        self.group_size = None if group_size is None else whole("group_size", group_size)
+        self.group_size = None if group_size is None else positive_integer("group_size", group_size)
         divides("group_size", self.group_size or 1, self.inner)
         self.normalisations = [BatchNormalization(dtype=self.dtype_policy) for _ in range(2)]
 
@@ -153,7 +153,7 @@ class Bottleneck(Convolution):
 
 
 def grouped(images: Any, kernel: Any, convolve: Callable) -> Any:
-    """A grouped convolution with a kernel [k, k, c_in / groups, c_out], a group at a time.
+    """Apply a grouped convolution with a kernel [k, k, c_in / groups, c_out], one group at a time.
 
     The same numbers as ``ops.conv`` with groups, which on a CPU is compiled by XLA and takes some sixty times as long.
     """
@@ -163,7 +163,7 @@ def grouped(images: Any, kernel: Any, convolve: Callable) -> Any:
 
 
 def block_diagonal(kernel: Any, groups: int) -> Any:
-    """The plain kernel [k, k, c_in, c_out] that does what a grouped one [k, k, c_in / groups, c_out] does."""
+    """Return the plain kernel [k, k, c_in, c_out] that does what a grouped one [k, k, c_in / groups, c_out] does."""
     size = kernel.shape[2]
     parts = ops.split(kernel, groups, axis=-1)
     frames = [(size * before, size * (groups - 1 - before)) for before in range(groups)]
@@ -172,7 +172,7 @@ def block_diagonal(kernel: Any, groups: int) -> Any:
 
 
 def shuffle(images: Any, groups: int) -> Any:
-    """Channels read across groups instead of group by group: channel c of group g becomes channel g of group c."""
+    """Read channels across groups instead of group by group: channel c of group g becomes channel g of group c."""
     *size, channels = (-1, *images.shape[1:])
     split = ops.reshape(images, (*size, groups, channels // groups))
     return ops.reshape(ops.swapaxes(split, -2, -1), (*size, channels))

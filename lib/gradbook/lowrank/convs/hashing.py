@@ -32,11 +32,11 @@ class Stored(Convolution):
         self.hash_seed = hash_seed
 
     def shape(self, channels: int) -> tuple[int, ...]:
-        """Of the array; the last dimension is c_out."""
+        """Return the array's shape; the last dimension is c_out."""
         raise NotImplementedError
 
     def store(self, channels: int) -> dict[str, Factor]:
-        """The weights."""
+        """Return the weights by name."""
         *fan_in, _ = shape = self.shape(channels)
         return {"hashed": Factor((fraction(self.ratio, math.prod(shape)),), math.sqrt(GAIN / math.prod(fan_in)))}
 
@@ -45,7 +45,7 @@ class Stored(Convolution):
         self.places = deal(self.factor["hashed"].shape[0], self.shape(self.channels), self.hash_seed)
 
     def array(self) -> Any:
-        """The weights at their places."""
+        """Return the weights at their places."""
         return ops.take(self.factor["hashed"], self.places)
 
 
@@ -78,5 +78,5 @@ class SeparableHashed(Stored, Separable):
 
 
 def deal(weights: int, shape: tuple[int, ...], seed: int) -> np.ndarray:
-    """Which of the weights stands at each place of an array of this shape; int32, each equally often up to one."""
+    """Return which weight stands at each place of an array of this shape; int32, each equally often up to one."""
     return np.random.default_rng(seed).permutation(math.prod(shape)).astype(np.int32).reshape(shape) % weights

@@ -21,28 +21,28 @@ class Separable(Convolution):
         return self.spatial_factors(channels) | self.channel_factors(channels)
 
     def spatial_factors(self, channels: int) -> dict[str, Factor]:
-        """Weights of the first step."""
+        """Return the weights of the first step by name."""
         k = self.kernel_size
         return {"depthwise": Factor((k, k, channels, 1), 1 / k, shared=False)} if k > 1 else {}
 
     def channel_factors(self, channels: int) -> dict[str, Factor]:
-        """Weights of the second step."""
+        """Return the weights of the second step by name."""
         return {"pointwise": Factor((channels, self.filters), math.sqrt(GAIN / channels), shared=False)}
 
     def matrix(self) -> Any:
-        """The matrix [c_in, c_out] of the second step."""
+        """Return the matrix [c_in, c_out] of the second step."""
         return ops.convert_to_tensor(self.factor["pointwise"])
 
     def mix(self, images: Any) -> Any:
-        """The second step."""
+        """Apply the second step."""
         return ops.matmul(images, self.matrix())
 
     def mix_mult_adds(self, channels: int) -> int:
-        """Multiplications of the second step for one pixel."""
+        """Count the multiplications of the second step for one pixel."""
         return channels * self.filters
 
     def spread(self, images: Any) -> Any:
-        """The first step."""
+        """Apply the first step."""
         if self.kernel_size > 1:
             return self._slide(images, self.factor["depthwise"], ops.depthwise_conv)
         return images[:, :: self.strides, :: self.strides]
