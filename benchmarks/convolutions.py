@@ -30,23 +30,23 @@ HYPERPARAMETERS = {
 
 
 def layer_and_images(family: str) -> tuple[keras.Layer, tf.Tensor]:
-    """A layer of the family, built, and images for it."""
+    """Return a layer of the family, built, and images for it."""
     set_seed(0)
-    layer = substitute(family, HYPERPARAMETERS.get(family))(CHANNELS, TAPS, padding="same")
+    layer = substitute(family, HYPERPARAMETERS.get(family, FAMILIES[family].example))(CHANNELS, TAPS, padding="same")
     images = generator(0, "images").normal(size=(IMAGES, SIZE, SIZE, CHANNELS)).astype(np.float32)
     layer.build(images.shape)
     return layer, tf.constant(images)
 
 
 def forward(family: str) -> Callable[[int], np.ndarray]:
-    """A compiled forward pass."""
+    """Return a compiled forward pass."""
     layer, images = layer_and_images(family)
     compiled = tf.function(lambda: tf.reduce_sum(layer(images)))
     return lambda number: compiled().numpy()
 
 
 def training(family: str) -> Callable[[int], np.ndarray]:
-    """A compiled forward pass and the gradients of images and weights."""
+    """Return a compiled forward pass with the gradients of images and weights."""
     layer, images = layer_and_images(family)
 
     @tf.function
@@ -64,7 +64,7 @@ SIDES = {family: Side(partial(training, family)) for family in FAMILIES}
 
 
 def measure() -> pd.DataFrame:
-    """A row a family, dense first."""
+    """Return one row per family, dense first."""
     alone = in_turns({family: forward(family) for family in SIDES}, ROUNDS)
     both = in_turns({family: side.build() for family, side in SIDES.items()}, ROUNDS)
     return pd.DataFrame(
@@ -80,7 +80,7 @@ def measure() -> pd.DataFrame:
 
 
 def columns(what: str, timed: dict[str, list[float]], family: str) -> dict[str, str]:
-    """Milliseconds of a family, and how many times as fast as the dense one it is."""
+    """Return the milliseconds of a family, and how many times as fast as the dense one it is."""
     median, dense = np.median(timed[family]), np.median(timed["plain"])
     return {
         f"{what}, ms": f"{median:.2f}",

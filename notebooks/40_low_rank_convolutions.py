@@ -1,9 +1,11 @@
 # ---
 # jupyter:
+#   gradbook:
+#     reads: [published/40_low_rank_convolutions, results/lowrank, results/lowrank_times]
 #   jupytext:
 #     cell_metadata_filter: tags,mystnb,-all
 #     formats: ipynb,py:percent
-#     notebook_metadata_filter: kernelspec,jupytext,-jupytext.text_representation.jupytext_version
+#     notebook_metadata_filter: gradbook,kernelspec,jupytext,-jupytext.text_representation.jupytext_version
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -244,7 +246,7 @@ axes[0].axhline(1e6, color="grey", linewidth=0.8)
 axes[1].axhline(1, color="grey", linewidth=0.8)
 axes[0].set(yscale="log", xlabel="hyperparameter / its largest value", ylabel="parameters")
 axes[1].set(xlabel="rank of Tucker", ylabel="millions of parameters")
-figure.legend(loc="outside lower center", ncols=3)
+_ = figure.legend(loc="outside lower center", ncols=3)
 
 # %% [markdown]
 # On all of them: ranks and stores are whole numbers, so every curve is a staircase, and the distance to the budget is flat
@@ -400,11 +402,11 @@ for name, style in plots.styles(live).items():
     curves = np.array([record.curves["train_accuracy"] for record in live[name]])
     plots.seeds(axes, np.arange(1, epochs + 1), curves, name, **style)
 axes.set(xlabel="epoch", ylabel="training accuracy", ylim=(0, 1))
-axes.legend(loc="lower right")
+_ = axes.legend(loc="lower right")
 
 # %%
 rows = [{"student": name, "seed": seed + i, **one.metrics} for name, ones in live.items() for i, one in enumerate(ones)]
-table = pd.DataFrame(rows).set_index(["student", "seed"])
+table = pd.DataFrame(rows).set_index(["student", "seed"]).astype({"parameters": int, "mult_adds": int})
 mean = table.groupby("student").mean()
 glue("family_gap", 100 * (mean.test_accuracy["hashed, labels alone"] - mean.test_accuracy["low rank"]))
 glue("teacher_gap", 100 * (mean.test_accuracy["hashed, teacher"] - mean.test_accuracy["hashed, labels alone"]))
@@ -547,7 +549,7 @@ axes[1, 0].set(ylabel="ours: test error (%)")
 axes[2, 0].set(ylabel="published: test error (%)")
 marks = [Line2D([], [], linestyle="", label=name.replace("_", " "), **style) for name, style in styles.items()]
 axes[2, 2].axis("off")
-axes[2, 2].legend(handles=marks, loc="center", fontsize="small")
+_ = axes[2, 2].legend(handles=marks, loc="center", fontsize="small")
 
 # %% [markdown]
 # Our students, to move through by family, parameters and teacher:

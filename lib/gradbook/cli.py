@@ -16,6 +16,7 @@ from gradbook.errors import InputError, RunError
 from gradbook.files import home
 
 if TYPE_CHECKING:
+    import keras
     import pandas as pd
 
     from gradbook.studies.study import Study
@@ -152,36 +153,62 @@ def compare(chapters: tuple[str, ...]) -> None:
 
 
 @app.command()
-@click.argument("network")
-@click.option("--conv", default=None, metavar="FAMILY[:VALUE]", help="What its convolutions are made with.")
+@click.argument("network", required=False)
+@click.option("--model", "saved", type=click.Path(path_type=Path), metavar="FILE.keras", help="Count a saved model.")
+@click.option("--conv", default=None, metavar="FAMILY[:VALUE]", help="What the network's convolutions are made with.")
+@click.option(
+    "--input", "inputs", multiple=True, metavar="SIZE,SIZE,…", help="Shape of an example; one for each input."
+)
 @click.option("--convention", default="convolutions", show_default=True, help='What counts; or "log".')
 @click.option("--layers", is_flag=True, help="Show every layer.")
-def count(network: str, conv: str | None, convention: str, layers: bool) -> None:
-    """Count the parameters and multiplications of a network of Part IV.
+def count(
+    network: str | None, saved: Path | None, conv: str | None, inputs: tuple[str, ...], convention: str, layers: bool
+) -> None:
+    """Count the parameters and multiplications of a network of Part IV, or of any model that Keras saved.
 
     \b
     Examples:
       gradbook count wide-resnet-28-10
       gradbook count wide-resnet-28-10 --conv shuffle:4 --convention log
       gradbook count darts --conv tensor_train:0.41 --layers
+      gradbook count --model my.keras --input 224,224,3
     """
-    from gradbook.errors import unknown
-
+    if (network is None) == (saved is None):
+        raise InputError("give the name of a network, or --model with a file, and not both.")
+    if saved and conv is not None:
+        raise InputError("--conv sets a network's convolutions; a saved model has its own.")
+    shapes = [_sizes(text) for text in inputs] or None
     with _no_greetings():
         from gradbook.lowrank import count as counting
-        from gradbook.lowrank.convs import substitute
-        from gradbook.lowrank.networks import NETWORKS
+        from gradbook.lowrank.saved import read_model
 
-    if network not in NETWORKS:
-        raise unknown("network", network, NETWORKS)
+        model = read_model(saved) if saved else _network(network, conv)
+        table = counting.table(model, shapes, convention)
+    click.echo(counting.text(table) if layers else counting.summary(table))
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    """The numbers in an option such as 224,224,3."""
+    if not all(size.isdecimal() and int(size) for size in text.split(",")):
+        raise InputError(f"--input must be whole numbers, 1 or more, between commas; received {text!r}.")
+    return tuple(map(int, text.split(",")))
+
+
+def _network(name: str, conv: str | None) -> "keras.Model":
+    """A network by its name, of convolutions in the form FAMILY[:VALUE]."""
+    from gradbook.errors import unknown
+    from gradbook.lowrank import NETWORKS, substitute
+    from gradbook.lowrank.count import weightless
+
+    if name not in NETWORKS:
+        raise unknown("network", name, NETWORKS)
     family, _, text = (conv or "").partition(":")
     try:
         value = float(text) if text else None
     except ValueError:
         raise InputError(f"--conv: {text!r} is not a number.") from None
     make = None if conv is None else substitute(family, value)
-    table = counting.table(counting.weightless(lambda: NETWORKS[network](convolution=make)), convention=convention)
-    click.echo(counting.text(table) if layers else counting.summary(table))
+    return weightless(lambda: NETWORKS[name](convolution=make))
 
 
 @app.command()

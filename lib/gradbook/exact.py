@@ -118,7 +118,7 @@ def _sizes(network: str) -> "Sizes":
     from gradbook.lowrank.budget import Sizes
     from gradbook.lowrank.networks import NETWORKS
 
-    return Sizes(lambda make: NETWORKS[network](convolution=make))
+    return Sizes(NETWORKS[network])
 
 
 FUNCTIONS: dict[str, Callable[..., float]] = {

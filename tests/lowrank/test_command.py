@@ -1,5 +1,6 @@
 """The command that counts."""
 
+import keras
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -41,6 +42,29 @@ def test_bad_input_is_one_line_and_code_2(gradbook, tmp_path):
 def test_what_cannot_be_counted_is_named(network, conv, said):
     with pytest.raises(InputError, match=said):
         count(network, conv)
+
+
+def test_it_counts_any_model_that_keras_saved(tmp_path, capsys):
+    images = keras.Input((None, None, 3))
+    keras.Model(images, keras.layers.Conv2D(4, 3)(images)).save(tmp_path / "my.keras")
+    app(["count", "--model", str(tmp_path / "my.keras"), "--input", "10,10,3"], standalone_mode=False)
+    assert capsys.readouterr().out == "112 parameters, 6,912 mult-adds\n"
+    with pytest.raises(InputError, match="input_shape must say how large"):
+        app(["count", "--model", str(tmp_path / "my.keras")], standalone_mode=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "give the name of a network, or --model with a file, and not both"),
+        (["darts", "--model", "my.keras"], "give the name of a network, or --model"),
+        (["--model", "my.keras", "--conv", "plain"], "a saved model has its own"),
+        (["darts", "--input", "32,x"], "--input must be whole numbers, 1 or more, between commas; received '32,x'"),
+    ],
+)
+def test_options_that_do_not_go_together_are_named(arguments, said):
+    with pytest.raises(InputError, match=said):
+        app(["count", *arguments], standalone_mode=False)
 
 
 @settings(max_examples=10)

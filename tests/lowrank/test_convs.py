@@ -1,6 +1,9 @@
 """Every family: its weights, its variance, its gradient, and the plain convolution that it stands for."""
 
 import math
+import subprocess
+import sys
+import types
 
 import keras
 import numpy as np
@@ -11,14 +14,12 @@ from hypothesis import strategies as st
 
 from gradbook.errors import InputError
 from gradbook.lowrank import convs
-from gradbook.lowrank.convs import FAMILIES, substitute
+from gradbook.lowrank.convs import FAMILIES, Family, substitute
 from gradbook.lowrank.convs.acdc import dct_matrix
 from gradbook.lowrank.convs.groups import grouped
 from gradbook.lowrank.convs.hashing import deal
 
-MADE = {
-    "plain": substitute("plain"),
-    "separable": substitute("separable"),
+MADE = {name: family(family.example) for name, family in FAMILIES.items()} | {
     "grouped": substitute("grouped", 4),
     "bottleneck": substitute("bottleneck", 2),
     "bottleneck of groups": substitute("bottleneck", 2, group_size=4),
@@ -41,8 +42,26 @@ def noise(*shape):
     return np.random.default_rng(0).standard_normal(shape, np.float32)
 
 
-def test_every_row_of_the_table_is_tried_here():
-    assert FAMILIES.keys() <= MADE.keys()
+def test_names_are_known_without_a_backend():
+    code = "from gradbook.lowrank import FAMILIES; import sys; assert FAMILIES and 'keras' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_family_is_one_file_and_one_line(monkeypatch):
+    own = types.ModuleType("gradbook.lowrank.convs.own")
+    own.Own = type("Own", (convs.Separable,), {})
+    monkeypatch.setitem(sys.modules, own.__name__, own)
+    monkeypatch.setitem(FAMILIES, "own", Family("own", "own:Own"))
+    assert isinstance(substitute("own")(8, 3), own.Own)
+
+
+def test_what_a_family_says_of_its_hyperparameter_is_so():
+    for family in FAMILIES.values():
+        assert (family.hyperparameter is None) == (family.example is None)
+        if family.hyperparameter:
+            assert family.hyperparameter in family.layer.hyperparameters
+            assert family.low <= family.example <= family.high
+            family(family.high)(64, 3)
 
 
 # c_in, c_out, k → weights, by hand

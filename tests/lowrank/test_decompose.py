@@ -44,6 +44,20 @@ def test_a_separable_kernel_is_separated():
     np.testing.assert_allclose(found[0] * found[1], filters * matrix, atol=1e-12)
 
 
+def test_thin_decompositions_give_what_full_ones_gave():
+    kernel = np.random.default_rng(0).standard_normal((3, 3, 16, 24))
+    left, values, right = np.linalg.svd(kernel.transpose(2, 0, 1, 3).reshape(16, 9, 24))
+    found = separate(kernel)
+    np.testing.assert_allclose(found[0], left[:, :, 0].T.reshape(3, 3, 16, 1), atol=1e-12)
+    np.testing.assert_allclose(found[1], values[:, :1] * right[:, 0], atol=1e-12)
+
+
+def test_a_wide_kernel_is_separated_without_matrices_of_its_width():
+    kernel = np.ones((1, 1, 64, 100_000), np.float32)  # full matrices would have 2.5 TB
+    filters, matrix = separate(kernel)
+    np.testing.assert_allclose(filters[0, 0, :, 0, None] * matrix, kernel[0, 0], rtol=1e-4)
+
+
 def test_kernels_of_another_shape_are_refused():
     with pytest.raises(InputError, match=r"kernel must have shape \(1, 1, 16, 24\); received \(3, 3, 16, 24\)"):
         start_from(built(Tucker), np.zeros((3, 3, 16, 24)))

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from gradbook.errors import InputError
 from gradbook.lowrank import distill
+from gradbook.lowrank.convs import substitute
 from gradbook.lowrank.distill import Distillation, Learner
+from gradbook.lowrank.networks import DropPath
 
 images = np.random.default_rng(0).standard_normal((5, 4, 4, 6), np.float32)
 logits = np.random.default_rng(1).standard_normal((5, 10), np.float32)
@@ -35,7 +37,32 @@ def test_reductions_differ_by_half_the_classes():
     assert values[0] / values[1] == pytest.approx(10 / 2, rel=1e-5)
 
 
-def test_attention_has_length_one_and_ignores_scale_and_order_of_channels():
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_attention_is_right_where_squares_overflow_in_half_precision(dtype):
+    large = keras.ops.cast(np.full((1, 2, 2, 1), 300.0), dtype)
+    found = distill.attention(large)
+    assert keras.backend.standardize_dtype(found.dtype) == "float32"
+    np.testing.assert_allclose(found, [[0.5] * 4], rtol=1e-6)
+
+
+def test_mixed_precision_trains_a_student(examples):
+    def network():
+        inputs = keras.Input((6, 6, 1))
+        x = keras.layers.Identity(name="tap_1")(substitute("low_rank", 0.5)(4, 3, padding="same")(inputs))
+        return keras.Model(inputs, keras.layers.Dense(3)(keras.layers.GlobalAveragePooling2D()(DropPath()(x))))
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        learner = Learner(network(), network(), Distillation(alpha=0.5), weight_decay=1e-3)
+        learner.compile("sgd", jit_compile=False)
+        history = learner.fit(*examples, epochs=2, verbose=0).history
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert np.isfinite(history["loss"]).all()
+
+
+def test_attention_has_norm_one_and_ignores_scale_and_order_of_channels():
     attention = np.asarray(distill.attention(images))
     assert attention.shape == (5, 16)
     np.testing.assert_allclose(np.linalg.norm(attention, axis=-1), 1, rtol=1e-5)

@@ -3,27 +3,30 @@
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial, reduce
 from typing import TYPE_CHECKING, Any
 
 import keras
 from keras import layers
 
-from gradbook.errors import unknown
-from gradbook.lowrank.convs import Convolution
+from gradbook.errors import InputError, unknown
+from gradbook.lowrank.convs.base import Convolution
 from gradbook.lowrank.networks import DropPath
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Shape = tuple[int, ...]
+Shapes = Sequence[int] | Sequence[Sequence[int]]
 Handler = Callable[[Any, Shape, Shape, str], int]
+Call = tuple[str, Any, Shape, Shape]  # path, layer or operation, and shapes of its first input and output
 
 CONVENTIONS = ("convolutions", "log")
 NUMBERS = ["parameters", "mult_adds"]
 
 
 def weightless(build: Callable[[], keras.Model]) -> keras.Model:
-    """A network to count and not to run: its weights have shapes and no values, so that it costs no memory.
+    """Build a network to count and not to run: its weights have shapes and no values, so that it costs no memory.
 
     >>> from gradbook.lowrank.networks import wide_resnet
     >>> parameters(weightless(lambda: wide_resnet(28, 10)))
@@ -34,21 +37,23 @@ def weightless(build: Callable[[], keras.Model]) -> keras.Model:
 
 
 def parameters(model: keras.Model | layers.Layer) -> int:
-    """Trainable numbers. Moving averages of batch normalisation are none."""
+    """Count the trainable numbers, shared ones once. Moving averages of batch normalisation are none."""
     return sum(math.prod(weight.shape) for weight in model.trainable_weights)
 
 
 def mult_adds(
     model: keras.Model,
-    input_shape: Sequence[int] | None = None,
+    input_shape: Shapes | None = None,
     convention: str = "convolutions",
     handlers: Mapping[type, Handler] | None = None,
 ) -> int:
-    """Multiplications, each with its addition, for one example.
+    """Count the multiplications, each with its addition, for one example.
+
+    A layer counts as often as the model calls it; models within the model are looked into.
 
     Args:
-        model: a functional model.
-        input_shape: of an example; the model's own if None.
+        model: a functional or sequential model.
+        input_shape: of an example, or one for each of several inputs; the model's own if None.
         convention: "convolutions" counts convolutions and linear layers; "log" adds, as the research log did, one for
             each element that passes a ReLU layer, k² for each element that leaves a k×k pooling, and one for each bias
             of a linear layer (but nothing for the ReLUs within a bottleneck convolution).
@@ -57,10 +62,10 @@ def mult_adds(
             counts.
 
     Warns:
-        UserWarning: kinds of layers that no handler knows, and that are left out.
+        UserWarning: kinds of layers and operations that no handler knows, and that are left out.
 
     Raises:
-        InputError: an unknown convention.
+        InputError: an unknown convention, another kind of model, or an input of unknown or unfit shape.
     """
     counted = table(model, input_shape, convention, handlers)
     if left_out := skipped(counted):
@@ -70,42 +75,93 @@ def mult_adds(
 
 def table(
     model: keras.Model,
-    input_shape: Sequence[int] | None = None,
+    input_shape: Shapes | None = None,
     convention: str = "convolutions",
     handlers: Mapping[type, Handler] | None = None,
 ) -> "pd.DataFrame":
-    """Every layer: its name, kind, output shape, parameters and mult-adds, which are missing where no handler knows.
+    """Return one row per call of a layer: its name, kind, output shape, parameters and mult-adds.
 
-    Arguments as for `mult_adds`.
+    Parameters stand at a layer's first call; mult-adds are missing where no handler knows. Layers of a model within the
+    model are named MODEL/LAYER. Arguments as for `mult_adds`.
     """
     import pandas as pd
 
     if convention not in CONVENTIONS:
         raise unknown("convention", convention, CONVENTIONS)
-    if input_shape is not None and tuple(input_shape) != model.input_shape[1:]:
-        images = keras.Input(tuple(input_shape))
-        model = weightless(lambda: keras.models.clone_model(model, input_tensors=images))
-    chosen = HANDLERS | dict(handlers or {})
-    rows = [_row(layer, convention, chosen) for layer in model.layers]
+    chosen, rows, seen = HANDLERS | dict(handlers or {}), [], set()
+    for path, operation, before, after in _calls(model, _example(model, input_shape)):
+        fresh = [one for one in getattr(operation, "trainable_weights", ()) if id(one) not in seen]
+        seen.update(map(id, fresh))
+        own = sum(math.prod(weight.shape) for weight in fresh)
+        rows.append((path, type(operation).__name__, after, own, _cost(operation, before, after, convention, chosen)))
     columns = ["layer", "kind", "output", *NUMBERS]
     return pd.DataFrame(rows, columns=columns).astype({"mult_adds": "Int64"})
 
 
-def _row(layer: layers.Layer, convention: str, handlers: Mapping[type, Handler]) -> tuple:
-    handler = next((handlers[kind] for kind in type(layer).__mro__ if kind in handlers), None)
-    before, *_ = keras.tree.flatten(layer.input) or [layer.output]
-    shapes = before.shape[1:], layer.output.shape[1:]
-    cost = None if handler is None else handler(layer, *shapes, convention)
-    return layer.name, type(layer).__name__, shapes[1], parameters(layer), cost
+def _example(model: keras.Model, input_shape: Shapes | None) -> list[keras.KerasTensor]:
+    """Return inputs without values, of a batch of unknown size."""
+    if not isinstance(model, keras.Function | keras.Sequential):
+        raise InputError(f"model must be functional or sequential; received {type(model).__name__}.")
+    if not model.built:
+        raise InputError(f"model must have weights; received {model.name!r}, which was never called.")
+    own = keras.tree.flatten(model.inputs)
+    shapes = [one.shape[1:] for one in own]
+    if input_shape is not None:
+        single = not any(isinstance(size, Sequence) for size in input_shape)
+        shapes = [tuple(input_shape)] if single else [tuple(one) for one in input_shape]
+    if len(shapes) != len(own):
+        raise InputError(f"input_shape must have a shape for each of {len(own)} inputs; received {input_shape!r}.")
+    if any(None in shape for shape in shapes):
+        raise InputError(f"input_shape must say how large an example is; this model leaves it open: {shapes}.")
+    return [keras.KerasTensor((None, *shape), one.dtype) for shape, one in zip(shapes, own, strict=True)]
+
+
+def _calls(model: keras.Model, inputs: list[keras.KerasTensor]) -> list[Call]:
+    """Return every call that a model makes for such inputs, in order."""
+    calls = []
+
+    def follow(path: str, operation: Any, *arguments: Any, **options: Any) -> Any:
+        def inside(inner: Any) -> Callable:
+            return partial(follow, f"{path}/{inner.name}" if path else inner.name, inner)
+
+        first, *_ = *arguments, *options.values()
+        if isinstance(operation, keras.Function):
+            return operation._run_through_graph(first, operation_fn=inside)
+        if isinstance(operation, keras.Sequential):
+            return reduce(lambda outputs, layer: inside(layer)(outputs), operation.layers, first)
+        if isinstance(operation, layers.Layer):
+            operation._assert_input_compatibility(first)
+        outputs = operation.compute_output_spec(*arguments, **options)
+        calls.append((path, operation, _shape((arguments, options)), _shape(outputs)))
+        return outputs
+
+    try:
+        follow("", model, inputs if len(inputs) > 1 else inputs[0])
+    except ValueError as error:
+        raise InputError(f"input_shape does not fit the model: {str(error).splitlines()[0]}") from error
+    return calls
+
+
+def _shape(tensors: Any) -> Shape:
+    """Return the shape of the first tensor without the batch."""
+    return next(one.shape[1:] for one in keras.tree.flatten(tensors) if isinstance(one, keras.KerasTensor))
+
+
+def _cost(operation: Any, before: Shape, after: Shape, convention: str, handlers: Mapping[type, Handler]) -> int | None:
+    """Return the multiplications of one call; None where no handler knows, or a size is unknown."""
+    if not isinstance(operation, layers.Layer):
+        return 0 if type(operation).__name__ in FREE_OPERATIONS else None
+    handler = next((handlers[kind] for kind in type(operation).__mro__ if kind in handlers), None)
+    return None if handler is None or None in (*before, *after) else handler(operation, before, after, convention)
 
 
 def skipped(counted: "pd.DataFrame") -> list[str]:
-    """The kinds of layers in a table that nobody counted."""
+    """Return the kinds of layers and operations in a table that nobody counted."""
     return sorted(counted.loc[counted["mult_adds"].isna(), "kind"].unique())
 
 
 def text(counted: "pd.DataFrame") -> str:
-    """A table as text, free layers left out, with its summary below."""
+    """Return a table as text, free layers left out, with its summary below."""
     shown = counted[(counted["parameters"] > 0) | (counted["mult_adds"].fillna(1) > 0)]
     shown = shown.assign(output=["×".join(map(str, shape)) for shape in shown["output"]])
     body = shown.to_string(index=False, na_rep="?", formatters=dict.fromkeys(NUMBERS, "{:,}".format))
@@ -113,18 +169,31 @@ def text(counted: "pd.DataFrame") -> str:
 
 
 def summary(counted: "pd.DataFrame") -> str:
-    """The sums of a table, and what was skipped, in one line."""
+    """Return the sums of a table, and what was skipped, in one line."""
     sums = f"{counted['parameters'].sum():,} parameters, {counted['mult_adds'].sum():,} mult-adds"
     left_out = skipped(counted)
     return sums + (f" (not counted: {', '.join(left_out)})" if left_out else "")
 
 
-def _convolution(layer: layers.Conv2D, before: Shape, after: Shape, convention: str) -> int:
-    return math.prod(layer.kernel_size) * before[-1] // layer.groups * math.prod(after)
+def _convolution(layer: Any, before: Shape, after: Shape, convention: str) -> int:
+    return math.prod(layer.kernel_size) * _channels(layer, before) // layer.groups * math.prod(after)
 
 
-def _depthwise(layer: layers.DepthwiseConv2D, before: Shape, after: Shape, convention: str) -> int:
+def _transposed(layer: Any, before: Shape, after: Shape, convention: str) -> int:
+    return math.prod(layer.kernel_size) * layer.filters * math.prod(before)
+
+
+def _depthwise(layer: Any, before: Shape, after: Shape, convention: str) -> int:
     return math.prod(layer.kernel_size) * math.prod(after)
+
+
+def _separable(layer: Any, before: Shape, after: Shape, convention: str) -> int:
+    inner, pixels = layer.depth_multiplier * _channels(layer, before), math.prod(after) // layer.filters
+    return (math.prod(layer.kernel_size) + layer.filters) * inner * pixels
+
+
+def _channels(layer: Any, shape: Shape) -> int:
+    return shape[0 if layer.data_format == "channels_first" else -1]
 
 
 def _family(layer: Convolution, before: Shape, after: Shape, convention: str) -> int:
@@ -135,8 +204,12 @@ def _linear(layer: layers.Dense, before: Shape, after: Shape, convention: str) -
     return math.prod(before) * layer.units + (layer.units if convention == "log" and layer.use_bias else 0)
 
 
-def _activation(layer: layers.Layer, before: Shape, after: Shape, convention: str) -> int:
+def _rectifier(layer: layers.Layer, before: Shape, after: Shape, convention: str) -> int:
     return math.prod(after) if convention == "log" else 0
+
+
+def _activation(layer: layers.Activation, before: Shape, after: Shape, convention: str) -> int:
+    return _rectifier(layer, before, after, convention) if layer.activation is keras.activations.relu else 0
 
 
 def _pooling(layer: layers.Layer, before: Shape, after: Shape, convention: str) -> int:
@@ -148,16 +221,34 @@ def _free(layer: layers.Layer, before: Shape, after: Shape, convention: str) -> 
 
 
 FREE = (
-    *(layers.InputLayer, layers.BatchNormalization, layers.Add, layers.Concatenate, layers.Identity, layers.Flatten),
-    *(layers.GlobalAveragePooling2D, layers.Dropout, layers.Cropping2D, DropPath),
+    *(layers.InputLayer, layers.Identity, layers.Dropout, layers.SpatialDropout2D, layers.GaussianNoise, DropPath),
+    *(layers.BatchNormalization, layers.LayerNormalization, layers.GroupNormalization, layers.Rescaling),
+    *(layers.Add, layers.Subtract, layers.Multiply, layers.Average, layers.Maximum, layers.Minimum),
+    *(layers.Concatenate, layers.Flatten, layers.Reshape, layers.Permute, layers.RepeatVector, layers.Embedding),
+    *(layers.Cropping1D, layers.Cropping2D, layers.ZeroPadding1D, layers.ZeroPadding2D),
+    *(layers.GlobalAveragePooling1D, layers.GlobalAveragePooling2D),
+    *(layers.GlobalMaxPooling1D, layers.GlobalMaxPooling2D),
+    *(layers.LeakyReLU, layers.PReLU, layers.ELU, layers.Softmax),
 )
+FREE_OPERATIONS = {
+    *("Absolute", "Add", "Cast", "Clip", "Divide", "Exp", "Gelu", "LeakyRelu", "Log", "Maximum", "Minimum", "Multiply"),
+    *("Negative", "Power", "Relu", "Relu6", "Sigmoid", "Silu", "Softmax", "Softplus", "Sqrt", "Square", "Subtract"),
+    *("Tanh", "TrueDivide", "Max", "Mean", "Min", "Sum", "Concatenate", "ExpandDims", "Flip", "GetItem", "Pad"),
+    *("Reshape", "Squeeze", "Stack", "Swapaxes", "Transpose"),
+}
+"""Operations outside layers that are elementwise or move numbers only, by the names of Keras' classes."""
 
-HANDLERS: dict[type, Handler] = dict.fromkeys(FREE, _free) | {
-    layers.Conv2D: _convolution,
-    layers.DepthwiseConv2D: _depthwise,
+HANDLERS: dict[type, Handler] = {
+    **dict.fromkeys(FREE, _free),
+    **dict.fromkeys((layers.Conv1D, layers.Conv2D, layers.Conv3D), _convolution),
+    **dict.fromkeys((layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose), _transposed),
+    **dict.fromkeys((layers.DepthwiseConv1D, layers.DepthwiseConv2D), _depthwise),
+    **dict.fromkeys((layers.SeparableConv1D, layers.SeparableConv2D), _separable),
+    **dict.fromkeys((layers.MaxPooling1D, layers.MaxPooling2D, layers.MaxPooling3D), _pooling),
+    **dict.fromkeys((layers.AveragePooling1D, layers.AveragePooling2D, layers.AveragePooling3D), _pooling),
     layers.Dense: _linear,
-    layers.ReLU: _activation,
-    layers.MaxPooling2D: _pooling,
-    layers.AveragePooling2D: _pooling,
+    layers.ReLU: _rectifier,
+    layers.Activation: _activation,
     Convolution: _family,
 }
+"""What a call of each kind of layer costs; see `mult_adds`."""

@@ -89,8 +89,9 @@ class Convolution(keras.layers.Layer):
         return sum(math.prod(one.shape) for one in self.factors(channels).values()) + self.use_bias * self.filters
 
     def build(self, input_shape: Sequence[int | None]) -> None:
-        factors = self.factors(input_shape[-1])
         self.channels = input_shape[-1]
+        self.input_spec = keras.layers.InputSpec(ndim=4, axes={-1: self.channels})
+        factors = self.factors(self.channels)
         self.factor = {
             name: self.add_weight(one.shape, keras.initializers.RandomNormal(one.mean, one.stddev), name=name)
             for name, one in factors.items()
