@@ -108,7 +108,16 @@ seeds = range(seed, seed + n_seeds)
 # **Predict:** four blocks, three batches; a forward pass and an update take one unit of time each. Backpropagation
 # needs {glue:text}`time_locked` units. How many remain when no block waits for those above? And when none waits at all?
 
-# %% mystnb={"figure": {"caption": "Four blocks work through three batches (numbers). Empty boxes are forward passes, filled ones updates. Top: backpropagation. Middle: with synthetic gradients. Bottom: with synthetic inputs too.", "name": "fig-synthetic-locking"}, "image": {"alt": "Three timetables. Under backpropagation the bars form a staircase up and down for each batch, mostly with one block at work and the others idle. With synthetic gradients each block updates right after its forward pass, and the batches follow each other closely as slanted bands. With synthetic inputs too all four blocks work all the time and finish together."}}
+# %%
+#| label: fig-synthetic-locking
+#| fig-cap: >-
+#|   Four blocks work through three batches (numbers). Empty boxes are forward passes, filled ones updates. Top:
+#|   backpropagation. Middle: with synthetic gradients. Bottom: with synthetic inputs too.
+#| fig-alt: >-
+#|   Three timetables. Under backpropagation the bars form a staircase up and down for each batch, mostly with one block
+#|   at work and the others idle. With synthetic gradients each block updates right after its forward pass, and the
+#|   batches follow each other closely as slanted bands. With synthetic inputs too all four blocks work all the time and
+#|   finish together.
 figure, axes = plt.subplots(3, 1, sharex=True, figsize=(7, 5.4))
 for panel, kind in zip(axes, locking.LOCKINGS, strict=True):
     tasks = locking.schedule(blocks=4, batches=3, locking=kind)
@@ -148,7 +157,13 @@ conditioned, unconditional = train(
     every=10,
 )
 
-# %% mystnb={"figure": {"caption": "Cosine between the predicted gradient and the true one while a linear predictor learns, with the label and without.", "name": "fig-synthetic-closed-form"}, "image": {"alt": "With the label the cosine rises within a hundred steps to one and stays there. Without it the cosine comes to rest clearly below one."}}
+# %%
+#| label: fig-synthetic-closed-form
+#| fig-cap: >-
+#|   Cosine between the predicted gradient and the true one while a linear predictor learns, with the label and without.
+#| fig-alt: >-
+#|   With the label the cosine rises within a hundred steps to one and stays there. Without it the cosine comes to rest
+#|   clearly below one.
 figure, axes = plt.subplots()
 for run, style in zip((conditioned, unconditional), (styles["cDNI"], styles["DNI"]), strict=True):
     axes.plot(run.curves["step"], run.curves["cosine_1"], label=run.name, **style)
@@ -244,7 +259,14 @@ deep = train(
 )
 best = linear.least_squares(x, y)
 
-# %% mystnb={"figure": {"caption": "A linear network of three layers: loss above the least-squares optimum, as a fraction of the optimum. Every seed, and their mean.", "name": "fig-synthetic-linear"}, "image": {"alt": "On a logarithmic axis backpropagation reaches the limit of the arithmetic within a few hundred steps. On predicted gradients every seed falls by orders of magnitude too, but takes thousands of steps, some many more than others."}}
+# %%
+#| label: fig-synthetic-linear
+#| fig-cap: >-
+#|   A linear network of three layers: loss above the least-squares optimum, as a fraction of the optimum. Every seed,
+#|   and their mean.
+#| fig-alt: >-
+#|   On a logarithmic axis backpropagation reaches the limit of the arithmetic within a few hundred steps. On predicted
+#|   gradients every seed falls by orders of magnitude too, but takes thousands of steps, some many more than others.
 figure, axes = plt.subplots()
 for name in ("backpropagation", "cDNI"):
     runs = [run.curves for run in deep if run.name == name]
@@ -278,7 +300,13 @@ glue("first_drop", round(100 * settings["cDNI"].drops[0]))
 glue("n_seeds", n_seeds)
 glue("unlocked_probability", settings["cDNI unlocked"].update_probability)
 
-# %% mystnb={"figure": {"caption": "Test accuracy on small digits, every seed and the mean.", "name": "fig-synthetic-modes"}, "image": {"alt": "Backpropagation rises fastest and highest. cDNI follows closely below, DNI comes to rest clearly lower, unlocked cDNI rises late, and without backpropagation accuracy stays far below all others."}}
+# %%
+#| label: fig-synthetic-modes
+#| fig-cap: >-
+#|   Test accuracy on small digits, every seed and the mean.
+#| fig-alt: >-
+#|   Backpropagation rises fastest and highest. cDNI follows closely below, DNI comes to rest clearly lower, unlocked
+#|   cDNI rises late, and without backpropagation accuracy stays far below all others.
 figure, axes = plt.subplots()
 for mode in MODES:
     plots.seeds(axes, time, np.array([run["test_accuracy"] for run in curves[mode]]), mode, **styles[mode])
@@ -297,7 +325,15 @@ final.agg(["mean", "std", "min", "max"]).T.round(3)
 #
 # At every step the library compares each prediction with the gradient that backpropagation would have sent.
 
-# %% mystnb={"figure": {"caption": "cDNI: cosine of synthetic and true gradient (left) and ratio of their norms (right), by interface, 1 nearest to the input. Means over the steps between two points; every seed, and the mean.", "name": "fig-synthetic-agreement"}, "image": {"alt": "Left, the cosines are well below one, highest at the interface next to the loss; they sink in the first half and rise again when the learning rates fall. Right, synthetic gradients grow to several times the norm of the true ones, and come back to about their norm or less when the rates fall."}}
+# %%
+#| label: fig-synthetic-agreement
+#| fig-cap: >-
+#|   cDNI: cosine of synthetic and true gradient (left) and ratio of their norms (right), by interface, 1 nearest to the
+#|   input. Means over the steps between two points; every seed, and the mean.
+#| fig-alt: >-
+#|   Left, the cosines are well below one, highest at the interface next to the loss; they sink in the first half and
+#|   rise again when the learning rates fall. Right, synthetic gradients grow to several times the norm of the true
+#|   ones, and come back to about their norm or less when the rates fall.
 figure, axes = plt.subplots(1, 2)
 for panel, name in zip(axes, ("cosine", "norm_ratio"), strict=True):
     for k in range(1, depth + 1):
@@ -318,7 +354,15 @@ _ = axes[0].legend()
 # Networks that answer alike need not think alike. A *representational similarity matrix* holds, for one layer, how
 # alike it sees any two images. Here are the matrices of test images, sorted by class.
 
-# %% mystnb={"figure": {"caption": "Similarity (correlation of features) of test images sorted by class, by hidden layer, for one seed. Top: backpropagation. Bottom: cDNI.", "name": "fig-synthetic-similarity"}, "image": {"alt": "Two rows of square matrices with a pattern of ten blocks. In the top row the blocks on the diagonal sharpen gradually from the first layer to the last. In the bottom row the blocks are sharper in the last layers, and darker than those above them: there, images of one class look all alike."}}
+# %%
+#| label: fig-synthetic-similarity
+#| fig-cap: >-
+#|   Similarity (correlation of features) of test images sorted by class, by hidden layer, for one seed. Top:
+#|   backpropagation. Bottom: cDNI.
+#| fig-alt: >-
+#|   Two rows of square matrices with a pattern of ten blocks. In the top row the blocks on the diagonal sharpen
+#|   gradually from the first layer to the last. In the bottom row the blocks are sharper in the last layers, and darker
+#|   than those above them: there, images of one class look all alike.
 order = np.argsort(data.y_test.argmax(1), kind="stable")[:: max(1, len(data.y_test) // 50)]
 figure, axes = plt.subplots(2, depth, figsize=(7, 4.8), dpi=60)
 matrices = {}
@@ -365,7 +409,15 @@ memory = {
 losses = recurrent.train_copy(memory, seeds=list(seeds)[:3], length=length, window=window, steps=copy_steps)
 glue("window", window)
 
-# %% mystnb={"figure": {"caption": "Repeating four pairs of bits. Loss by training step for backpropagation through the whole sequence, through windows of half of it, and the same extended by a synthetic gradient. Every seed, and the mean; the chance level is log 2 (grey).", "name": "fig-synthetic-copy"}, "image": {"alt": "Truncated backpropagation stays above half of the loss at chance level. Extended by a synthetic gradient the loss keeps falling, to a small part of that, but takes more than twice as many steps as full backpropagation."}}
+# %%
+#| label: fig-synthetic-copy
+#| fig-cap: >-
+#|   Repeating four pairs of bits. Loss by training step for backpropagation through the whole sequence, through windows
+#|   of half of it, and the same extended by a synthetic gradient. Every seed, and the mean; the chance level is log 2
+#|   (grey).
+#| fig-alt: >-
+#|   Truncated backpropagation stays above half of the loss at chance level. Extended by a synthetic gradient the loss
+#|   keeps falling, to a small part of that, but takes more than twice as many steps as full backpropagation.
 figure, axes = plt.subplots()
 points = np.arange(1, next(iter(losses.values())).shape[1] + 1) * 100
 for (name, values), style in zip(losses.items(), plots.styles(losses).values(), strict=True):
@@ -392,7 +444,16 @@ five = {mode: {"mode": mode} for mode in MODES[:4]} | {MODES[4]: {"update_probab
 reference = published.load("20_synthetic_gradients")
 reference = reference[(reference.quantity == "test_accuracy") & reference.source.str.startswith("nitarshan")]
 
-# %% mystnb={"figure": {"caption": "Test accuracy on MNIST, every seed and the mean, by mode. Grey lines: what a published notebook reached after 500,000 steps with batches of 250, by backpropagation (solid) and with unlocked synthetic gradients (dashed). {provenance}`synthetic`", "name": "fig-synthetic-mnist"}, "image": {"alt": "Backpropagation ends at the top, a little above the two grey lines near 97 percent. cDNI follows three points below, DNI another three below that, cDNI unlocked at a fifth next to DNI, and no backpropagation far below at 84 percent. The seeds of a mode lie on one another; the modes keep the order of the small experiment."}}
+# %%
+#| label: fig-synthetic-mnist
+#| fig-cap: >-
+#|   Test accuracy on MNIST, every seed and the mean, by mode. Grey lines: what a published notebook reached after
+#|   500,000 steps with batches of 250, by backpropagation (solid) and with unlocked synthetic gradients (dashed).
+#|   {provenance}`synthetic`
+#| fig-alt: >-
+#|   Backpropagation ends at the top, a little above the two grey lines near 97 percent. cDNI follows three points
+#|   below, DNI another three below that, cDNI unlocked at a fifth next to DNI, and no backpropagation far below at 84
+#|   percent. The seeds of a mode lie on one another; the modes keep the order of the small experiment.
 figure, axes = plt.subplots()
 for mode, fields in five.items():
     cell = full.cell(**fields)
@@ -424,7 +485,15 @@ table.round(4)
 #
 # The less often a block updates, the less it has to wait, and the less it learns in as many batches.
 
-# %% mystnb={"figure": {"caption": "Test accuracy at the end, by update probability (left) and by number of hidden layers (right). One dot per seed, lines through the means. {provenance}`synthetic`", "name": "fig-synthetic-depth"}, "image": {"alt": "Left, accuracy rises with the probability of an update, from 87 percent at 0.05 to 95 at 1, by about the same step for each doubling. Right, from three to six hidden layers backpropagation stays level, cDNI loses one and a half points and DNI five."}}
+# %%
+#| label: fig-synthetic-depth
+#| fig-cap: >-
+#|   Test accuracy at the end, by update probability (left) and by number of hidden layers (right). One dot per seed,
+#|   lines through the means. {provenance}`synthetic`
+#| fig-alt: >-
+#|   Left, accuracy rises with the probability of an update, from 87 percent at 0.05 to 95 at 1, by about the same step
+#|   for each doubling. Right, from three to six hidden layers backpropagation stays level, cDNI loses one and a half
+#|   points and DNI five.
 figure, axes = plt.subplots(1, 2)
 sweeps = {mode: [(d, {"mode": mode, "depth": d}) for d in (3, 4, 5, 6)] for mode in ("backpropagation", "cDNI", "DNI")}
 sweeps["cDNI unlocked"] = [(p, {"update_probability": p}) for p in (0.05, 0.1, 0.2, 0.5, 1.0)]
@@ -452,7 +521,15 @@ for name, mode in {"conditioned": "cDNI", "unconditional": "DNI", "backpropagati
 # %% [markdown]
 # ### Truth, layer by layer
 
-# %% mystnb={"figure": {"caption": "MNIST, cDNI: cosine of synthetic and true gradient (left) and ratio of their norms (right), by interface, 1 nearest to the input. {provenance}`synthetic`", "name": "fig-synthetic-truth"}, "image": {"alt": "Up to step 6,000 the cosines stay at about 0.3, 0.1 and 0.05 for interfaces 3, 2 and 1, and the predictions' norms are three to five times too large. Then, when the learning rate falls, the cosines rise to 0.7, 0.5 and 0.3, and the norms drop below the true ones."}}
+# %%
+#| label: fig-synthetic-truth
+#| fig-cap: >-
+#|   MNIST, cDNI: cosine of synthetic and true gradient (left) and ratio of their norms (right), by interface, 1 nearest
+#|   to the input. {provenance}`synthetic`
+#| fig-alt: >-
+#|   Up to step 6,000 the cosines stay at about 0.3, 0.1 and 0.05 for interfaces 3, 2 and 1, and the predictions' norms
+#|   are three to five times too large. Then, when the learning rate falls, the cosines rise to 0.7, 0.5 and 0.3, and
+#|   the norms drop below the true ones.
 figure, axes = plt.subplots(1, 2)
 cell = full.cell()
 for panel, name in zip(axes, ("cosine", "norm_ratio"), strict=True):

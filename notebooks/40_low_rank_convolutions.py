@@ -233,7 +233,16 @@ table.set_axis(["parameters", "mult-adds"], axis=1).map("{:,}".format)
 #
 # **Predict:** the log minimised the distance to the budget. On which of these curves can a minimiser get stuck?
 
-# %% mystnb={"figure": {"caption": "Parameters of a WRN-28-10 against the hyperparameter, as a fraction of its range, of six families (left), and of one of them near a budget of a million (right). Grey lines: the budget.", "name": "fig-lowrank-sizes"}, "image": {"alt": "Left, six rising curves on a logarithmic axis, all from about half a million parameters or less. Hashed rises most steeply, to the size of the dense network; low rank and CP end near ten million, separable hashed, tensor train and Tucker below five. All cross one million. Right, Tucker's curve is a staircase of uneven steps that jumps across the budget."}}
+# %%
+#| label: fig-lowrank-sizes
+#| fig-cap: >-
+#|   Parameters of a WRN-28-10 against the hyperparameter, as a fraction of its range, of six families (left), and of
+#|   one of them near a budget of a million (right). Grey lines: the budget.
+#| fig-alt: >-
+#|   Left, six rising curves on a logarithmic axis, all from about half a million parameters or less. Hashed rises most
+#|   steeply, to the size of the dense network; low rank and CP end near ten million, separable hashed, tensor train and
+#|   Tucker below five. All cross one million. Right, Tucker's curve is a staircase of uneven steps that jumps across
+#|   the budget.
 figure, axes = plt.subplots(1, 2, figsize=(7.5, 3.2))
 names = ("low_rank", "separable_hashed", "tensor_train", "cp", "hashed", "tucker")
 for name, style in plots.styles(names).items():
@@ -396,7 +405,14 @@ live = {
     for name, (family, weight) in kinds.items()
 }
 
-# %% mystnb={"figure": {"caption": "Training accuracy of students on augmented digits. Faint lines: seeds; strong ones: their mean.", "name": "fig-lowrank-live"}, "image": {"alt": "Hashed students without a teacher lead from the first epoch, at about a third, to the last, at just below 0.9. Those with a teacher start level with the low-rank ones, at about a quarter, are ahead of them from the second epoch and end a little above them, both near 0.8."}}
+# %%
+#| label: fig-lowrank-live
+#| fig-cap: >-
+#|   Training accuracy of students on augmented digits. Faint lines: seeds; strong ones: their mean.
+#| fig-alt: >-
+#|   Hashed students without a teacher lead from the first epoch, at about a third, to the last, at just below 0.9.
+#|   Those with a teacher start level with the low-rank ones, at about a quarter, are ahead of them from the second
+#|   epoch and end a little above them, both near 0.8.
 figure, axes = plt.subplots()
 for name, style in plots.styles(live).items():
     curves = np.array([record.curves["train_accuracy"] for record in live[name]])
@@ -529,7 +545,22 @@ def scatter(panel, points, x):
     panel.tick_params(axis="x", labelsize="small")
 
 
-# %% mystnb={"figure": {"caption": "Test error of students against their parameters, their mult-adds, and the milliseconds that a batch of 100 takes. Top: ours that failed, beside chance level (dotted); middle: our others, of a WRN-16-2 like them, one mark a run; bottom: published, of a WRN-28-10, mult-adds counted by us, no times given. Grey lines: the teachers. Filled: with a teacher; hollow: without. {provenance}`lowrank`", "name": "fig-lowrank-errors"}, "image": {"alt": "Top, hashed students with a teacher err on 79 to 89 percent of the images, where chance level is 90. Middle, most of our students of about 36,000 or 56,000 parameters err on 39 to 55 percent, those with a teacher mostly on fewer than those without, bottlenecks on 57 to 63; the dense network errs on 38, about as its teachers do. Hashed students do the most multiplications, as many as the dense network, and take the longest; the next slowest are the smaller shuffle students, which do fewer than most. Bottom left, published errors fall from between 5 and 6 percent at 0.6 million parameters to just below 4 at 2.4 million; the teacher has 3.3. Bottom in the middle, low-rank and shuffle students lie along one falling curve from 80 to 400 million mult-adds, while Tucker, tensor-train and separable hashed ones stand on top of each other at 630 million."}}
+# %%
+#| label: fig-lowrank-errors
+#| fig-cap: >-
+#|   Test error of students against their parameters, their mult-adds, and the milliseconds that a batch of 100 takes.
+#|   Top: ours that failed, beside chance level (dotted); middle: our others, of a WRN-16-2 like them, one mark a run;
+#|   bottom: published, of a WRN-28-10, mult-adds counted by us, no times given. Grey lines: the teachers. Filled: with
+#|   a teacher; hollow: without. {provenance}`lowrank`
+#| fig-alt: >-
+#|   Top, hashed students with a teacher err on 79 to 89 percent of the images, where chance level is 90. Middle, most
+#|   of our students of about 36,000 or 56,000 parameters err on 39 to 55 percent, those with a teacher mostly on fewer
+#|   than those without, bottlenecks on 57 to 63; the dense network errs on 38, about as its teachers do. Hashed
+#|   students do the most multiplications, as many as the dense network, and take the longest; the next slowest are the
+#|   smaller shuffle students, which do fewer than most. Bottom left, published errors fall from between 5 and 6 percent
+#|   at 0.6 million parameters to just below 4 at 2.4 million; the teacher has 3.3. Bottom in the middle, low-rank and
+#|   shuffle students lie along one falling curve from 80 to 400 million mult-adds, while Tucker, tensor-train and
+#|   separable hashed ones stand on top of each other at 630 million.
 figure, axes = plt.subplots(3, 3, figsize=(7.5, 5.6), sharey="row", height_ratios=[1, 4, 4])
 failed = main.error > 75
 for column, (x, label) in enumerate(quantities.items()):
