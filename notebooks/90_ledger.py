@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   gradbook:
-#     reads: [claims, ledger, references]
+#     reads: [claims, ledger, references, tolerances]
 #   jupytext:
 #     cell_metadata_filter: tags,mystnb,-all
 #     formats: ipynb,py:percent
@@ -263,12 +263,15 @@ rates(fails).loc[["reproduced", "not reproduced"]].map("{:.1%}".format)
 # runs that is a flattering number.
 
 # %% tags=["hide-input"]
+dated = pd.read_csv(BOOK / "tolerances.csv")
+order = dict(zip(dated.id, " (set " + dated.order + " the first results)", strict=True))
+
 def numbers(entry):
     claim = book[entry.name]
     interval = "" if pd.isna(entry.low) else f" [{ledger.text(entry.low)}, {ledger.text(entry.high)}]"
     facts = {
         "published": claim.published if isinstance(claim.published, str) else ledger.text(entry.published),
-        "tolerance": ledger.text(entry.tolerance),
+        "tolerance": ledger.text(entry.tolerance) + order.get(entry.name, ""),
         "here": ledger.text(entry.measured) + interval,
         "runs": ledger.text(entry.runs),
         "p": ledger.text(entry.p),
@@ -409,13 +412,18 @@ unread = table[entries.verdict == UNSOURCED]
 glue("unread", len(unread))
 sentences(unread[["chapter", "claim", "source"]], "Claims without a source")
 
+# %% tags=["remove-cell"]
+glue("dated", len(dated))
+glue("before", (dated.order == "before").sum())
+
 # %% [markdown]
 # ## What the ledger cannot say
 #
 # - **Which claims are in it** we chose. Each says why it was selected. A paper has more claims than a book can test, and an
 #   easy one counts here as much as a hard one.
-# - **Tolerances are judgements.** They carry their reasons, so that one can disagree with them. Those of the first
-#   chapter were written down when its runs were in.
+# - **Tolerances are judgements.** They carry their reasons, so that one can disagree with them. Of {glue:text}`dated`
+#   tolerances for runs, {glue:text}`before` had their present value before the first results of their study were committed,
+#   as the history says. The others were written, or changed, when results were known.
 # - **A single published run** says little of the runs behind it. That ours are like them is what is tested, and assumed.
 # - **A count that agrees** says that we count the same thing, not that the network is good for anything.
 #

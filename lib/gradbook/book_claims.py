@@ -8,7 +8,8 @@ from gradbook.claims.evidence import Evidence, Runs
 from gradbook.files import BOOK
 from gradbook.studies import results
 
-CLAIMS, LEDGER, BIBLIOGRAPHY = BOOK / "claims.yml", BOOK / "ledger.csv", BOOK / "references.bib"
+CLAIMS, LEDGER, TOLERANCES = BOOK / "claims.yml", BOOK / "ledger.csv", BOOK / "tolerances.csv"
+BIBLIOGRAPHY = BOOK / "references.bib"
 
 
 def runs(study: str) -> Runs:

@@ -398,8 +398,9 @@ def results_export(name: str, store_path: Path | None) -> None:
 @app.command()
 @click.option("--check", is_flag=True, help="Only compare with book/ledger.csv; exit code 1 if a verdict differs.")
 @click.option("--write", is_flag=True, help="Write book/ledger.csv.")
+@click.option("--dates", is_flag=True, help="Write book/tolerances.csv: when tolerances were set, from the history.")
 @click.option("--format", "form", type=click.Choice(["table", "json", "markdown"]), default="table", show_default=True)
-def ledger(check: bool, write: bool, form: str) -> None:
+def ledger(check: bool, write: bool, dates: bool, form: str) -> None:
     """Compute the verdict on every claim in book/claims.yml from the results in book/results.
 
     \b
@@ -409,8 +410,16 @@ def ledger(check: bool, write: bool, form: str) -> None:
       gradbook ledger --write          after results were exported or a claim was added
     """
     from gradbook import book_claims
+    from gradbook.claims import claim
     from gradbook.claims import ledger as ledgers
+    from gradbook.press import tolerances
+    from gradbook.press.checkout import checkout
 
+    if dates:
+        found = tolerances.dates(checkout(), claim.load(book_claims.CLAIMS).claims)
+        found.to_csv(book_claims.TOLERANCES, index=False, lineterminator="\n")
+        click.echo(f"{book_claims.TOLERANCES}: {(found['order'] == 'before').sum()} of {len(found)} set before results")
+        return
     with _no_greetings():
         now = book_claims.compute()
     if check:
