@@ -1,1 +1,1 @@
-from keras.ops import *
+from keras.ops import *  # noqa: F403
