@@ -15,7 +15,7 @@ COMMAND = Path(sys.executable).parent / "gradbook"
 
 
 def measure() -> pd.DataFrame:
-    """Return median and range of wall-clock seconds of each command, and kilobytes of each twin, beside their limits."""
+    """Return the seconds of each command, their median and range, and kilobytes of each twin, beside their limits."""
     root = checkout()
     rows = [
         _timed("gradbook --help", ["--help"], 5, "0.5 s"),

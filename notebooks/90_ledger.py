@@ -219,12 +219,12 @@ glue("unsure", simulated["helps"].loc["inconclusive", 3])
 # %% tags=["hide-input"]
 #| label: fig-ledger-nothing
 #| fig-cap: >-
-#|   Verdicts on a claim that a method helps, by the number of pairs of runs, where it helps, does nothing, and harms, by one
-#|   standard deviation; one claim at the level of 5 %, simulated.
+#|   Verdicts on a claim that a method helps, by the number of pairs of runs, where it helps, does nothing, and harms,
+#|   by one standard deviation; one claim at the level of 5 %, simulated.
 #| fig-alt: >-
-#|   Three panels of stacked bars. Where the method helps, three pairs are inconclusive in most simulations, and the part that
-#|   is reproduced grows with the number of pairs. Where it does nothing, nine in ten are inconclusive at any number, and one in
-#|   twenty is reproduced. Where it harms, the part that is not reproduced grows.
+#|   Three panels of stacked bars. Where the method helps, three pairs are inconclusive in most simulations, and the
+#|   part that is reproduced grows with the number of pairs. Where it does nothing, nine in ten are inconclusive at any
+#|   number, and one in twenty is reproduced. Where it harms, the part that is not reproduced grows.
 figure, axes = plt.subplots(1, 3, sharey=True, figsize=(8, 3.2))
 for panel, (name, fractions) in zip(axes, simulated.items(), strict=True):
     below = np.zeros(len(PAIRS))
@@ -329,12 +329,12 @@ half = (entries.high - entries.low) / 2
 # %% tags=["hide-input"]
 #| label: fig-ledger-numbers
 #| fig-cap: >-
-#|   Measured less published number, in tolerances, with the interval that decided: for the difference of two means, or for
-#|   single runs. One row per claim, named as in book/claims.yml; cut at six tolerances.
+#|   Measured less published number, in tolerances, with the interval that decided: for the difference of two means, or
+#|   for single runs. One row per claim, named as in book/claims.yml; cut at six tolerances.
 #| fig-alt: >-
-#|   A forest plot with one row per claim. What is reproduced lies near zero, with an interval shorter than the grey band that
-#|   reaches one tolerance to either side. Most intervals are longer than the band, and inconclusive. What is not reproduced
-#|   lies far outside.
+#|   A forest plot with one row per claim. What is reproduced lies near zero, with an interval shorter than the grey
+#|   band that reaches one tolerance to either side. Most intervals are longer than the band, and inconclusive. What is
+#|   not reproduced lies far outside.
 sized = entries.index[entries.low.notna() & (entries.tolerance > 0)]
 figure, axes = plt.subplots(figsize=(8, 1.2 + 0.26 * len(sized)))
 axes.axvspan(-1, 1, color="#dddddd", zorder=0)
@@ -349,11 +349,11 @@ _ = figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center",
 # %% tags=["hide-input"]
 #| label: fig-ledger-directions
 #| fig-cap: >-
-#|   Measured differences, turned so that the published direction is to the right, with their 90 % intervals; nats or fractions,
-#|   linear up to 0.001 and logarithmic beyond.
+#|   Measured differences, turned so that the published direction is to the right, with their 90 % intervals; nats or
+#|   fractions, linear up to 0.001 and logarithmic beyond.
 #| fig-alt: >-
-#|   A forest plot with one row per comparison. Intervals that lie wholly to the right of zero are reproduced, unless they do so
-#|   barely; those across zero are inconclusive.
+#|   A forest plot with one row per comparison. Intervals that lie wholly to the right of zero are reproduced, unless
+#|   they do so barely; those across zero are inconclusive.
 directed = entries.index[entries.low.notna() & entries.margin.notna()]
 centre = entries.margin[directed]
 figure, axes = plt.subplots(figsize=(8, 1.4 + 0.26 * len(directed)))

@@ -1,4 +1,4 @@
-"""The reference lists what the library offers, and the crosswalk leads from every equation to kernel and test."""
+"""The reference lists what the library offers, and the crosswalk leads from every equation to function and test."""
 
 import re
 from importlib import import_module
@@ -31,12 +31,12 @@ def test_every_equation_with_a_label_is_in_the_crosswalk_once():
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.label)
 def test_a_row_of_the_crosswalk_leads_somewhere(row):
-    assert bool(row.kernels) == bool(row.tests) != bool(row.reason)
-    assert set(row.kernels) <= LISTED
+    assert bool(row.functions) == bool(row.tests) != bool(row.reason)
+    assert set(row.functions) <= LISTED
     tests = "".join((ROOT / test.partition("::")[0]).read_text(encoding="utf-8") for test in row.tests)
-    for kernel in row.kernels:
-        assert callable(resolve_name(kernel))
-        assert re.search(rf"\b{kernel.rpartition('.')[2]}\b", tests)
+    for function in row.functions:
+        assert callable(resolve_name(function))
+        assert re.search(rf"\b{function.rpartition('.')[2]}\b", tests)
     for test in row.tests:
         file, first, last = re.fullmatch(r"(.+)#L(\d+)-L(\d+)", place(test, ROOT)).groups()
         lines = (ROOT / file).read_text(encoding="utf-8").splitlines()[int(first) - 1 : int(last)]

@@ -146,12 +146,12 @@ def test_a_chapter_numbers_all_that_is_referred_to_and_folds_what_answers_its_ex
     assert not exercises.select("details[open]")
 
 
-def test_the_index_has_every_word_of_the_glossary_and_every_kernel(built):
+def test_the_index_has_every_word_of_the_glossary_and_every_function(built):
     words = {f"book/glossary.html#{word['id']}" for word in read(built / "book/glossary.html").select("dl.glossary dt")}
     entries = linked(built, "genindex")
     assert words and words <= entries
     names = {entry.partition("#")[2] for entry in entries}
-    assert {kernel for row in crosswalk(ROOT) for kernel in row.kernels} <= names
+    assert {function for row in crosswalk(ROOT) for function in row.functions} <= names
 
 
 def test_words_that_chapters_do_not_explain_lead_to_the_glossary(built):
@@ -374,17 +374,17 @@ def test_the_buttons_of_a_chapter_lead_to_its_notebook_and_its_source(page, addr
     assert downloaded.body() == (ROOT / f"{name}.ipynb").read_bytes()
 
 
-@pytest.mark.parametrize("row", [row for row in crosswalk(ROOT) if row.kernels], ids=lambda row: row.label)
-def test_an_equation_leads_to_its_kernels_and_they_lead_back(built, row):
+@pytest.mark.parametrize("row", [row for row in crosswalk(ROOT) if row.functions], ids=lambda row: row.label)
+def test_an_equation_leads_to_its_functions_and_they_lead_back(built, row):
     (note,) = read(built / f"{row.page}.html").select(f"#equation-{row.label} + p.crosswalk")
     links = [link["href"] for link in note.find_all("a")]
     assert [link.partition("#")[2] for link in links] == [
-        *row.kernels,
+        *row.functions,
         *(place(t, ROOT).partition("#")[2] for t in row.tests),
     ]
-    for kernel, link in zip(row.kernels, links, strict=False):
+    for function, link in zip(row.functions, links, strict=False):
         page = (built / row.page).parent / link.partition("#")[0]
-        entry = read(page.resolve()).find(id=kernel).find_next_sibling("dd")
+        entry = read(page.resolve()).find(id=function).find_next_sibling("dd")
         assert f"#equation-{row.label}" in str(entry.find("p", class_="crosswalk"))
 
 

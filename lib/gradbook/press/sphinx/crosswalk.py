@@ -1,7 +1,7 @@
-"""Equation ↔ kernel ↔ test: ``book/crosswalk.yml``, shown whole on a page of its own, and piece by piece elsewhere.
+"""Equation ↔ function ↔ test: ``book/crosswalk.yml``, shown whole on a page of its own, and piece by piece elsewhere.
 
 The directive ``{crosswalk}`` is the table. Below each equation, and in the reference's entry of
-each kernel, the row appears by itself.
+each function, the row appears by itself.
 """
 
 import ast
@@ -24,11 +24,11 @@ from gradbook.untrusted import read_yaml
 
 
 class Computed(BaseModel):
-    """What the file says of an equation that has a kernel; see `Row`."""
+    """What the file says of an equation that has a function; see `Row`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kernels: tuple[str, ...]
+    functions: tuple[str, ...]
     tests: tuple[str, ...]
 
 
@@ -40,15 +40,15 @@ class Row:
         label: what the text refers to the equation by.
         page: where it stands, without suffix.
         formula: LaTeX.
-        kernels: dotted names of the functions and classes that compute it.
-        tests: those that hold the kernels to it, each as ``tests/…/test_….py::test_…``.
-        reason: why it has no kernel, if it has none.
+        functions: dotted names of the functions and classes that compute it.
+        tests: those that hold the functions to it, each as ``tests/…/test_….py::test_…``.
+        reason: why it has no function, if it has none.
     """
 
     label: str
     page: str
     formula: str
-    kernels: tuple[str, ...] = ()
+    functions: tuple[str, ...] = ()
     tests: tuple[str, ...] = ()
     reason: str = ""
 
@@ -105,24 +105,24 @@ class Crosswalk(SphinxDirective):
     def _row(self, row: Row) -> list[list[nodes.Node]]:
         formulas = listed([nodes.math("", one)] for one in row.formula.split(r", \qquad "))
         equation = [*formulas, nodes.Text(" is "), *_equation(row)]
-        return [equation, [*_kernels(row), nodes.Text(row.reason)], linked(row.tests, self.env)]
+        return [equation, [*_functions(row), nodes.Text(row.reason)], linked(row.tests, self.env)]
 
 
 class Notes(SphinxTransform):
-    """A line below each equation that names its kernels, and one in each kernel's entry that names its equations."""
+    """A line below each equation that names its functions, and one in each function's entry that names equations."""
 
     default_priority = 400  # before references are resolved
 
     def apply(self) -> None:
         """Add the lines to a page."""
         rows = crosswalk(Path(self.env.srcdir))
-        computed = {row.label: row for row in rows if row.kernels}
+        computed = {row.label: row for row in rows if row.functions}
         for formula in list(self.document.findall(nodes.math_block)):
             if row := computed.get(formula.get("label")):
-                formula.parent.insert(formula.parent.index(formula) + 1, self._note(_kernels(row), [row]))
+                formula.parent.insert(formula.parent.index(formula) + 1, self._note(_functions(row), [row]))
         for entry in list(self.document.findall(addnodes.desc)):
             name = entry[0].get("ids", [""])[0]
-            if own := [row for row in rows if name in row.kernels]:
+            if own := [row for row in rows if name in row.functions]:
                 entry[-1].insert(1, self._note(listed(_equation(row) for row in own), own))
 
     def _note(self, what: list[nodes.Node], rows: list[Row]) -> nodes.paragraph:
@@ -137,10 +137,10 @@ def _equation(row: Row) -> list[nodes.Node]:
     return [number, nodes.Text(" of "), page]
 
 
-def _kernels(row: Row) -> list[nodes.Node]:
+def _functions(row: Row) -> list[nodes.Node]:
     """Return their names, which lead to the reference."""
-    names = [nodes.literal("", name.removeprefix("gradbook.")) for name in row.kernels]
-    return listed([reference("py", "obj", *pair)] for pair in zip(row.kernels, names, strict=True))
+    names = [nodes.literal("", name.removeprefix("gradbook.")) for name in row.functions]
+    return listed([reference("py", "obj", *pair)] for pair in zip(row.functions, names, strict=True))
 
 
 def linked(tests: Iterable[str], env: BuildEnvironment) -> list[nodes.Node]:
