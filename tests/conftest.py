@@ -17,6 +17,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's backgro
 hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no defect
 hypothesis.settings.load_profile("untimed")
 
+collect_ignore = ["typing"]  # for mypy alone
+
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND = Path(sys.executable).parent / "gradbook"
 

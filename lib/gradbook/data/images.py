@@ -1,5 +1,6 @@
 """Folders of images as arrays."""
 
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -141,7 +142,7 @@ def decode(file: Path, shape: tuple[int, ...] | None = None) -> np.ndarray:
     from PIL import Image
 
     try:
-        with Image.open(file, formats=FORMATS) as image:
+        with warnings.catch_warnings(action="ignore"), Image.open(file, formats=FORMATS) as image:
             if image.width * image.height > LARGEST:
                 raise InputError(f"{file} has {image.width}×{image.height} pixels; at most {LARGEST:,} are allowed.")
             pixels = np.asarray(on_white(eight_bits(upright(image))))
