@@ -22,14 +22,14 @@ ITERATIONS, STEPS, ROUNDS, SEEDS = 22_000, 50, 7, 10
 
 @cache
 def start(configuration: Configuration) -> list[tf.Tensor]:
-    """The first weights of all loops."""
+    """Return the first weights of all loops."""
     draw = generator(0, "weights")
     return images("mnist").network(configuration).initial_weights(configuration.initializer, configuration.bias, draw)
 
 
 @cache
 def order() -> np.ndarray:
-    """The images of each iteration of a round."""
+    """Return the images of each iteration of a round."""
     return batches(CONFIGURATION, len(images("mnist").labels), generator(0, "batches"))[:STEPS]
 
 
@@ -61,7 +61,7 @@ class Session:
             self.session.run(v1.global_variables_initializer())
 
     def __call__(self, number: int) -> None:
-        """A round of iterations."""
+        """Make a round of iterations."""
         rows, labels = self.data
         for step, batch in enumerate(order()):
             feed = {self.x: rows[batch], self.truth: labels[batch], self.keep: self.configuration.keep}
@@ -92,7 +92,7 @@ class TorchLoop:
         self.optimizer = torch.optim.Adam(self.layers.parameters())
 
     def __call__(self, number: int) -> None:
-        """A round of iterations."""
+        """Make a round of iterations."""
         for step, batch in enumerate(self.torch.from_numpy(order()).long()):
             gate = float(self.configuration.schedule(step / ITERATIONS))
             self.step(*(part[batch] for part in self.data), gate)
@@ -129,7 +129,7 @@ class Seed:
         self.noise = generator(0, "dropout").bit_generator
 
     def __call__(self, number: int) -> None:
-        """A round of iterations, masks included."""
+        """Make a round of iterations, masks included."""
         mnist, batch = images("mnist"), self.configuration.batch_size
         bits = self.network.random_bits(STEPS, batch, self.noise)
         data = mnist.images, mnist.labels, order(), bits, tf.constant(0)

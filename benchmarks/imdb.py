@@ -64,7 +64,7 @@ class EagerLoop:
 
     @staticmethod
     def project(u: tf.Tensor, v: tf.Tensor) -> tf.Tensor:
-        """What projection keeps of one variable, decided in Python."""
+        """Return what projection keeps of one variable, decided in Python."""
         product, norm_u, norm_v = tf.reduce_sum(u * v), tf.norm(u), tf.norm(v)
         if norm_u.numpy() == 0 or norm_v.numpy() == 0:
             return u
@@ -111,7 +111,7 @@ class TorchLoop:
 
     @staticmethod
     def project(u, v):
-        """What projection keeps of one variable."""
+        """Return what projection keeps of one variable."""
         product, square = (u * v).sum().clamp(max=0), v.square().sum()
         return u - product / square.clamp(min=1e-38) * v
 

@@ -50,7 +50,7 @@ def arrays(trunk: keras.Model) -> list[np.ndarray]:
 
 
 def plain(trunk: keras.Model) -> keras.Model:
-    """A copy of a trunk that has Keras' own convolutions throughout."""
+    """Return a copy of a trunk that has Keras' own convolutions throughout."""
 
     def clone(layer: keras.Layer) -> keras.Layer:
         if not isinstance(layer, ToOnePixel):
@@ -98,7 +98,7 @@ class EagerLoop:
             variable.assign_sub(self.learning_rate * gradient)
 
     def weights(self) -> list[np.ndarray]:
-        """The main task's trunk."""
+        """Return the main task's trunk."""
         return arrays(self.trunks[0])
 
 
@@ -125,7 +125,7 @@ class TorchLoop:
         ]
 
     def convolution(self, layer: keras.layers.Conv2D):
-        """A convolution that pads as TensorFlow does: the odd pixel at the end."""
+        """Return a convolution that pads as TensorFlow does: the odd pixel at the end."""
         from torch import nn
 
         size, (taps, _, channels, filters), stride = layer.input.shape[1], layer.kernel.shape, layer.strides[0]
@@ -144,7 +144,7 @@ class TorchLoop:
         return nn.BatchNorm2d(layer.gamma.shape[0], eps=layer.epsilon).eval()
 
     def features(self, x):
-        """The trunk."""
+        """Return the trunk."""
         convolve, normalise = iter(self.convolutions), iter(self.norms)
         functional = self.torch.nn.functional
 
@@ -181,7 +181,7 @@ class TorchLoop:
                     parameter.sub_(gradient, alpha=self.learning_rate)
 
     def weights(self) -> list[np.ndarray]:
-        """The trunk, in Keras' layout."""
+        """Return the trunk, in Keras' layout."""
         values = [parameter.detach().numpy() for parameter in self.trunk]
         return [value.transpose(2, 3, 1, 0) if value.ndim == 4 else value for value in values]
 
@@ -199,7 +199,7 @@ class Library:
         self.step(*self.batches[number % IMAGES]).numpy()
 
     def weights(self) -> list[np.ndarray]:
-        """The trunk."""
+        """Return the trunk."""
         return arrays(self.network.trunk)
 
 

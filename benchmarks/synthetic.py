@@ -39,12 +39,12 @@ def data() -> Data:
 
 @cache
 def rows() -> np.ndarray:
-    """The images of each step of a round."""
+    """Return the images of each step of a round."""
     return order(len(data().x_train), (STEPS, BATCH), generator(0, "batches"))
 
 
 def initial(*, plainly: bool) -> Chain:
-    """The network that all loops start from, with Adam or with plain descent."""
+    """Return the network that all loops start from, with Adam or with plain descent."""
     keras.utils.set_random_seed(0)
     chain = classifier(WIDTHS[:1], WIDTHS[-1], depth=len(WIDTHS) - 2, width=WIDTHS[1])
     return replace(chain, optimizer=GradientDescent()) if plainly else chain
@@ -59,17 +59,17 @@ class Run:
         self.schedule = Schedule(tf.constant(rows()), tf.ones([STEPS, len(WIDTHS) - 1]), tf.constant(0))
 
     def __call__(self, number: int) -> None:
-        """A round of steps."""
+        """Make a round of steps."""
         self.state, _ = self.advance(SETTINGS.tensors(), self.state, on_device(), self.schedule)
 
     def weights(self) -> list[np.ndarray]:
-        """The blocks' weights."""
+        """Return the blocks' weights."""
         return [weight.numpy() for learner in self.state.blocks for weight in learner.weights]
 
 
 @cache
 def compiled(plainly: bool) -> Callable:
-    """The loop that all seeds share."""
+    """Return the loop that all seeds share."""
     return tf.function(partial(advance, initial(plainly=plainly)), jit_compile=True, autograph=False)
 
 
@@ -122,14 +122,14 @@ class Session:
             yield [one.apply_gradients(list(zip(gradients, own, strict=True))) for one, gradients, own in moves]
 
     def __call__(self, number: int) -> None:
-        """A round of steps: a run a block, first block first, each on a forward pass of its own; or one for all."""
+        """Make a round of steps: one run per block, first block first, on forward passes of their own; or one for all."""
         for batch in rows():
             fed = {self.x: data().x_train[batch], self.y: data().y_train[batch]}
             for update in [self.updates] if self.plainly else self.updates:
                 self.session.run(update, fed)
 
     def weights(self) -> list[np.ndarray]:
-        """The blocks' weights."""
+        """Return the blocks' weights."""
         return self.session.run([variable for block in self.blocks for variable in block])
 
 
@@ -172,12 +172,12 @@ class TorchLoop:
         self.data = tuple(map(torch.from_numpy, data()[:2]))
 
     def __call__(self, number: int) -> None:
-        """A round of steps."""
+        """Make a round of steps."""
         for batch in self.torch.from_numpy(rows()).long():
             self.step(*(part[batch] for part in self.data))
 
     def step(self, x, y) -> None:
-        """A step of all blocks and predictors."""
+        """Make a step of all blocks and predictors."""
         functional = self.torch.nn.functional
         inputs, outputs = [], []
         for block in self.blocks:
@@ -202,7 +202,7 @@ class TorchLoop:
         self.steps += 1
 
     def weights(self) -> list[np.ndarray]:
-        """The blocks' weights."""
+        """Return the blocks' weights."""
         return [parameter.detach().numpy().T for parameter in self.blocks.parameters()]
 
 

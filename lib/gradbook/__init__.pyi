@@ -5,6 +5,7 @@ from . import cli as cli
 from . import data as data
 from . import errors as errors
 from . import exact as exact
+from . import exercises as exercises
 from . import experiments as experiments
 from . import files as files
 from . import gradnets as gradnets

@@ -188,14 +188,14 @@ def count(
 
 
 def _sizes(text: str) -> tuple[int, ...]:
-    """The numbers in an option such as 224,224,3."""
+    """Return the numbers in an option such as 224,224,3."""
     if not all(size.isdecimal() and int(size) for size in text.split(",")):
         raise InputError(f"--input must be whole numbers, 1 or more, between commas; received {text!r}.")
     return tuple(map(int, text.split(",")))
 
 
 def _network(name: str, conv: str | None) -> "keras.Model":
-    """A network by its name, of convolutions in the form FAMILY[:VALUE]."""
+    """Return a network by its name, of convolutions in the form FAMILY[:VALUE]."""
     from gradbook.errors import unknown
     from gradbook.lowrank import NETWORKS, substitute
     from gradbook.lowrank.count import weightless
@@ -244,7 +244,7 @@ def data() -> None:
 
 @data.command("list")
 def data_list() -> None:
-    """Each dataset: whether it is there, how big, where, under which licence."""
+    """List the datasets: whether they are there, how big, where, under which licence."""
     from gradbook.data import describe
 
     for entry in describe():
@@ -372,7 +372,7 @@ def _selected(study: "Study", where: tuple[str, ...]) -> "Study":
 
 @app.group("results", no_args_is_help=True)
 def results_group() -> None:
-    """Results that travel with the book: from the store to book/results.
+    """Bring results from the store to book/results, where they travel with the book.
 
     \b
     Example:
@@ -513,7 +513,7 @@ def _unchanged(now: "pd.DataFrame", path: Path) -> str:
 
 @contextmanager
 def _no_greetings() -> Iterator[None]:
-    """TensorFlow's native libraries greet on the error stream while they are imported; nobody hears it in here."""
+    """Keep from the error stream what TensorFlow's native libraries write there while they are imported."""
     kept = os.dup(2)
     with Path(os.devnull).open("w") as nowhere:
         os.dup2(nowhere.fileno(), 2)

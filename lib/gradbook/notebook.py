@@ -88,7 +88,7 @@ def player(animation: FuncAnimation, name: str, alt: str) -> HTML:
 
 
 def _few_colours(png: str) -> str:
-    """A picture in base64, with 64 colours at most."""
+    """Return a picture in base64, with 64 colours at most."""
     picture, smaller = Image.open(BytesIO(b64decode(png))).convert("RGB"), BytesIO()
     picture.quantize(64, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(smaller, "PNG", optimize=True)
     return b64encode(smaller.getvalue()).decode()

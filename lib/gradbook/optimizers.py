@@ -125,7 +125,7 @@ class Adam:
 
 
 def _along(value: Tensor, weights: Tensor) -> Tensor:
-    """A number as it is; one number for each network of a stack, shaped to multiply the stack's weights."""
+    """Return a number as it is; one number for each network of a stack, shaped to multiply the stack's weights."""
     if not getattr(value, "shape", ()):
         return value
     from keras import ops

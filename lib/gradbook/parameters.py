@@ -43,7 +43,7 @@ class Changed(dict[str, Any]):
         return not touched
 
     def __str__(self) -> str:
-        """The changes in words."""
+        """Return the changes in words."""
         return _words(self, self._defaults)
 
 

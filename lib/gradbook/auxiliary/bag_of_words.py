@@ -53,7 +53,7 @@ def _expanded(offsets: np.ndarray) -> np.ndarray:
 
 @tf.custom_gradient
 def product(bag: Bag, frequent: tf.Tensor, rare: tf.Tensor) -> tf.Tensor:
-    """The multi-hot rows times the kernel whose parts are given.
+    """Return the multi-hot rows times the kernel whose parts are given.
 
     Both directions sum gathered rows in one operation: forward the kernel's rows of a review's words, backward the
     incoming gradient's rows of a word's reviews. That is why a bag holds its places twice.

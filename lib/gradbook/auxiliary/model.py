@@ -149,7 +149,7 @@ class Censored(keras.Model):
         ](*arguments)
 
     def _head_losses(self, x: Any, y: Any, y_pred: Any, sample_weight: Any) -> list[Tensor]:
-        """The loss as seen from each task's output: equal numbers, each with the gradient of one head."""
+        """Return the loss as seen from each task's output: equal numbers, each with the gradient of one head."""
         losses = []
         for task in self._tasks:
             self._single_head = task != self.main  # regularisation counts once
@@ -159,7 +159,7 @@ class Censored(keras.Model):
         return losses
 
     def _combined(self, gradients: Sequence[Gradients], variables: Sequence[Any], scale: Tensor) -> Gradients:
-        """The direction for the optimizer, from one gradient for each task, the main one first."""
+        """Return the direction for the optimizer, from one gradient for each task, the main one first."""
         by_task = {task: self._used(one, task) for task, one in zip(self._tasks, gradients, strict=True)}
         main = by_task.pop(self.main)
         if DECAY in self._weights:
@@ -192,7 +192,7 @@ class Censored(keras.Model):
         return [g if number in reached[task] else None for number, g in enumerate(gradient)]
 
     def _averaged(self, main: Gradients, scale: Tensor) -> Gradients:
-        """What the rules compare with: the main gradient, or its moving average."""
+        """Return what the rules compare with: the main gradient, or its moving average."""
         if self.alpha == 1:
             return main
         compared = []
@@ -351,7 +351,7 @@ def _output(given: str | int, names: Sequence[str]) -> str:
 
 
 def _reached(network: keras.Model, names: Sequence[str]) -> dict[str, set[int]] | None:
-    """The numbers of the trainable variables that each output uses, where the graph tells."""
+    """Return the numbers of the trainable variables that each output uses, where the graph tells."""
     if getattr(network, "outputs", None) is None:
         return None
     number = {id(variable): place for place, variable in enumerate(network.trainable_variables)}
@@ -362,7 +362,7 @@ def _reached(network: keras.Model, names: Sequence[str]) -> dict[str, set[int]] 
 
 
 def _only(y_pred: Any, names: Sequence[str], task: str) -> Any:
-    """The outputs with the gradient of one of them."""
+    """Return the outputs with the gradient of one of them."""
     if isinstance(y_pred, Mapping):
         return {name: value if name == task else ops.stop_gradient(value) for name, value in y_pred.items()}
     pairs = zip(names, y_pred, strict=True)

@@ -10,7 +10,7 @@ from keras import layers
 
 
 def resnet_18(image_shape: Sequence[int]) -> keras.Model:
-    """Images float32 [batch, height, width, channels] to 512 features a image.
+    """Turn images float32 [batch, height, width, channels] to 512 features each.
 
     Pre-activation blocks (He et al. 2016, arXiv 1603.05027) of two convolutions 3×3, two blocks each with 64, 128, 256
     and 512 filters. As in keras-contrib every group halves the image, the first one too, and shortcuts that change

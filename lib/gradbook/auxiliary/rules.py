@@ -335,7 +335,7 @@ def _pairs(
 
 
 def _agree(one: tuple[str, tuple], other: tuple[str, tuple]) -> bool:
-    """Whether dtypes and shapes are equal, as far as the sizes are known while a function is compiled."""
+    """Return whether dtypes and shapes are equal, as far as the sizes are known while a function is compiled."""
     (dtype, shape), (other_dtype, other_shape) = one, other
     sizes = zip(shape, other_shape, strict=False)
     return (

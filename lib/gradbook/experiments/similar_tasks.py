@@ -111,7 +111,7 @@ def program(cell: Configuration) -> "tuple[tf.types.experimental.PolymorphicFunc
 
     @tf.function(jit_compile=True, autograph=False)
     def epoch(state: tuple, main: tuple, auxiliary: tuple, batches: tf.Tensor) -> tuple:
-        """State after the steps on batches int32 [steps, 2, batch], and the mean main loss before each."""
+        """Return the state after the steps on batches int32 [steps, 2, batch], and the mean main loss before each."""
 
         def step(i: tf.Tensor, state: tuple, total: tf.Tensor) -> tuple:
             weights, average, optimizer_state = state

@@ -82,7 +82,7 @@ _RESTORED: dict[str, tuple[Any, set[str]]] = {}  # name → the gate that was re
 
 
 def _serialized(item: Any) -> dict[str, Any]:
-    """An object as Keras serialises it, without the address that Keras gives to what it meets more than once."""
+    """Return an object as Keras serialises it, without the address that Keras gives to what it meets more than once."""
     config = keras.saving.serialize_keras_object(item)
     return {name: value for name, value in config.items() if name != "shared_object_id"}
 
@@ -389,7 +389,7 @@ class Progress(keras.callbacks.Callback):
 
 
 def _gates(optimizer: keras.Optimizer | None) -> Iterator[Gate]:
-    """The gates of an optimizer and of those inside it, as mixed precision wraps one in another."""
+    """Return the gates of an optimizer and of those inside it, as mixed precision wraps one in another."""
     if gate := getattr(optimizer, "gate", None):
         yield gate
     for name in ("inner_optimizer", "early", "late"):

@@ -125,7 +125,7 @@ def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
 
 
 def _is_greeting(output: NotebookNode) -> bool:
-    """Whether nothing is left of an output once greetings are removed from it, which this does."""
+    """Return whether nothing is left of an output once greetings are removed from it, which this does."""
     if output.output_type != "stream" or output.name != "stderr":
         return False
     output.text = GREETING.sub("", output.text)
