@@ -122,7 +122,7 @@ class Session:
             yield [one.apply_gradients(list(zip(gradients, own, strict=True))) for one, gradients, own in moves]
 
     def __call__(self, number: int) -> None:
-        """Make a round of steps: one run per block, first block first, on forward passes of their own; or one for all."""
+        """Make a round of steps: one run per block, first block first, on passes of their own; or one for all."""
         for batch in rows():
             fed = {self.x: data().x_train[batch], self.y: data().y_train[batch]}
             for update in [self.updates] if self.plainly else self.updates:
