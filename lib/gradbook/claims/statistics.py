@@ -137,11 +137,11 @@ def adjusted(p: np.ndarray) -> np.ndarray:
 def limit(p: np.ndarray, level: float) -> float:
     """Return the value up to which p-values are below the level once they are adjusted.
 
-    >>> limit(np.array([0.01, 0.04, 0.03]), level=0.05)
+    >>> round(float(limit(np.array([0.01, 0.04, 0.03]), level=0.05)), 9)
     0.05
     """
     passed = np.count_nonzero(adjusted(p) <= level)
-    return level * max(passed, 1) / max(len(p), 1)
+    return level * max(int(passed), 1) / max(len(p), 1)
 
 
 def resampled(values: np.ndarray, times: int, generator: np.random.Generator) -> Sample:
