@@ -252,7 +252,7 @@ def test_a_page_reads_well_without_eyes(built, name):
 
 
 @pytest.mark.parametrize(
-    ("words", "found"), [("censoring", "glossary"), ("attention transfer", "40_low_rank"), ("sign_flip_p", "studies")]
+    ("words", "found"), [("censoring", "glossary"), ("attention transfer", "40_low_rank"), ("agreement", "studies")]
 )
 def test_the_search_finds_words_and_names_and_leads_to_them(page, address, words, found):
     page.goto(f"{address}search.html?q={words}")
