@@ -124,6 +124,24 @@ def build(force: bool, pdf: bool) -> None:
 
 
 @app.command()
+@chapter_names
+def slides(chapters: tuple[str, ...]) -> None:
+    """Make slides of chapters, one page each: their figures, each after its question; in _build/slides.
+
+    \b
+    Example:
+      gradbook slides 10_concept
+    """
+    from gradbook.press import slides as press
+    from gradbook.press.chapters import find_chapters
+    from gradbook.press.checkout import checkout
+
+    root = checkout()
+    for chapter in find_chapters(root, chapters):
+        click.echo(press.write(chapter, root / "_build/slides").relative_to(root))
+
+
+@app.command()
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any free port.")
 @click.option("--browser/--no-browser", default=True, help="Open the browser.")
 def serve(port: int, browser: bool) -> None:

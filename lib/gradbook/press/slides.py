@@ -1,0 +1,83 @@
+"""Slides of a chapter: its title, then each figure on a slide, after the question that it answers."""
+
+import re
+from html import escape
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from gradbook.errors import InputError
+from gradbook.press.chapters import Chapter
+
+PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<style>
+  html {{ scroll-snap-type: y mandatory; font: 1.6rem/1.4 system-ui, sans-serif; }}
+  body {{ margin: 0; }}
+  section {{ box-sizing: border-box; height: 100vh; padding: 4vh 6vw; scroll-snap-align: start; display: flex;
+    flex-direction: column; justify-content: center; gap: 2vh; break-after: page; }}
+  img {{ max-width: 100%; max-height: 70vh; object-fit: contain; }}
+  figure {{ margin: 0; }}
+  figcaption {{ font-size: 0.7em; }}
+</style>
+{slides}
+</html>
+"""
+
+QUESTION = re.compile(r"^:::\{question\} \S+\n(?P<text>.*?)^:::", re.MULTILINE | re.DOTALL)
+ROLE = re.compile(r"\{[\w:]+\}`([^`<]*?)(?: <[^>]*>)?`")
+
+
+def slides(chapter: Chapter) -> str:
+    """Return one HTML page that needs no network: arrow keys and a page down lead from slide to slide.
+
+    Raises:
+        InputError: the chapter's twin has no figure.
+    """
+    notebook = nbformat.read(chapter.twin, as_version=4)
+    title = re.search(r"^# (.+)$", notebook.cells[0].source, re.MULTILINE)
+    shown = [f"<section><h1>{escape(title[1] if title else chapter.name)}</h1></section>"]
+    for cell in notebook.cells:
+        shown += _questions(cell.source) if cell.cell_type == "markdown" else _figures(cell)
+    if not any("<img" in slide for slide in shown):
+        raise InputError(f"{chapter.twin.name} has no figure to show; execute the chapter first.")
+    return PAGE.format(title=escape(chapter.name), slides="\n".join(shown))
+
+
+def _questions(text: str) -> list[str]:
+    """A slide for each question of a cell: its text and its answers, without their feedback."""
+    made = []
+    for found in QUESTION.finditer(text):
+        asked, *answers = re.split(r"^- \[[ x]\] ", found["text"], flags=re.MULTILINE)
+        items = "".join(f"<li>{_plain(answer.partition(chr(10))[0])}</li>" for answer in answers)
+        made.append(f"<section><p>{_plain(asked)}</p><ul>{items}</ul></section>")
+    return made
+
+
+def _figures(cell: NotebookNode) -> list[str]:
+    about = cell.metadata.get("mystnb", {})
+    caption = _plain(about.get("figure", {}).get("caption", ""))
+    alternative = escape(about.get("image", {}).get("alt", ""))
+    pictures = [output.data["image/png"] for output in cell.outputs if "image/png" in output.get("data", {})]
+    return [
+        f'<section><figure><img alt="{alternative}" src="data:image/png;base64,{picture.strip()}">'
+        f"<figcaption>{caption}</figcaption></figure></section>"
+        for picture in pictures
+    ]
+
+
+def _plain(markdown: str) -> str:
+    """Markdown as text for a slide: what a role names stands for it, emphasis goes."""
+    return escape(re.sub(r"[*_]{1,2}(\S(?:.*?\S)?)[*_]{1,2}", r"\1", ROLE.sub(r"\1", markdown)).strip())
+
+
+def write(chapter: Chapter, folder: Path) -> Path:
+    """Write a chapter's slides into a folder, and return their file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{chapter.name}.html"
+    path.write_text(slides(chapter), encoding="utf-8")
+    return path
