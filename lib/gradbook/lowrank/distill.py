@@ -88,14 +88,14 @@ class Distillation:
 class Learner(keras.Model):
     """A network with everything it learns from, so that ``compile`` and ``fit`` train it on any backend.
 
-    In training the loss is the network's cross-entropy, the teacher's share, the auxiliary head's, and
+    In training the loss is the network's cross-entropy, the teacher's part, the auxiliary head's, and
     ½λ·(‖other weights‖² + ratio·‖shared weights‖²); in evaluation it is the cross-entropy alone.
 
     Args:
         network: from images to logits, or to logits and auxiliary logits, with taps as in
             :mod:`gradbook.lowrank.networks`.
         teacher: a network with as many taps of the same sizes; it is frozen. None: no teacher.
-        distillation: the teacher's share.
+        distillation: how the teacher's part is made.
         weight_decay: λ ≥ 0.
         ratio: of the decay on weights that each stand for several, usually the network's parameters over those of the
             dense one: the log's way to keep the prior's total variance.

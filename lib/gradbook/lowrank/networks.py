@@ -276,7 +276,7 @@ def _auxiliary_head(x: Tensor, classes: int) -> Tensor:
 
 @register
 class DropPath(layers.Layer):
-    """Drops an example's whole path with probability `rate` while training, and scales what is kept by 1 / (1 − rate).
+    """Drop an example's whole path with probability `rate` while training, and scale what is kept by 1 / (1 − rate).
 
     `rate` is a variable, 0 at first, that :class:`gradbook.lowrank.protocol.DropPathRamp` raises.
     """

@@ -46,11 +46,12 @@ class Protocol:
         """Return the optimiser with its schedule, for so many batches an epoch."""
         steps, schedules = self.epochs * steps_per_epoch, keras.optimizers.schedules
         if self.cosine:
-            rate = schedules.CosineDecay(self.learning_rate, steps)
+            learning_rate = schedules.CosineDecay(self.learning_rate, steps)
         else:
             rates = [self.learning_rate * self.factor**drop for drop in range(len(self.drops) + 1)]
-            rate = schedules.PiecewiseConstantDecay([round(drop * steps) for drop in self.drops], rates)
-        return keras.optimizers.SGD(rate, self.momentum, name="sgd")  # not sgd_1 the next time
+            edges = [round(drop * steps) for drop in self.drops]
+            learning_rate = schedules.PiecewiseConstantDecay(edges, rates)
+        return keras.optimizers.SGD(learning_rate, self.momentum, name="sgd")  # not sgd_1 the next time
 
 
 PROTOCOLS = {
@@ -116,7 +117,7 @@ def _near(centre: np.ndarray, side: int, half: int) -> np.ndarray:
 
 
 class DropPathRamp(keras.callbacks.Callback):
-    """Raises the rate of every :class:`DropPath` in a network linearly, from 0 to `most` at the end of training."""
+    """Raise the rate of every :class:`DropPath` in a network linearly, from 0 to `most` at the end of training."""
 
     def __init__(self, network: keras.Model, most: float, epochs: int):
         super().__init__()

@@ -24,7 +24,7 @@ class ACDC(Separable):
 
     Args:
         layers: links of the chain, 1 to 1,024.
-        order: how channels are shuffled: "riffle", "random" (one fixed permutation a link) or "none".
+        order: how channels are shuffled: "riffle", "random" (one fixed permutation per link) or "none".
     """
 
     hyperparameters = ("layers", "order")
@@ -71,7 +71,7 @@ class ACDC(Separable):
         return ops.reshape(self.chain(ops.reshape(images, (-1, channels))), (-1, height, width, self.filters))
 
     def mix_mult_adds(self, channels: int) -> int:
-        """Return the paper's count 4N + 5N·log₂N a link with fast transforms, or the folded matrix's if less."""
+        """Return the paper's count 4N + 5N·log₂N per link with fast transforms, or the folded matrix's if less."""
         width = self.width(channels)
         return min(round(self.layers * width * (4 + 5 * math.log2(width))), channels * self.filters)
 

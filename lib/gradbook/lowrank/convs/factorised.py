@@ -127,7 +127,7 @@ def tensor_shape(number: int, dimensions: int) -> list[int]:
 
 @register
 class Tucker(Tensorised):
-    """A core [r_1, …, r_d] and a matrix [n_j, r_j] a dimension: k²·c_in + Π r_j + Σ n_j·r_j weights (Tucker 1966)."""
+    """A core [r_1, …, r_d] and matrices [n_j, r_j]: k²·c_in + Π r_j + Σ n_j·r_j weights (Tucker 1966)."""
 
     def ranks(self, channels: int) -> list[int]:
         return [self.rounded(size) for size in self.sizes(channels)]
@@ -167,7 +167,7 @@ class TensorTrain(Tensorised):
 
 @register
 class CanonicalPolyadic(Tensorised):
-    """A sum of r outer products, a matrix [n_j, r] a dimension: k²·c_in + r·Σ n_j weights (Hitchcock 1927).
+    """A sum of r outer products, matrices [n_j, r]: k²·c_in + r·Σ n_j weights (Hitchcock 1927).
 
     r is the fraction `rank` of the smallest dimension; it may exceed it.
     """
