@@ -693,8 +693,9 @@ held_out.pivot_table(**pivot).round(1).astype(object).fillna("")
 # - **A hashed student with a teacher** failed in our study from its first epoch on, with either seed and at either size:
 #   the smaller errs on {glue:text}`hashed_failed:.0f` % of the images. The learning rate is part of it: a tenth of the
 #   protocol's leaves {glue:text}`hashed_slow:.0f` %. Without a teacher, at the full one, it is
-#   {glue:text}`hashed_untaught:.0f` %, so that a teacher still does not help. A shared weight collects the gradients of all weights that it stands for, which may
-#   be why; we have not tested that, nor the smaller learning rate without a teacher.
+#   {glue:text}`hashed_untaught:.0f` %, so that a teacher still does not help. A shared weight collects the gradients of
+#   all weights that it stands for, which may be why; we have not tested that, nor the smaller learning rate without a
+#   teacher.
 # - **The log's $\beta$ of 1,000** suits images of 32×32. On the small images of this page the one student that we tried with
 #   it, a low-rank one, stayed at chance level. The transfer is a mean over pixels: see exercise 3.
 # - **Tucker.** The published sizes are larger than ours at equal ranks: the log's library keeps the core as a tensor train
