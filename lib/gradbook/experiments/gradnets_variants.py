@@ -80,8 +80,8 @@ def train(cell: Configuration, seeds: Sequence[int]) -> Iterator[Record]:
         optimizer = keras.optimizers.Adam()
         if cell.variant == "optimizer":
             optimizer = gradnets.GradualOptimizer(optimizer, keras.optimizers.SGD(0.1), gate)
-        last = keras.layers.Dense(len(images.classes), "softmax")
-        model = keras.Sequential([keras.Input(images.x_train.shape[1:]), *hidden(cell.variant, gate), last])
+        layers = [*hidden(cell.variant, gate), keras.layers.Dense(len(images.classes), "softmax")]
+        model = keras.Sequential([keras.Input(images.x_train.shape[1:]), *layers])
         model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
         history = model.fit(
             images.x_train,
