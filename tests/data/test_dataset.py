@@ -134,3 +134,26 @@ def test_importing_data_brings_in_nothing_heavy():
     heavy = "{'tensorflow', 'sklearn', 'pandas', 'scipy', 'PIL', 'pooch', 'requests', 'tqdm'}"
     code = f"import sys, gradbook.data; print({heavy} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
+
+
+def named(*classes: str) -> data.Dataset:
+    images, labels = np.zeros((len(classes), 2, 2, 1), np.float32), np.arange(len(classes), dtype=np.int32)
+    return data.Dataset("own", images, labels, images, labels, classes, "", "", "")
+
+
+@given(st.lists(st.text(min_size=1), min_size=2, max_size=6, unique=True), st.data())
+def test_two_classes_are_found_by_their_names_whatever_these_hold(names, choice):
+    one, other = (choice.draw(st.sampled_from(names)) for _ in range(2))
+    found = named(*names).class_pair(f"{one}/{other}")
+    assert "/".join(names[number] for number in found) == f"{one}/{other}" or any(map(str.isdecimal, names))
+
+
+def test_two_classes_are_found_by_number_and_none_is_the_first_usual_pair_that_is_there():
+    few = named("a/b", "7", "c")
+    assert few.class_pair("2/0") == few.class_pair("c/a/b") == (2, 0)
+    assert few.class_pair("7/1") == (1, 1), "a name goes before a number"
+    assert few.class_pair(None, (3, 4), (1, 2), (0, 1)) == (1, 2)
+    with pytest.raises(InputError, match="'own' must have more classes; received 3"):
+        few.class_pair(None, (3, 4))
+    with pytest.raises(InputError, match="given as \"one/other\", by names or by numbers from 0 to 2; received 'a/d'"):
+        few.class_pair("a/d")

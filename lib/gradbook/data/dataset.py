@@ -133,6 +133,38 @@ class Dataset:
             raise InputError(f"dataset {self.name!r} holds no images; this experiment trains on images.")
         return self
 
+    def class_pair(self, given: str | None, *usual: tuple[int, int]) -> tuple[int, int]:
+        """Return the numbers of two classes.
+
+        Args:
+            given: two classes, each by its name or number, with a slash between them, such as "cat/dog" or "3/8". A
+                name may hold slashes itself.
+            usual: what None stands for: the first of these pairs that the dataset has.
+
+        Raises:
+            InputError: a class that the dataset does not have.
+        """
+        if given is None:
+            for pair in usual:
+                if max(pair) < len(self.classes):
+                    return pair
+            raise InputError(f"dataset {self.name!r} must have more classes; received {len(self.classes)}.")
+        for place in (place for place, mark in enumerate(given) if mark == "/"):
+            pair = self._number(given[:place]), self._number(given[place + 1 :])
+            if None not in pair:
+                return pair
+        known = ", ".join(self.classes[:20]) + (", …" if len(self.classes) > 20 else "")
+        raise InputError(
+            f'two classes of {self.name} must be given as "one/other", by names or by numbers from 0 to '
+            f"{len(self.classes) - 1}; received {given!r}. Names: {known}."
+        )
+
+    def _number(self, name: str) -> int | None:
+        """The number of a class by its name, or else by its number in digits."""
+        if name in self.classes:
+            return self.classes.index(name)
+        return int(name) if name.isdecimal() and int(name) < len(self.classes) else None
+
 
 def scaled(images: np.ndarray) -> np.ndarray:
     """Scale images from grey levels 0–255 (uint8) to float32 in [0, 1], with a last axis for channels."""
