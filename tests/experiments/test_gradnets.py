@@ -1,6 +1,5 @@
 """The experiment against its published definitions, and against the same network built layer by layer in Keras."""
 
-
 import keras
 import numpy as np
 import pytest
