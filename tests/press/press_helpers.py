@@ -13,8 +13,8 @@ def commit_all(folder: Path, message: str) -> None:
 
 
 def kernels_in(folder: Path) -> list[int]:
-    """Find the kernels that execute chapters of a book, by the folder that the press gives them for their fonts."""
-    found, own = [], f"MPLCONFIGDIR={folder}/_build/matplotlib".encode()
+    """Find the kernels of commands that were given in a folder."""
+    found, own = [], f"GRADBOOK_CWD={folder}".encode()
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             if own in (entry / "environ").read_bytes().split(b"\0"):

@@ -65,7 +65,7 @@ def appended(book, code):
 def test_a_cell_that_hangs_is_ended_with_its_kernel_though_it_heeds_no_interrupt(book, twin):
     appended(book, DEAF)
     words = [sys.executable, "-c", LIMITED, book]
-    ended = subprocess.run(words, capture_output=True, text=True, timeout=120)
+    ended = subprocess.run(words, cwd=book, capture_output=True, text=True, timeout=120)
     assert ended.stdout.startswith("10_sum: a cell failed with no answer within 3 s"), ended.stderr
     wait_until(lambda: not kernels_in(book))
     assert twin.read_text() == OLD

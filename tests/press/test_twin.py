@@ -10,6 +10,7 @@ from gradbook.press.twin import clean, from_source
 GREETING = """\
 WARNING: All log messages before absl::InitializeLog() is called are written to STDERR
 I0000 00:00:1795296437.704833    4797 stub.cc:31] Could not find a driver on your machine.
+Matplotlib is building the font cache; this may take a moment.
 """
 
 

@@ -216,10 +216,9 @@ def environment(job: Job, folder: Path) -> dict[str, str]:
     """
     inherited = {name: value for name, value in os.environ.items() if name.upper() in PASSED}
     settings = {
-        **dict.fromkeys(("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR"), str(folder)),
+        **dict.fromkeys(("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "MPLCONFIGDIR"), str(folder)),
         "GRADBOOK_CWD": os.environ.get("GRADBOOK_CWD", str(Path.cwd())),  # relative paths are the reader's
         "KERAS_HOME": str(folder / "keras"),
-        "MPLCONFIGDIR": str(job.root / "_build/matplotlib"),  # stays, for matplotlib keeps there which fonts it found
     }
     return inherited | settings | QUIET | (REPEATABLE if job.is_twin else {})
 

@@ -49,7 +49,7 @@ def slides(chapter: Chapter) -> str:
 
 
 def _questions(text: str) -> list[str]:
-    """A slide for each question of a cell: its text and its answers, without their feedback."""
+    """Make a slide for each question of a cell: its text and its answers, without their feedback."""
     made = []
     for found in QUESTION.finditer(text):
         asked, *answers = re.split(r"^- \[[ x]\] ", found["text"], flags=re.MULTILINE)

@@ -21,9 +21,11 @@ ADDRESS = re.compile(r"(?<= at )0x[0-9a-f]+")
 # pandas names a styled table at random, and each of its cells after it.
 STYLED = re.compile(r"\bT_[0-9a-f]{5}(?![0-9a-f])")
 
-# TensorFlow's native libraries greet before their log level can be set, with the time and the process in each line.
+# TensorFlow's native libraries greet before their log level can be set, with the time and the process in each line;
+# matplotlib, which finds no list of fonts in its new home, says so if making one takes longer than five seconds.
 GREETING = re.compile(
-    r"^(WARNING: All log messages before absl|To enable the following|[IWE]\d{4} \d\d:\d\d:\S+ +\d+ \S+:\d+\]).*\n?",
+    r"^(WARNING: All log messages before absl|To enable the following|Matplotlib is building the font cache|"
+    r"[IWE]\d{4} \d\d:\d\d:\S+ +\d+ \S+:\d+\]).*\n?",
     re.MULTILINE,
 )
 
