@@ -698,15 +698,16 @@ held_out.pivot_table(**pivot).round(1).astype(object).fillna("")
 #   teacher.
 # - **The log's $\beta$ of 1,000** suits images of 32×32. On the small images of this page the one student that we tried with
 #   it, a low-rank one, stayed at chance level. The transfer is a mean over pixels: see exercise 3.
-# - **Tucker.** The published sizes are larger than ours at equal ranks: the log's library keeps the core as a tensor train
-#   whose bonds are not cut. We keep the core.
+# - **Tucker.** The published sizes are larger than ours at equal ranks: the log's library keeps the core as a tensor train.
+#   We keep it whole; with `core="train"` the layer counts as published.
 # - **ACDC.** Asked for 12 layers, the log's code builds 11: it removes the last. `layers=11` counts as published.
 # - **Hashing.** In the log's code chance decides which weight stands where, so that some stand more often than others. Ours
 #   are dealt out evenly. For a time the log hashed both steps of its separable layers; ours hash the second.
 # - **Padding.** Strided layers pad as Keras does, which samples even sizes one pixel away from the log's.
 # - **Initialisation.** The log starts tensor layers from a random matrix that is then factorised, which loses variance with
 #   every rank that is cut. Ours start with the variance of a dense layer.
-# - **Counts of three digits**, from December, are not reproduced: ranks were chosen by another rule then.
+# - **Ranks.** In December the log took the fraction of the larger number of channels, later that of each dimension of the
+#   tensor. Ours are the later ones.
 #
 # ## Exercises
 #

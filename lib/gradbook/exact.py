@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -72,11 +72,39 @@ def learning_rate(iteration: int) -> float:
     return Configuration().learning_rate_after(iteration)
 
 
-def parameters(network: str, family: str, value: float | None = None, **options: int) -> int:
+def parameters(
+    network: str, family: str, value: float | None = None, dense_classifier: bool = True, **options: int | str
+) -> int:
     """Return the trainable parameters of a network of Part IV with convolutions of one family."""
     from gradbook.lowrank.convs import substitute
 
-    return _sizes(network)(substitute(family, value, **options))
+    return _sizes(network, dense_classifier)(substitute(family, value, **options))
+
+
+def parameters_of_december(network: str, family: str, scale: float) -> int:
+    """Return them with the ranks that the log chose in December: ⌊scale · max(c_in, c_out)⌋, at most min(c_in, c_out).
+
+    The families factorise the matrix [c_in, c_out] itself. In two dimensions a tensor train and a sum of outer products
+    have the same weights; Tucker's decomposition has a core [r, r] besides, a train of two matrices of that size.
+    """
+    from gradbook.lowrank.convs import Separable
+    from gradbook.lowrank.convs.base import fraction
+
+    class December(Separable):
+        def n_parameters(self, channels: int) -> int:
+            rank = min(fraction(scale, max(channels, self.filters)), channels, self.filters)
+            core = 2 * rank**2 if family == "tucker" else 0
+            return self.kernel_size**2 * channels + rank * (channels + self.filters) + core
+
+    return _sizes(network)(December)
+
+
+def cheap_blocks(depth: int, width: int, blocks: str) -> int:
+    """Return those of the networks of Crowley, Gray and Storkey (2018): of one kind of block, or "first/second/third"."""
+    from gradbook.lowrank.cheap_blocks import parameters
+
+    kinds = blocks.split("/")
+    return parameters(depth, width, kinds if len(kinds) > 1 else blocks)
 
 
 def mult_adds(network: str, family: str, value: float | None = None, convention: str = "log", **options: int) -> int:
@@ -114,17 +142,18 @@ def _numbers(weights: Iterable[Any]) -> int:
 
 
 @cache
-def _sizes(network: str) -> "Sizes":
+def _sizes(network: str, dense_classifier: bool = True) -> "Sizes":
     from gradbook.lowrank.budget import Sizes
     from gradbook.lowrank.networks import NETWORKS
 
-    return Sizes(NETWORKS[network])
+    return Sizes(NETWORKS[network] if dense_classifier else partial(NETWORKS[network], dense_classifier=False))
 
 
 FUNCTIONS: dict[str, Callable[..., float]] = {
     function.__name__: function
     for function in (
         *(main_loss_at_the_end, distance_at_the_end, reviews_classifier, resnet_18, blocks, predictors),
-        *(fifty_layers, learning_rate, parameters, mult_adds, darts_mult_adds_as_logged),
+        *(fifty_layers, learning_rate, parameters, parameters_of_december, cheap_blocks),
+        *(mult_adds, darts_mult_adds_as_logged),
     )
 }

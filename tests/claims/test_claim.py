@@ -60,6 +60,20 @@ def test_a_difference_counts_from_zero_and_may_be_one_of_two_rows(tmp_path):
     assert claim.origin() == 0
 
 
+def test_an_entry_for_each_number_of_a_table_is_as_many_claims(tmp_path):
+    entry = changed(
+        test=NUMBER | {"arguments": {"depth": 5}},
+        claim="Of {}.",
+        published={"quantity": "combined_updates", "setting": "epoch {}"},
+        each={"1": {"width": 2}, "10": {"depth": 6}},
+    )
+    first, last = read(tmp_path, entry)
+    assert [first.id, last.id] == ["gate-last-1", "gate-last-10"]
+    assert [first.claim, last.claim] == ["Of 1.", "Of 10."]
+    assert [first.target(PUBLISHED), last.target(PUBLISHED)] == [0.71, 0.97]
+    assert [first.test.arguments, last.test.arguments] == [{"depth": 5, "width": 2}, {"depth": 6}]
+
+
 def test_a_row_may_name_its_source(tmp_path):
     (claim,) = read(tmp_path, changed(published={"quantity": "learning_rate", "source": "code"}))
     assert claim.target(PUBLISHED) == 0.02
@@ -68,6 +82,7 @@ def test_a_row_may_name_its_source(tmp_path):
 @pytest.mark.parametrize(
     ("entry", "sentence"),
     [
+        (changed(each={"a": {}}), "each goes with an exact test, or with none"),
         (changed(tolerence=0.1), "tolerence: extra inputs are not permitted"),
         (changed(claim=None), "claim: field required"),
         (changed(tolerance=-1), "tolerance: input should be greater than or equal to 0; received -1"),

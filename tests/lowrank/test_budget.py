@@ -64,8 +64,11 @@ def test_sizes_are_the_published_ones(build, counts):
     assert [(row, sizes(substitute(*row))) for row, _ in counts] == counts
 
 
-def test_four_dimensional_trains_are_the_published_ones():
-    assert Sizes(wide)(substitute("tensor_train", 0.8, dimensions=4)) == 671_050
+def test_trains_in_four_dimensions_and_cores_that_are_trains_are_the_published_ones():
+    sizes = Sizes(wide)
+    assert sizes(substitute("tensor_train", 0.8, dimensions=4)) == 671_050
+    assert sizes(substitute("tucker", 0.4, dimensions=4, core="train")) == 685_723
+    assert sizes(substitute("tucker", 0.25, core="train")) == 681_248
 
 
 def test_sizes_are_those_of_built_networks():

@@ -29,6 +29,7 @@ MADE = {name: family(family.example) for name, family in FAMILIES.items()} | {
     "low_rank": substitute("low_rank", 0.25),
     "tied_low_rank": substitute("tied_low_rank", 0.25),
     "tucker": substitute("tucker", 0.5),
+    "tucker with a train as core": substitute("tucker", 0.5, dimensions=4, core="train"),
     "tensor_train": substitute("tensor_train", 0.5, dimensions=4),
     "cp": substitute("cp", 2.0),
     "acdc": substitute("acdc", 3),
@@ -92,6 +93,9 @@ def test_the_formula_the_layer_and_the_hand_count_the_same_weights(family, chann
 def test_tensor_families_count_their_factors():
     # 64 · 64 = 16 · 16 · 16 in three dimensions, 8 · 8 · 8 · 8 in four; half the rank of each
     assert convs.Tucker(64, 1, rank=0.5, use_bias=False).n_parameters(64) == 3 * 16 * 8 + 8**3
+    as_train = convs.Tucker(64, 1, rank=0.5, core="train", use_bias=False)
+    assert as_train.bonds(64) == [1, 16, 8, 1]
+    assert as_train.n_parameters(64) == 3 * 16 * 8 + 8 * 16 + 16 * 8 * 8 + 8 * 8
     assert convs.CanonicalPolyadic(64, 1, rank=0.5, use_bias=False).n_parameters(64) == 3 * 16 * 8
     train = convs.TensorTrain(64, 1, rank=0.5, dimensions=4, use_bias=False)
     assert train.n_parameters(64) == 2 * 8 * 4 + 2 * 4 * 8 * 4

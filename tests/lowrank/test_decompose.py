@@ -25,6 +25,12 @@ def test_what_a_layer_can_say_is_found(family):
     assert start_from(built(family), target) < 1e-4
 
 
+def test_a_core_that_is_a_train_says_what_a_full_one_does():
+    pytest.importorskip("tensorly", reason="needs TensorLy: install gradbook[lowrank]")
+    target = np.asarray(built(Tucker).dense_kernel())
+    assert start_from(built(Tucker, core="train"), target) < 1e-4
+
+
 @FAMILIES
 def test_more_rank_comes_nearer(family):
     pytest.importorskip("tensorly", reason="needs TensorLy: install gradbook[lowrank]")

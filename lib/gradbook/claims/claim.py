@@ -20,6 +20,7 @@ An entry says where the claim stands, what was published, how it is tested and w
 """
 
 import math
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -142,6 +143,8 @@ class Claim(_Strict):
         because: why that tolerance.
         reduced: in what the test is smaller than the experiment that was published, if it is.
         not_attempted: why there is no test, if there is none.
+        each: for a table of counts, a claim for each of its numbers: what stands for ``{}`` in the texts of that claim,
+            and the arguments that the function takes besides. Ids end in the names.
     """
 
     id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
@@ -161,6 +164,7 @@ class Claim(_Strict):
     because: str = ""
     reduced: str = ""
     not_attempted: str = ""
+    each: dict[str, Fields] = {}
 
     @model_validator(mode="after")
     def _complete(self) -> "Claim":
@@ -176,11 +180,27 @@ class Claim(_Strict):
             "a number, or same, needs a tolerance": self.published in ("greater", "less") or self.tolerance is not None,
             "because must say why that tolerance": self.tolerance is None or self.because,
             "a spread goes with a number only": self.spread is None or not (directed or exact),
+            "each goes with an exact test, or with none": not self.each or exact or self.test is None,
         }
         for need, met in needs.items():
             if not met and (self.test is not None or "test" in need or "quote" in need):
                 raise ValueError(need)
         return self
+
+    def one_by_one(self) -> "list[Claim]":
+        """Return the claims that the entry stands for: itself, or one for each of its names."""
+        return [self._one(name, arguments) for name, arguments in self.each.items()] or [self]
+
+    def _one(self, name: str, arguments: Fields) -> "Claim":
+        texts = {field: value.replace("{}", name) for field, value in self if isinstance(value, str)}
+        texts["id"] = f"{self.id}-{re.sub('[^a-z0-9]+', '-', name.lower()).strip('-')}"
+        parts = {}
+        if isinstance(self.published, Row):
+            setting = self.published.setting.replace("{}", name)
+            parts["published"] = self.published.model_copy(update={"setting": setting})
+        if isinstance(self.test, Exact):
+            parts["test"] = self.test.model_copy(update={"arguments": self.test.arguments | arguments})
+        return self.model_copy(update=texts | parts | {"each": {}})
 
     @property
     def sourced(self) -> bool:
@@ -234,7 +254,7 @@ def schema() -> dict[str, Any]:
 
 
 def load(path: Path) -> Claims:
-    """Return the claims of a file, in its order.
+    """Return the claims of a file, in its order; an entry with ``each`` gives several.
 
     Raises:
         InputError: the file is no file of claims, or two have one id; says in which line, of which claim, and how.
@@ -245,12 +265,14 @@ def load(path: Path) -> Claims:
         claims = Claims.model_validate(whole)
     except ValidationError as error:
         raise InputError(_complaint(path, content, error)) from None
-    first: dict[str, int] = {}
-    for number, claim in enumerate(claims.claims):
-        if first.setdefault(claim.id, number) != number:
+    several = [(number, one) for number, entry in enumerate(claims.claims) for one in entry.one_by_one()]
+    taken: set[str] = set()
+    for number, one in several:
+        if one.id in taken:
             line = line_of(path, [number] if content is not whole else ["claims", number])
-            raise InputError(f"{path.name}, line {line}: the id {claim.id!r} is taken.")
-    return claims
+            raise InputError(f"{path.name}, line {line}: the id {one.id!r} is taken.")
+        taken.add(one.id)
+    return claims.model_copy(update={"claims": tuple(one for _, one in several)})
 
 
 def _complaint(path: Path, content: Any, error: ValidationError) -> str:

@@ -58,8 +58,14 @@ def factorise(layer: Tensorised, matrix: np.ndarray) -> list[np.ndarray]:
     ranks = layer.ranks(layer.channels)
     if isinstance(layer, Tucker):
         core, factors = decomposition.tucker(tensor, ranks)
-        return [core, *factors]
+        cores = [core] if layer.core == "full" else decomposition.tensor_train(core, layer.bonds(layer.channels))
+        return [*map(_grown, cores, layer.core_shapes(layer.channels)), *factors]
     if isinstance(layer, TensorTrain):
         return list(decomposition.tensor_train(tensor, [1, *ranks, 1]))
     weights, factors = decomposition.parafac(tensor, ranks[0], init="svd", random_state=0)
     return [factors[0] * weights, *factors[1:]]
+
+
+def _grown(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return an array with zeros behind it, up to a shape; TensorLy leaves out ranks that a core cannot have."""
+    return np.pad(array, [(0, most - size) for size, most in zip(array.shape, shape, strict=True)])

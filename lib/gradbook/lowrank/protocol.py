@@ -59,6 +59,7 @@ PROTOCOLS = {
     "darts": Protocol(
         batch_size=96, learning_rate=0.025, weight_decay=3e-4, epochs=600, cosine=True, drop_path=0.2, drops=()
     ),
+    "imagenet": Protocol(batch_size=256, epochs=90, drops=(1 / 3, 2 / 3), factor=0.1, crop=0, cutout=0),
 }
 
 

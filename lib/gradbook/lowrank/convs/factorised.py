@@ -7,7 +7,7 @@ from typing import Any
 
 from keras import ops
 
-from gradbook.errors import InputError
+from gradbook.errors import InputError, unknown
 from gradbook.lowrank.arguments import positive, positive_integer
 from gradbook.lowrank.convs.base import GAIN, Factor, fraction, register
 from gradbook.lowrank.convs.separable import Separable
@@ -94,9 +94,12 @@ class Tensorised(Separable):
 
     def channel_factors(self, channels: int) -> dict[str, Factor]:
         shapes = self.factor_shapes(channels)
-        terms = math.prod(self.ranks(channels))
-        stddev = (GAIN / channels / terms) ** (0.5 / len(shapes))
+        stddev = (GAIN / channels / self.terms(channels)) ** (0.5 / len(shapes))
         return {f"factor_{place}": Factor(shape, stddev) for place, shape in enumerate(shapes)}
+
+    def terms(self, channels: int) -> int:
+        """Return how many products of factors each of the tensor's numbers is the sum of."""
+        return math.prod(self.ranks(channels))
 
     def matrix(self) -> Any:
         parts = [self.factor[name] for name in self.factor if name.startswith("factor_")]
@@ -127,17 +130,49 @@ def tensor_shape(number: int, dimensions: int) -> list[int]:
 
 @register
 class Tucker(Tensorised):
-    """A core [r_1, …, r_d] and matrices [n_j, r_j]: k²·c_in + Π r_j + Σ n_j·r_j weights (Tucker 1966)."""
+    """A core [r_1, …, r_d] and matrices [n_j, r_j]: k²·c_in + Π r_j + Σ n_j·r_j weights (Tucker 1966).
+
+    Args:
+        core: "full", or "train" for a core that is itself a tensor train, as the research log's was: cores
+            [R_{j-1}, r_j, R_j] with R_j = min(n_1 ⋯ n_j, n_{j+1} ⋯ n_d, r_{j+1}·R_{j+1}), in place of Π r_j weights.
+    """
+
+    hyperparameters = ("rank", "dimensions", "core")
+
+    def __init__(self, *arguments: Any, core: str = "full", **options: Any):
+        super().__init__(*arguments, **options)
+        if core not in ("full", "train"):
+            raise unknown("core", core, ["full", "train"])
+        self.core = core
 
     def ranks(self, channels: int) -> list[int]:
         return [self.rounded(size) for size in self.sizes(channels)]
 
-    def factor_shapes(self, channels: int) -> list[tuple[int, ...]]:
+    def bonds(self, channels: int) -> list[int]:
+        """Return R_0 … R_d, the ranks of a core that is a tensor train."""
+        sizes, ranks, bonds = self.sizes(channels), self.ranks(channels), [1]
+        for place in range(self.dimensions - 1, 0, -1):
+            bonds.insert(0, min(math.prod(sizes[:place]), math.prod(sizes[place:]), ranks[place] * bonds[0]))
+        return [1, *bonds]
+
+    def core_shapes(self, channels: int) -> list[tuple[int, ...]]:
+        """Return the shapes that the core is stored in."""
         ranks = self.ranks(channels)
-        return [tuple(ranks), *zip(self.sizes(channels), ranks, strict=True)]
+        if self.core == "full":
+            return [tuple(ranks)]
+        bonds = self.bonds(channels)
+        return list(zip(bonds, ranks, bonds[1:], strict=False))
+
+    def factor_shapes(self, channels: int) -> list[tuple[int, ...]]:
+        matrices = zip(self.sizes(channels), self.ranks(channels), strict=True)
+        return [*self.core_shapes(channels), *matrices]
+
+    def terms(self, channels: int) -> int:
+        return super().terms(channels) * (math.prod(self.bonds(channels)) if self.core == "train" else 1)
 
     def multiply_out(self, factors: list[Any]) -> Any:
-        tensor, *matrices = factors
+        cores, matrices = factors[: -self.dimensions], factors[-self.dimensions :]
+        tensor = chain(cores)
         for matrix in matrices:  # the first dimension is used up, a new last one appended
             tensor = ops.matmul(ops.transpose(ops.reshape(tensor, (matrix.shape[1], -1))), ops.transpose(matrix))
         return tensor
@@ -159,10 +194,15 @@ class TensorTrain(Tensorised):
         return list(zip(ranks, self.sizes(channels), ranks[1:], strict=False))
 
     def multiply_out(self, factors: list[Any]) -> Any:
-        tensor = factors[0]
-        for core in factors[1:]:
-            tensor = ops.matmul(ops.reshape(tensor, (-1, core.shape[0])), ops.reshape(core, (core.shape[0], -1)))
-        return tensor
+        return chain(factors)
+
+
+def chain(cores: list[Any]) -> Any:
+    """Multiply the cores [r_{j-1}, n_j, r_j] of a tensor train; return the tensor's numbers in order."""
+    tensor = cores[0]
+    for core in cores[1:]:
+        tensor = ops.matmul(ops.reshape(tensor, (-1, core.shape[0])), ops.reshape(core, (core.shape[0], -1)))
+    return tensor
 
 
 @register

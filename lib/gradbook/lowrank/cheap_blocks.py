@@ -1,0 +1,63 @@
+"""Counts of wide residual networks with the cheap blocks of Crowley, Gray and Storkey (2018), by arithmetic alone.
+
+Their blocks are not those of :mod:`gradbook.lowrank.networks`: a separable convolution has a batch normalisation
+between its steps, and a bottleneck takes the place of both convolutions of a block. Their counts hold the running means
+and variances of batch normalisation, too.
+"""
+
+import re
+from collections.abc import Sequence
+
+from gradbook.errors import InputError
+
+FORM = r"(?P<plain>[23])x[23]|(?P<letter>DConv|G(?=\d)|A(?=\d))(?P<number>\d+)?(B(?P<reduction>\d+))?|B(?P<only>\d+)"
+NORMALISATION = 4  # numbers of each channel: scale, shift, running mean and variance
+
+
+def parameters(depth: int, width: int, blocks: str | Sequence[str], classes: int = 10) -> int:
+    """Count the numbers of a wide residual network.
+
+    Args:
+        depth: 6n + 4.
+        width: factor on the channels 16, 32, 64.
+        blocks: the kind of block, or one for each of the three stages: "3x3" or "2x2", dense; "DConv", separable;
+            "Gg", in groups of g channels; "Ag", in g groups; with "Br" behind, within a bottleneck of c / r channels.
+        classes: outputs.
+
+    Raises:
+        InputError: a kind of block that they do not have.
+
+    >>> parameters(40, 2, "3x3"), parameters(40, 2, "DConv"), parameters(40, 2, "A4B2")
+    (2248954, 304074, 219514)
+    """
+    kinds, total, channels = [blocks] * 3 if isinstance(blocks, str) else blocks, 9 * 3 * 16, 16
+    for stage, kind in enumerate(kinds):
+        filters = 2**stage * 16 * width
+        total += channels * filters if channels != filters else 0  # the shortcut
+        for _ in range((depth - 4) // 6):
+            total += _block(channels, filters, kind)
+            channels = filters
+    return total + NORMALISATION * channels + (channels + 1) * classes
+
+
+def _block(channels: int, filters: int, kind: str) -> int:
+    found = re.fullmatch(FORM, kind)
+    if not found:
+        raise InputError(f"blocks must be 3x3, 2x2, DConv, Gg or Ag, maybe with Br behind; received {kind!r}.")
+    letter, number = found["letter"], int(found["number"] or 1)
+    if reduction := found["reduction"] or found["only"]:
+        inner = filters // int(reduction)
+        spatial = 9 * inner * (_group(letter, number, inner) if letter else inner)
+        return NORMALISATION * (channels + 2 * inner) + (channels + filters) * inner + spatial
+
+    def convolution(before: int) -> int:
+        if found["plain"]:
+            return int(found["plain"]) ** 2 * before * filters
+        return before * (9 * _group(letter, number, before) + NORMALISATION + filters)
+
+    return NORMALISATION * (channels + filters) + convolution(channels) + convolution(filters)
+
+
+def _group(letter: str, number: int, channels: int) -> int:
+    """Return how many channels see each other."""
+    return channels // number if letter == "A" else number
