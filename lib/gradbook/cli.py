@@ -390,11 +390,12 @@ def _selected(study: "Study", where: tuple[str, ...]) -> "Study":
 
 @app.group("results", no_args_is_help=True)
 def results_group() -> None:
-    """Bring results from the store to book/results, where they travel with the book.
+    """Bring results from the store to book/results, where they travel with the book, and from there to archives.
 
     \b
-    Example:
+    Examples:
       gradbook results export concept
+      gradbook results crate results.zip
     """
 
 
@@ -411,6 +412,20 @@ def results_export(name: str, store_path: Path | None) -> None:
     click.echo(f"{name}: {exported.runs} runs in {results.FOLDER / name}.csv, {exported.added} of them new")
     if exported.dropped:
         click.echo(f"{exported.dropped} rows dropped: of another version of the experiment, or no longer in the study")
+
+
+@results_group.command("crate")
+@click.argument("target", type=click.Path(path_type=Path))
+@click.argument("studies", nargs=-1, metavar="[STUDY]...")
+def results_crate(target: Path, studies: tuple[str, ...]) -> None:
+    """Pack committed results for an archive: an RO-Crate, a new folder TARGET or a file TARGET.zip.
+
+    It says of each group of runs by which commit and libraries it was made, on which machine, and from which data.
+    """
+    from gradbook.studies import crate
+
+    crate.write(target, studies)
+    click.echo(f"{target}: {', '.join(studies) or 'all studies'}")
 
 
 @app.command()

@@ -100,7 +100,7 @@ def parameters_of_december(network: str, family: str, scale: float) -> int:
 
 
 def cheap_blocks(depth: int, width: int, blocks: str) -> int:
-    """Return those of the networks of Crowley, Gray and Storkey (2018): of one kind of block, or "first/second/third"."""
+    """Return those of a network of Crowley, Gray and Storkey (2018), of one kind of block or "first/second/third"."""
     from gradbook.lowrank.cheap_blocks import parameters
 
     kinds = blocks.split("/")
