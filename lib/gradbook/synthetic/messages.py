@@ -75,4 +75,4 @@ def predictor_loss(
     squares = tf.math.squared_difference(prediction, target)
     each = tf.reduce_mean(squares, axis=list(range(1, len(squares.shape))))
     error = tf.reduce_mean(each) if reduction == "mean" else tf.reduce_sum(each)
-    return tf.math.divide_no_nan(error, loss) if divide_by_loss else error
+    return error / tf.where(loss == 0, float("inf"), loss) if divide_by_loss else error
