@@ -8,6 +8,7 @@ from gradbook.press.sphinx.crosswalk import Crosswalk, Notes
 from gradbook.press.sphinx.directives import ChapterStatus, Cost, Provenance, Verdict
 from gradbook.press.sphinx.explorer import Explorer
 from gradbook.press.sphinx.faults import Faults
+from gradbook.press.sphinx.outcomes import Outcomes
 from gradbook.press.sphinx.question import Question
 from gradbook.press.sphinx.signatures import own_words, readable
 from gradbook.press.sphinx.source_link import open_source
@@ -20,6 +21,7 @@ DIRECTIVES = {
     "crosswalk": Crosswalk,
     "explorer": Explorer,
     "faults": Faults,
+    "outcomes": Outcomes,
     "question": Question,
     "speeds": Speeds,
     "touch": Touch,
