@@ -4,6 +4,9 @@
 BIN := .venv/bin
 ACCEPTABLE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
+# all that the book is made with; other backends are for `make backends`
+EXTRAS := $(foreach extra,book chapters dev lowrank sweep test,--extra $(extra))
+
 # Whatever the user's locale, paths and files are UTF-8.
 export LC_ALL := C.UTF-8
 # the longest first, so that no processor waits for another's last
@@ -46,7 +49,7 @@ audit: .venv/ready
 	@$(BIN)/uvx pip-audit --requirement requirements.lock --no-deps --disable-pip
 
 lock: .venv/ready
-	@$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras --upgrade \
+	@$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 $(EXTRAS) --upgrade \
 	    --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -o requirements.lock
 
 clean:

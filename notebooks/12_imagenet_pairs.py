@@ -48,7 +48,7 @@ import subprocess
 import sys
 
 if importlib.util.find_spec("gradbook") is None:
-    library = "gradbook @ git+https://github.com/gradients-rewritten/gradients-rewritten"
+    library = "gradbook[chapters] @ git+https://github.com/gradients-rewritten/gradients-rewritten"
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", library], check=True)
 
 # %% tags=["parameters"]

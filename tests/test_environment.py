@@ -39,8 +39,8 @@ def locked(python: str) -> dict[str, str]:
 
 
 def required() -> list[Requirement]:
-    """Everything that pyproject.toml names: the reader's packages, and every extra."""
-    extras = PROJECT["optional-dependencies"].values()
+    """Everything that pyproject.toml names for making the book: all but the other backends of Keras."""
+    extras = [names for extra, names in PROJECT["optional-dependencies"].items() if extra not in ("jax", "torch")]
     return [Requirement(text) for group in (PROJECT["dependencies"], *extras) for text in group]
 
 

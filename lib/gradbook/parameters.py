@@ -6,8 +6,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from IPython.display import Markdown, display
-
 from gradbook.errors import InputError
 
 Declared = Mapping[str, tuple[Any, str]]
@@ -52,6 +50,8 @@ def _words(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
 
 
 def _show(sentence: str) -> None:
+    from IPython.display import Markdown, display
+
     display(Markdown(f"> **Note.** {sentence}"))
 
 
