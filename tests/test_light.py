@@ -7,9 +7,18 @@ import pytest
 
 HIDE = """
 import sys
-for name in ("tensorflow", "jax", "torch", "matplotlib", "sklearn", "PIL", "pooch", "IPython", "jinja2", "dask", "bokeh",
-             "tensorly", "papermill", "jupytext", "playwright", "rocrate"):
-    sys.modules[name] = None
+
+HIDDEN = {"tensorflow", "jax", "torch", "matplotlib", "sklearn", "PIL", "pooch", "IPython", "jinja2", "dask", "bokeh",
+          "tensorly", "papermill", "jupytext", "playwright", "rocrate"}
+
+
+class Hiding:
+    def find_spec(self, name, *_):
+        if name.partition(".")[0] in HIDDEN:
+            raise ModuleNotFoundError(f"No module named {name!r}")
+
+
+sys.meta_path.insert(0, Hiding())
 """
 
 
