@@ -70,7 +70,7 @@ changed = check(
         "dataset": ("digits", "a dataset of images"),
         "main_classes": (None, "None or text"),
         "auxiliary_classes": (None, "None or text"),
-        "seed": (0, "an integer from 0 up to 4294967295"),
+        "seed": (0, "an integer from 0 up to 1000000"),
         "n_seeds": (4, "an integer from 1"),
         "learning_rate": (0.01, "a number above 0 up to 0.1"),
         "epochs": (10, "an integer from 1"),

@@ -19,16 +19,17 @@
 # **Paper.** {cite:t}`du2018adapting`, the experiment on pairs of ImageNet classes, as re-implemented by
 # {cite:t}`szkocot2019adapting`.
 #
-# **Claim.** Telling a class from all others helps a network to know a related class, and hinders it at an unrelated one;
-# the cosine of the two gradients says which is the case, so that gating by its sign keeps the help and drops the
-# hindrance.
+# **Claim.** Telling a class from all others helps a network to know a related class, and hinders it with an unrelated
+# one. The cosine of the two gradients says which is the case, so a gate by its sign keeps the help and drops the harm.
 #
-# **Verdict.** At one image a step the sign of the cosine is nearly a coin, and on digits the three modes cannot be told
-# apart. On natural images ({glue:text}`full_runs` runs) the auxiliary task of one near pair, of retrievers, is worth
-# {glue:text}`retriever_sum_mean:+.1f` points ungated and {glue:text}`retriever_gate_mean:+.1f` through the gate; that of
-# the other, of cats, is worth {glue:text}`cat_sum_mean:+.1f` and {glue:text}`cat_gate_mean:+.1f`. The cosines show nothing of either
-# ([at full scale](#pairs-full-scale)).
+# **Verdict.** With one image a step the sign of the cosine is nearly random, and on digits the three modes cannot be told
+# apart. On natural images ({glue:text}`full_runs` runs) one near pair, of retrievers, gains
+# {glue:text}`retriever_sum_mean:+.1f` points of accuracy from the plain sum and {glue:text}`retriever_gate_mean:+.1f`
+# through the gate. The other near pair, of cats, gains {glue:text}`cat_sum_mean:+.1f` and
+# {glue:text}`cat_gate_mean:+.1f`. The cosines show nothing of either ([at full scale](#pairs-full-scale)).
 # {doc}`The ledger <90_ledger>` has {verdict}`12_imagenet_pairs`.
+#
+# **Time to read.** 25 minutes. **Know before.** {doc}`10_concept`, logistic regression, and what a residual network is.
 #
 # **Cost of this page.** {cost}`12_imagenet_pairs`
 # :::
@@ -52,9 +53,9 @@ if importlib.util.find_spec("gradbook") is None:
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", library], check=True)
 
 # %% tags=["parameters"]
-dataset = "digits"  # "tiny-imagenet" for natural images, with the network "resnet_18"
-near = "3/8"
-far = "0/1"
+dataset = "digits"  # "tiny-imagenet" for natural images, with the network "resnet_18"; three classes or more
+near = None  # main and auxiliary class, by name or number, as "3/8"; None takes 3/8, or 0/2 where there is no 8
+far = None  # another pair; None takes 0/1
 network = "small"
 learning_rate = 0.01
 epochs = 5
@@ -63,6 +64,24 @@ seed = 0  # the first of the seeds
 n_seeds = 3
 
 # %%
+from gradbook.parameters import check
+
+changed = check(
+    globals(),
+    {
+        "dataset": ("digits", "a dataset of images"),
+        "near": (None, "None or text"),
+        "far": (None, "None or text"),
+        "network": ("small", "one of small, resnet_18"),
+        "learning_rate": (0.01, "a number above 0 up to 0.1"),
+        "epochs": (5, "an integer from 1"),
+        "steps_per_epoch": (100, "an integer from 1"),
+        "seed": (0, "an integer from 0 up to 1000000"),
+        "n_seeds": (3, "an integer from 1"),
+    },
+)
+
+# %% tags=["hide-input"]
 import json
 
 import matplotlib.pyplot as plt
@@ -71,9 +90,12 @@ import pandas as pd
 from scipy.stats import permutation_test
 
 from gradbook import plots, published
-from gradbook.auxiliary import networks, two_headed
+from gradbook.auxiliary import cosine, networks
+from gradbook.data import load
+from gradbook.errors import InputError
+from gradbook.exercises import exercise
 from gradbook.experiments import pairs
-from gradbook.notebook import glue, source
+from gradbook.notebook import glue
 from gradbook.seeds import generator, set_seed
 from gradbook.studies import results
 
@@ -82,13 +104,20 @@ MODES = {"single_task": "single task", "unweighted_cosine": "gated", "multitask"
 styles = plots.styles(MODES)
 facts = published.load("12_imagenet_pairs")
 
+# %% tags=["hide-input"]
+data = load(dataset).require_images()
+near_pair = data.class_pair(near, (3, 8), (0, 2))
+far_pair = data.class_pair(far, (0, 1))
+if near_pair == far_pair:
+    raise InputError(f"near and far must be two pairs; received {near!r} and {far!r}, which are one.")
+
 # %% [markdown]
 # ## Alike is a matter of angle
 #
-# The smallest case has no network. Points $x$ of a plane are examples: those of class A scatter around $\mu_A$, those of
+# The smallest case has no network. Points $x$ of a plane are examples. Those of class A scatter around $\mu_A$, those of
 # class B around $\mu_B$, and the others, of any other class, around the origin. Each task is a logistic regression,
-# $p = \sigma(w \cdot x)$, that tells its class ($y = 1$) from as many others ($y = 0$). At $w = 0$ every example's gradient
-# is $(\frac12 - y)\, x$, so the gradient of the mean loss is
+# $p = \sigma(w \cdot x)$, that tells its class ($y = 1$) from as many others ($y = 0$). At $w = 0$ the gradient of an
+# example is $(\frac12 - y)\, x$, so the gradient of the mean loss is
 #
 # $$
 # \nabla_w \mathcal{L} = \tfrac{1}{4} \left( \bar x_\text{others} - \bar x_\text{class} \right) .
@@ -96,11 +125,36 @@ facts = published.load("12_imagenet_pairs")
 #
 # The cosine of two tasks' gradients is the cosine of the angle between their classes, as seen from the others.
 #
-# **Predict:** at an angle of 60° the cosine of the whole gradients is ½. A step that sees one example of either task
-# compares two single gradients instead. What will be the mean of *their* cosines?
-
+# :::{question} pairs-angle
+# Let the angle be 60°. Then the cosine of the whole gradients is ½. A step that sees one example of either task compares
+# two single gradients instead. What is the mean of *their* cosines?
+#
+# - [ ] Also ½: the mean of the parts is the whole.
+#
+#   No, it is {glue:text}`single_at_sixty:.2f`. Single gradients point everywhere; only their sum points to the class.
+# - [x] Positive too, but much smaller.
+#
+#   Yes, {glue:text}`single_at_sixty:.2f`. The sign of the mean is right, but a single step's sign is nearly random.
+# - [ ] Zero: single examples are only noise.
+#
+#   Nearly: {glue:text}`single_at_sixty:.2f`. There is noise, but also a little of the angle.
+# :::
 
 # %%
+def gradients(angle, count=4000):
+    """Every example's gradient at w = 0, [count, 2]: first the class at that angle, then the others."""
+    y = np.repeat([1.0, 0.0], count // 2)[:, None]
+    x = y * [np.cos(angle), np.sin(angle)] + generator(seed, "plane").normal(size=(count, 2))
+    return (0.5 - y) * x
+
+def cosine_of(u, v):
+    return (u * v).sum(-1) / np.linalg.norm(u, axis=-1) / np.linalg.norm(v, axis=-1)
+
+u, v = gradients(np.pi / 3).mean(0), gradients(0.0).mean(0)
+assert np.isclose(cosine_of(u, v), cosine(u, v))  # the library's
+round(float(cosine_of(u, v)), 3)
+
+# %% tags=["hide-input"]
 #| label: fig-pairs-angle
 #| fig-cap: >-
 #|   Two logistic regressions at their start. The cosine of the gradients over all examples, and the mean of the cosines
@@ -109,24 +163,11 @@ facts = published.load("12_imagenet_pairs")
 #|   Over all examples the cosine follows the angle, from one at 0 to minus one at 180 degrees. The mean cosine of
 #|   single examples has the same shape and sign but is many times smaller: it starts below 0.1 and ends above minus
 #|   0.1.
-def gradients(angle: float, count: int = 4000) -> np.ndarray:
-    """Of every example at w = 0, [count, 2]: first half the class at that angle, second half the others."""
-    random = generator(seed, "plane")
-    centres = np.repeat([[np.cos(angle), np.sin(angle)], [0.0, 0.0]], count // 2, axis=0)
-    return (0.5 - np.repeat([1.0, 0.0], count // 2))[:, None] * (
-        centres + random.normal(size=(count, 2))
-    )
-
-
-def cosine(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    return (u * v).sum(-1) / np.linalg.norm(u, axis=-1) / np.linalg.norm(v, axis=-1)
-
-
 angles = np.linspace(0, np.pi, 25)
 v = gradients(0.0)
-of_all = [cosine(gradients(angle).mean(0), v.mean(0)) for angle in angles]
+of_all = [cosine_of(gradients(angle).mean(0), v.mean(0)) for angle in angles]
 drawn = generator(seed, "drawn").integers(len(v), size=(2, 50_000))
-of_single = [cosine(gradients(angle)[drawn[0]], v[drawn[1]]).mean() for angle in angles]
+of_single = [cosine_of(gradients(angle)[drawn[0]], v[drawn[1]]).mean() for angle in angles]
 figure, axes = plt.subplots()
 for label, values in {"all examples": of_all, "one example each, mean": of_single}.items():
     axes.plot(np.degrees(angles), values, label=label)
@@ -137,7 +178,7 @@ axes.set(
 )
 _ = axes.legend()
 
-# %%
+# %% tags=["remove-cell"]
 assert abs(of_all[0] - 1) < 0.01
 sixty = np.argmin(np.abs(angles - np.pi / 3))
 glue("all_at_sixty", of_all[sixty])
@@ -145,21 +186,16 @@ glue("single_at_sixty", of_single[sixty])
 
 # %% [markdown]
 # Over all examples it is {glue:text}`all_at_sixty:.2f`, of single ones {glue:text}`single_at_sixty:.2f`
-# ({numref}`fig-pairs-angle`): the sign of the mean survives, but a single step's sign is nearly a coin. The published
-# experiment takes one image a step.
+# ({numref}`fig-pairs-angle`). The published experiment takes one image a step.
 #
 # ## From the equation to the code
 #
-# A pair makes two tasks. The main task tells class A from as many images of other classes, the auxiliary task (*helper*
-# for short) class B from as many others; the lower layers, the *trunk*, are shared, the upper ones, a *head* for each,
-# are not. Of every class a fifth is held out, for both tasks alike, so that nothing that the main task is tested on has
-# been seen by the auxiliary one:
-
-# %%
-source(pairs.tasks)
-
-# %% [markdown]
-# The step is {eq}`concept-step`. What is measured of an epoch with steps $t = 1 \dots T$ is the mean cosine, and beside it what
+# A pair makes two tasks. The main task tells class A from as many images of other classes, the auxiliary task class B from
+# as many others. The lower layers, the *trunk*, are shared; the upper ones, a *head* for each, are not. Of every class a
+# fifth is held out, for both tasks alike. So nothing that the main task is tested on has been seen by the auxiliary one.
+# {py:func}`~gradbook.experiments.pairs.tasks` makes them.
+#
+# The step is {eq}`concept-step`. Of an epoch with steps $t = 1 \dots T$ two means are measured: the mean cosine, and what
 # the published code calls by that name, a product cut off at $\pm 1$:
 #
 # $$
@@ -168,35 +204,66 @@ source(pairs.tasks)
 # $$ (pairs-cosine)
 
 # %%
-source(pairs.summary)
+c, norm_u, norm_v = np.array([[0.5, -0.5, 0.001], [2, 2, 2], [3, 3, 3]])
+measured = pairs.summary(c, norm_u, norm_v)
+assert np.isclose(measured["cosine"], c.mean())
+assert np.isclose(measured["clipped_product"], np.clip(c * norm_u * norm_v, -1, 1).mean())
 
 # %% [markdown]
 # ## A curve that cannot be a cosine
 #
-# If gradients are long, every product is cut off, and $\bar k$ is the number of agreements minus that of conflicts, over
-# $T = 1000$: an even number of thousandths. **Predict:** how many of the twenty published values of a pair are multiples of
-# 0.002?
+# If gradients have large norms, every product is cut off. Then $\bar k$ is the number of agreements minus that of
+# conflicts, divided by $T = 1000$: an even number of thousandths.
+#
+# :::{question} pairs-curve
+# Twenty values were published for each of seven pairs. How many of the twenty are multiples of 0.002?
+#
+# - [ ] About one or two in every pair, by chance.
+#
+#   For some pairs it is few, but not for all: in one pair it is {glue:text}`most_even`.
+# - [x] In some pairs nearly all of them.
+#
+#   Yes, up to {glue:text}`most_even` of 20. A mean of a thousand true cosines would be so by chance only.
+# - [ ] All of them, in every pair.
+#
+#   No, in one pair it is only {glue:text}`fewest_even`. There many products were smaller than 1 and not cut off.
+# :::
 
-# %%
+# %% tags=["hide-input"]
 curves = (
     facts[facts["quantity"] == "clipped_product_curve"].set_index("setting")["value"].map(json.loads)
 )
 thousandths = curves.map(lambda values: np.array(values) * 1000)
 even = thousandths.map(lambda values: int(np.isclose(values % 2, 0, atol=1e-6).sum()))
 table = pd.DataFrame({"multiples of 0.002, of 20": even, "mean": curves.map(np.mean)})
+glue("most_even", even.max())
+glue("fewest_even", even.min())
 table.round(4)
 
 # %% [markdown]
-# For some pairs nearly all of them are: what was plotted is how often the signs agreed, and it hovers around nothing for
-# near and far pairs alike. A cosine's average over a thousand steps is an even number of thousandths by chance only.
+# For some pairs nearly all of them are. What was plotted is how often the signs agreed, and it stays near zero for near and
+# far pairs alike.
 #
 # ## A check: what normalising by one image does
 #
-# The published network is a ResNet of 18 layers with {term}`batch normalisation`. Its code calls it in inference mode, where it
-# normalises by averages that start at zero and one and are never updated. **Predict:** with one image a step, what would
-# training mode, which normalises by the batch, make of two different images?
+# The published network is a ResNet of 18 layers with {term}`batch normalisation`. Its code calls it in inference mode. There
+# it normalises by averages that start at zero and one and are never updated.
+#
+# :::{question} pairs-normalisation
+# Training mode normalises by the batch instead. With one image a step, what would it make of two different images?
+#
+# - [ ] It would show their difference more clearly.
+#
+#   No. Each image would be compared with itself alone.
+# - [x] It would give both the same features.
+#
+#   Yes. The last features are one pixel, and one pixel of one image minus its own mean is zero.
+# - [ ] Nothing else than inference mode does.
+#
+#   No. In inference mode the features of two images differ, in training mode they do not differ at all.
+# :::
 
-# %%
+# %% tags=["hide-input"]
 set_seed(seed)
 resnet = networks.residual((64, 64, 3))
 one, other = generator(seed, "images").random((2, 1, 64, 64, 3), np.float32)
@@ -215,115 +282,117 @@ glue(
 pd.Series(difference, name="largest difference of a feature")
 
 # %% [markdown]
-# The last features are one pixel, and one pixel of one image minus its own mean is zero: in training mode all images look
-# alike, and nothing can be learned. So inference mode it is, which means: no normalisation, only scales and shifts that
-# are trained. The network has {glue:text}`parameters:,` parameters, as published; for
-# {glue:text}`unreached:,` of them images of 64×64 pixels are too small: their places in the kernels meet nothing but padding.
-# The library keeps them apart, so that no step has to pass over their zeros.
+# In training mode all images look alike, and nothing can be learned. So it has to be inference mode. That means no
+# normalisation, only scales and shifts that are trained. The network has {glue:text}`parameters:,` parameters, as published.
+# For {glue:text}`unreached:,` of them images of 64×64 pixels are too small: their places in the kernels meet nothing but
+# padding. The library keeps them apart, so that no step has to pass over their zeros.
 #
 # ## The experiment, small
 #
-# Digits of 8×8 pixels and the small network of {doc}`10_concept`, one image of either task a step. A 3 looks like an 8, a 0
-# unlike a 1. **Predict:** which pair has the larger cosine, and which gains from its helper?
+# Small images and the small network of {doc}`10_concept`, one image of either task a step. The near pair is
+# {glue:text}`near_name`, the far pair {glue:text}`far_name`. A 3 looks like an 8, a 0 does not look like a 1.
+#
+# :::{question} pairs-live
+# Which pair of digits has the larger mean cosine, and which gains from its auxiliary task?
+#
+# - [ ] The near pair has a clearly larger one, and gains.
+#
+#   The mean cosines are {glue:text}`near_cosine:.3f` and {glue:text}`far_cosine:.3f`: too small for a difference to be
+#   clear, with so few seeds.
+# - [x] Both cosines are close to zero, and no gain can be seen.
+#
+#   Yes, {glue:text}`near_cosine:.3f` and {glue:text}`far_cosine:.3f`. With one image a step there is little to see.
+# - [ ] The far pair has a negative one, and loses.
+#
+#   No. Its mean cosine is {glue:text}`far_cosine:.3f`, and its accuracy is close to 1 in every mode.
+# :::
 
 # %%
-runs = {}
-for pair in (near, far):
-    main, auxiliary = pair.split("/")
-    for rule in MODES:
-        configuration = pairs.Configuration(
-            dataset=dataset,
-            main_class=main,
-            auxiliary_class=auxiliary,
-            network=network,
-            rule=rule,
-            learning_rate=learning_rate,
-            epochs=epochs,
-            steps_per_epoch=steps_per_epoch,
-        )
-        runs[pair, rule] = pairs.run(configuration, range(seed, seed + n_seeds))
+changed.note()
+seeds = range(seed, seed + n_seeds)
 
-# %%
+def configured(pair, rule="unweighted_cosine", **choice):
+    main, auxiliary = (data.classes[number] for number in pair)
+    setting = {"learning_rate": learning_rate, "epochs": epochs, "steps_per_epoch": steps_per_epoch, "rule": rule}
+    classes = {"main_class": main, "auxiliary_class": auxiliary}
+    return pairs.Configuration(dataset=dataset, network=network, **classes, **setting | choice)
+
+runs = {(pair, rule): pairs.run(configured(pair, rule), seeds) for pair in (near_pair, far_pair) for rule in MODES}
+
+# %% tags=["hide-input"]
 #| label: fig-pairs-live
 #| fig-cap: >-
 #|   Test accuracy of the main task, of a near and of a far pair; faint lines are seeds, strong ones their mean.
 #| fig-alt: >-
 #|   Within each pair the three modes' curves lie on each other as far as the spread of the seeds allows to say. The far
 #|   pair is learned almost perfectly within two epochs, the near pair more slowly and with a wider spread.
+names = {pair: "/".join(data.classes[number] for number in pair) for pair in (near_pair, far_pair)}
 figure, panels = plt.subplots(1, 2, figsize=(8, 3.4), sharey=True)
-for axes, pair in zip(panels, (near, far), strict=True):
+for axes, (kind, pair) in zip(panels, {"near": near_pair, "far": far_pair}.items(), strict=True):
     for rule, label in MODES.items():
         accuracies = np.array([run.curves["test_accuracy"] for run in runs[pair, rule]])
         plots.seeds(axes, np.arange(1, epochs + 1), accuracies, label, **styles[rule])
-    axes.set(
-        xlabel="epoch",
-        title=f"{'near' if pair == near else 'far'}: {pair}",
-        xticks=range(1, epochs + 1),
-    )
+    axes.set(xlabel="epoch", title=f"{kind}: {names[pair]}".replace("$", r"\$"))
+    axes.xaxis.get_major_locator().set_params(integer=True)
 panels[0].set_ylabel("test accuracy")
 _ = panels[1].legend()
 
-# %%
+# %% tags=["hide-input"]
 columns = ["test_accuracy", "cosine", "agreement", "clipped_product"]
 live = pd.DataFrame(
     {
-        (pair, MODES[rule], number): run.metrics
+        (names[pair], MODES[rule], number): run.metrics
         for (pair, rule), many in runs.items()
         for number, run in enumerate(many, start=seed)
     }
 )
 live = live.T[columns].rename_axis(["pair", "mode", "seed"]).sort_index()
-live.groupby(["pair", "mode"], sort=False).agg(["mean", "std"]).round(3)
+summary = live.groupby(["pair", "mode"], sort=False).agg(["mean", "std"])
+summary.style.format(precision=3, na_rep="–")
+
+# %% tags=["remove-cell"]
+for kind, pair in {"near": near_pair, "far": far_pair}.items():
+    glue(f"{kind}_name", names[pair])
+    glue(f"{kind}_cosine", live.loc[names[pair], "cosine"].mean())
 
 # %% [markdown]
-# The mean cosine is about a hundredth for either pair, and the gate is open at about every other step: a coin, as in
-# {numref}`fig-pairs-angle`. With cosines like these a gate is hardly a censor: it drops half of the helper at random. The
-# spread of the seeds in {numref}`fig-pairs-live` is far larger than what the helper changes.
+# On digits the mean cosine is about a hundredth for either pair, and the gate is open at about every other step, as in
+# {numref}`fig-pairs-angle`. With such cosines a gate is hardly a censor: it drops half of the auxiliary gradients at random.
+# The spread of the seeds in {numref}`fig-pairs-live` is far larger than what the auxiliary task changes.
 #
 # ## An auxiliary task that drifts away
 #
-# The published code keeps two whole networks and gives both trunks the same updates, except where the gate is closed: there
-# each trunk follows its own task. After the first closed step they are different networks, and from then on the gradient
-# that is compared and added belongs to other weights than those it is added to.
+# The published code keeps two whole networks. It gives both trunks the same updates, except where the gate is closed. There
+# each trunk follows its own task. After the first closed step they are different networks. From then on the gradient that
+# is compared and added belongs to other weights than those it is added to.
+# {py:func}`~gradbook.auxiliary.two_headed.descend_separate_trunks` does the same, for comparison:
 
 # %%
-source(two_headed.descend_separate_trunks)
-
-# %%
-main, auxiliary = near.split("/")
-drifting = configuration.model_copy(
-    update={
-        "main_class": main,
-        "auxiliary_class": auxiliary,
-        "rule": "unweighted_cosine",
-        "auxiliary_trunk": "separate",
-    }
-)
-separate = pairs.run(drifting, range(seed, seed + n_seeds))
-both = {"one trunk": runs[near, "unweighted_cosine"], "separate trunks": separate}
-pd.DataFrame(
-    {name: pd.DataFrame([run.metrics for run in many])[columns].mean() for name, many in both.items()}
-).round(3)
+separate = pairs.run(configured(near_pair, auxiliary_trunk="separate"), seeds)
+both = {"one trunk": runs[near_pair, "unweighted_cosine"], "separate trunks": separate}
+means = {name: pd.DataFrame([run.metrics for run in many])[columns].mean() for name, many in both.items()}
+pd.DataFrame(means).round(3)
 
 # %% [markdown]
 # (pairs-full-scale)=
 # ## At full scale
 #
-# The study `pairs` trains the ResNet on natural images of 64×64 pixels: 20 classes of Tiny ImageNet, 550 images each, of which
-# 440 are trained on. Two near pairs, two far ones and one class with itself, three modes, three seeds, one image a step as
-# published. Each run takes 4,000 steps at five times the published learning rate, so that the weights can travel as far as
-# in the published 20,000. Those runs had the classes of another copy of ImageNet, with more images, and one run a curve.
+# The study `pairs` trains the ResNet on natural images of 64×64 pixels: 20 classes of Tiny ImageNet, 550 images each, of
+# which 440 are trained on. There are two near pairs, two far ones and one class with itself, three modes and three seeds,
+# with one image a step as published. Each run takes 4,000 steps at five times the published learning rate, so that the
+# weights can move as far as in the published 20,000. The published runs had the classes of another copy of ImageNet, with
+# more images, and one run a curve. Nothing here depends on the parameters of this page.
 
-# %%
+# %% tags=["hide-input"]
 study = results.load("pairs")
 study["pair"] = study["main_class"] + " / " + study["auxiliary_class"]
-names = list(dict.fromkeys(study["pair"]))
+classes = list(dict.fromkeys(study["pair"]))
 tested = study.pivot(index=["pair", "seed"], columns="rule", values="test_accuracy")[list(MODES)]
 glue("full_runs", len(study))
 glue("full_cosine", study["cosine"].abs().max())
-tested.rename(columns=MODES).groupby("pair").agg(["mean", "std"]).loc[names].round(3)
+tested.rename(columns=MODES).groupby("pair").agg(["mean", "std"]).loc[classes].round(3)
 
-# %%
+# %% tags=["hide-input"]
 #| label: fig-pairs-full
 #| fig-cap: >-
 #|   Natural images. Left: mean cosine of the trunk's gradients over all steps, by pair; dots are runs in any mode, bars
@@ -336,7 +405,7 @@ tested.rename(columns=MODES).groupby("pair").agg(["mean", "std"]).loc[names].rou
 #|   at zero or up to 6 points above.
 figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.4), sharey=True)
 gains = 100 * tested.drop(columns="single_task").sub(tested["single_task"], axis=0)
-for row, name in enumerate(names):
+for row, name in enumerate(classes):
     cosines = study.select(pair=name)["cosine"]
     left.plot(cosines, np.full(len(cosines), row), "o", color=plots.COLOURS[1], alpha=0.5)
     left.errorbar(cosines.mean(), row, xerr=1.96 * cosines.sem(), fmt="k|", capsize=4)
@@ -345,62 +414,80 @@ for row, name in enumerate(names):
         right.plot(
             values, np.full(len(values), row), "o", color=styles[rule]["color"], alpha=0.6, label=label
         )
-left.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
+left.set(yticks=range(len(classes)), yticklabels=classes, ylim=(len(classes) - 0.5, -0.5))
 left.set_xlabel("mean cosine")
 right.set_xlabel("gain in accuracy (points)")
 right.axvline(0, color="grey", linewidth=1)
 _ = right.legend()
 
-# %%
-for word, name in zip(["retriever", "bus", "cat", "pizza", "same"], names, strict=True):
+# %% tags=["hide-input"]
+for word, name in zip(["retriever", "bus", "cat", "pizza", "same"], classes, strict=True):
     for mode, rule in {"sum": "multitask", "gate": "unweighted_cosine"}.items():
         for statistic in ("mean", "min", "max"):
             glue(f"{word}_{mode}_{statistic}", gains.loc[name, rule].agg(statistic))
 glue("full_spread", gains.groupby("pair").agg(np.ptp).max().max())
-glue("retriever_alone", tested.loc[names[0], "single_task"].mean())
-gains.rename(columns=MODES).groupby("pair").agg(["mean", "min", "max"]).loc[names].round(1)
+glue("retriever_alone", tested.loc[classes[0], "single_task"].mean())
+gains.rename(columns=MODES).groupby("pair").agg(["mean", "min", "max"]).loc[classes].round(1)
 
 # %% [markdown]
-# No run's mean cosine is farther from zero than {glue:text}`full_cosine:.4f`, be the pair near, far or one class twice
-# ({numref}`fig-pairs-full`), and a gate by its sign is a coin. Yet an ungated helper can be worth something.
-# Retrievers, which by themselves have hardly begun to learn ({glue:text}`retriever_alone:.3f` is little above chance level), score
-# {glue:text}`retriever_sum_mean:+.1f` points higher by the sum on average, in the three seeds between
-# {glue:text}`retriever_sum_min:+.1f` and {glue:text}`retriever_sum_max:+.1f`; by the gate, {glue:text}`retriever_gate_mean:+.1f`. The
-# other near pair shows no such thing: cats gain {glue:text}`cat_sum_mean:+.1f` and {glue:text}`cat_gate_mean:+.1f`. The far helpers
-# are worth {glue:text}`bus_sum_mean:+.1f` and {glue:text}`bus_gate_mean:+.1f` to the bus, {glue:text}`pizza_sum_mean:+.1f` and
-# {glue:text}`pizza_gate_mean:+.1f` to pizza, and its own class {glue:text}`same_sum_mean:+.1f` and {glue:text}`same_gate_mean:+.1f` to
-# the goldfish, while seeds of one row lie up to {glue:text}`full_spread:.1f` points apart. So of the claim's first half one near pair of two
-# shows something here, and of its second none: what the cosine of a single step cannot see adds up over thousands, and a
-# gate that looks at single steps throws half of it away.
+# No run's mean cosine is farther from zero than {glue:text}`full_cosine:.4f`, whether the pair is near, far or one class
+# twice ({numref}`fig-pairs-full`). A gate by its sign is nearly random. Yet the plain sum can be worth something.
 #
-# Does a near pair's cosine exceed a far pair's? For the digits above and for the natural images: the modes of one seed see the
-# same images and count once, as their mean; $p$ is that of a two-sided {term}`permutation test`. Three seeds against three,
-# as of digits, cannot bring it below 0.1.
+# - *Retrievers* alone have hardly begun to learn: {glue:text}`retriever_alone:.3f` is little above chance level. With the
+#   sum they score {glue:text}`retriever_sum_mean:+.1f` points higher on average, in the three seeds between
+#   {glue:text}`retriever_sum_min:+.1f` and {glue:text}`retriever_sum_max:+.1f`. With the gate it is
+#   {glue:text}`retriever_gate_mean:+.1f`.
+# - *Cats*, the other near pair, show no such thing: {glue:text}`cat_sum_mean:+.1f` and {glue:text}`cat_gate_mean:+.1f`.
+# - *The bus*, with a far auxiliary task: {glue:text}`bus_sum_mean:+.1f` and {glue:text}`bus_gate_mean:+.1f`.
+# - *Pizza*, with a far one too: {glue:text}`pizza_sum_mean:+.1f` and {glue:text}`pizza_gate_mean:+.1f`.
+# - *The goldfish*, with its own class: {glue:text}`same_sum_mean:+.1f` and {glue:text}`same_gate_mean:+.1f`.
+#
+# Seeds of one row are up to {glue:text}`full_spread:.1f` points apart. So one near pair of two shows something of the
+# claim's first half, and nothing shows its second half. What the cosine of a single step cannot see can add up over
+# thousands of steps, and a gate that looks at single steps throws half of it away.
+#
+# Does a near pair's cosine exceed a far pair's? The table asks that for this page's runs and for the natural images. The
+# modes of one seed see the same images and count once, as their mean. $p$ is that of a two-sided {term}`permutation test`.
+# Three seeds against three cannot bring it below 0.1; one against one has no $p$.
 
-
-# %%
+# %% tags=["hide-input"]
 def compare(cosines: pd.DataFrame, near: list, far: list) -> dict[str, float]:
     """Means over near and far pairs, and the p value of their difference."""
     seeds = cosines.groupby(["pair", "seed"])["cosine"].mean()
     a, b = (seeds[seeds.index.isin(group, "pair")] for group in (near, far))
-    test = permutation_test(
-        (a, b), lambda a, b: np.mean(a) - np.mean(b), rng=np.random.default_rng(seed)
-    )
-    return {"near": a.mean(), "far": b.mean(), "runs": len(a) + len(b), "p": test.pvalue}
+    p = np.nan
+    if min(len(a), len(b)) > 1:
+        random = np.random.default_rng(seed)
+        p = permutation_test((a, b), lambda a, b: np.mean(a) - np.mean(b), rng=random).pvalue
+    return {"near": a.mean(), "far": b.mean(), "runs": len(a) + len(b), "p": p}
 
 
 compared = {
-    "digits": compare(live, [near], [far]),
-    "natural images": compare(study, near=names[:3:2], far=names[1:4:2]),
+    "this page": compare(live, [names[near_pair]], [names[far_pair]]),
+    "natural images": compare(study, near=classes[:3:2], far=classes[1:4:2]),
 }
-pd.DataFrame(compared).T.round(4)
+pd.DataFrame(compared).T.style.format(precision=4, na_rep="–").format("{:.0f}", subset=["runs"])
 
 # %% [markdown]
-# {numref}`fig-pairs-published` shows what was published: one run a curve. All its values are multiples of one
-# {glue:text}`test_images`th, so that many images were tested. **Predict:** how far do two accuracies of 80 % have to be apart
-# before chance is a poor explanation?
+# {numref}`fig-pairs-published` shows what was published: one run a curve. All its values are multiples of 1 divided by
+# {glue:text}`test_images`, so that many images were tested.
+#
+# :::{question} pairs-published
+# How far do two accuracies near 80 % have to be apart before chance is a poor explanation?
+#
+# - [ ] Half a point.
+#
+#   No. The standard error of one such accuracy alone is {glue:text}`error_at_eighty:.1f` points.
+# - [x] About three points.
+#
+#   Yes, {glue:text}`needed:.1f` points: twice the standard error of a difference, each accuracy having
+#   {glue:text}`error_at_eighty:.1f` points. And that leaves out the chance of a seed.
+# - [ ] Ten points.
+#
+#   That is safe, but {glue:text}`needed:.1f` points, two standard errors of a difference, are enough.
+# :::
 
-# %%
+# %% tags=["remove-cell"]
 accuracies = facts[facts["quantity"] == "test_accuracy_curve"]
 values = np.concatenate([json.loads(curve) for curve in accuracies["value"]])
 test_images = next(
@@ -408,9 +495,12 @@ test_images = next(
     for n in range(100, 10_000)
     if np.allclose(values * n, np.round(values * n), rtol=0, atol=n * 1e-6)
 )
+error = 100 * np.sqrt(0.8 * 0.2 / test_images)
 glue("test_images", test_images)
+glue("error_at_eighty", error)
+glue("needed", 2 * np.sqrt(2) * error)
 
-# %%
+# %% tags=["hide-input"]
 #| label: fig-pairs-published
 #| fig-cap: >-
 #|   Published test accuracies, one run a curve; the band is two standard errors of so many test images around the last
@@ -437,62 +527,73 @@ _ = panels[0].legend()
 # %% [markdown]
 # ## What failed, and where we deviate
 #
-# - **A cosine.** The published curve is {eq}`pairs-cosine`'s $\bar k$. Both are measured here; the full study keeps both.
-# - **Ties.** The published gate is open at $u \cdot v = 0$, ours is closed; no two floating-point gradients of this size
+# - **A cosine.** The published curve is $\bar k$ of {eq}`pairs-cosine`. Both means are measured here; the full study keeps
+#   both.
+# - **Ties.** The published gate is open at $u \cdot v = 0$, ours is closed. No two floating-point gradients of this size
 #   have shown one.
-# - **Others.** A task's other images come from all classes but both of the pair, and the split is stratified by class and
+# - **Others.** A task's other images come from all classes but both of the pair. The split is stratified by class and
 #   drawn by the seed, so that nothing tested on was trained on by either task.
 # - **Test averages.** The published accuracy averages the means of batches, the last of which is smaller. Here every
 #   image counts once.
 # - **The drifting auxiliary task** is an option, `auxiliary_trunk="separate"`, off by default.
-# - **Natural images.** The published pairs come from a copy of ImageNet with 64×64 pixels and about 1,350 images a class. Whoever
-#   has it lays it out as folders, one a class (see {doc}`../book/data`), and names the folder as `dataset`; the published
-#   pairs are listed below.
+# - **Natural images.** The published pairs come from a copy of ImageNet with 64×64 pixels and about 1,350 images a class.
+#   If you have it, lay it out as folders, one a class (see {doc}`../book/data`), and give the folder as `dataset`. The
+#   published pairs are listed below.
 
-# %%
+# %% tags=["hide-input"]
 listed = facts[facts["quantity"] == "class_pair"]
-names = listed["value"].map(json.loads)
-pd.DataFrame({"main": names.str[1], "auxiliary": names.str[3], "pair": listed["setting"]}).style.hide()
+listed_names = listed["value"].map(json.loads)
+pd.DataFrame({"main": listed_names.str[1], "auxiliary": listed_names.str[3], "pair": listed["setting"]}).style.hide()
 
 # %% [markdown]
 # ## Exercises
 #
-# 1. Sixteen images a step instead of one: what happens to the cosine of the near pair, and to the fraction of steps that
-#    agree?
-#
-# :::{dropdown} Solution
-# As the noise of single images averages out, both could move away from a coin's. With a fifth of the steps they hardly do.
-# :::
-
-# %% tags=["hide-cell"]
-main, auxiliary = near.split("/")
-sixteen = pairs.Configuration(main_class=main, auxiliary_class=auxiliary, batch_size=16, steps_per_epoch=20)
-larger = pd.DataFrame([run.metrics for run in pairs.run(sixteen, range(seed, seed + n_seeds))])[columns]
-pd.DataFrame(
-    {"one image": live.loc[near, MODES["unweighted_cosine"]].mean(), "sixteen": larger.mean()}
-).round(3)
-
-# %% [markdown]
-# 2. A class helped by itself: both tasks then have the same images of the class, and other images of the others. Is its
+# 1. A class helped by itself: both tasks then have the same images of the class, and other images of the others. Is its
 #    cosine larger than that of the near pair?
 #
 # :::{dropdown} Solution
-# Yes, several times. Still it is small, and the gate still nearly a coin: that is the noise of single images.
+# On digits yes, several times. Still it is small, and the gate is still nearly random: that is the noise of single images.
 # :::
 
 # %% tags=["hide-cell"]
-same = pairs.Configuration(main_class=main, auxiliary_class=main)
-itself = pd.DataFrame([run.metrics for run in pairs.run(same, range(seed, seed + n_seeds))])[columns]
-pd.DataFrame(
-    {near: live.loc[near, MODES["unweighted_cosine"]].mean(), f"{main}/{main}": itself.mean()}
-).round(3)
+itself = pairs.run(configured((near_pair[0], near_pair[0])), seeds)
+of_itself = pd.DataFrame([run.metrics for run in itself])[columns].mean()
+pd.DataFrame({"near pair": live.loc[names[near_pair], MODES["unweighted_cosine"]].mean(), "itself": of_itself}).round(3)
+
+# %% [markdown]
+# 2. Sixteen images a step instead of one: what happens to the cosine of the near pair, and to the fraction of steps that
+#    agree?
+#
+# :::{dropdown} Solution
+# As the noise of single images averages out, both could move away from zero and from one half. With a fifth of the steps
+# they hardly do.
+# :::
+
+# %% tags=["hide-cell"]
+sixteen = configured(near_pair, batch_size=16, steps_per_epoch=max(1, steps_per_epoch // 5))
+larger = pd.DataFrame([run.metrics for run in pairs.run(sixteen, seeds)])[columns].mean()
+pd.DataFrame({"one image": live.loc[names[near_pair], MODES["unweighted_cosine"]].mean(), "sixteen": larger}).round(3)
+
+# %% [markdown]
+# 3. What is the smallest $p$ that a two-sided permutation test of four seeds against four others can give? Put it in place
+#    of `None`.
+
+# %%
+check_p = exercise(
+    lambda: permutation_test((range(4), range(10, 14)), lambda a, b: np.mean(a) - np.mean(b)).pvalue,
+    too_low="Count in how many ways eight numbers can be divided into four and four. Two of them are as extreme.",
+    too_high="All four of one group can lie above the other four. How many of all divisions are as extreme?",
+)
+check_p(None)
 
 # %% [markdown]
 # ## Take-aways
 #
 # - Over whole datasets the cosine of two tasks' gradients is the angle between their classes, seen from the others.
-# - A step on one image sees nearly none of it: its cosines average to a fraction, and a gate by their sign is nearly a coin.
-# - Many of the published cosines cannot be cosines; they count how often the signs of cut-off products agreed.
-# - With one image a step batch normalisation must not normalise by the batch, and an auxiliary task's trunk must be the main one's.
-# - On digits an auxiliary task neither helps nor hinders beyond the spread of the seeds; one run a curve could not have told.
-# - On natural images one near auxiliary task of two helped, where it was ungated, though its cosines were as small as a far one's.
+# - A step on one image sees almost nothing of it. The mean of its cosines is a small fraction, and their sign nearly random.
+# - Many of the published cosines cannot be cosines. They count how often the signs of cut-off products agreed.
+# - With one image a step batch normalisation must not normalise by the batch, and an auxiliary task's trunk must be the
+#   main one's.
+# - On digits an auxiliary task neither helps nor hinders beyond the spread of the seeds. One run a curve could not have told.
+# - On natural images one near auxiliary task of two helped, through the plain sum, though its cosines were as small as a
+#   far one's.
