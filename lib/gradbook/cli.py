@@ -42,7 +42,7 @@ chapter_names = click.argument("chapters", nargs=-1, metavar="[CHAPTER]...")
 
 @app.command("list")
 def list_chapters() -> None:
-    """List the chapters: parameters with defaults, last execution here, whether the twin is current."""
+    """List the chapters: last execution here, whether the twin is current, what each parameter is and may be."""
     from gradbook.press.chapters import find_chapters
     from gradbook.press.checkout import checkout
     from gradbook.press.status import cost, status_here
@@ -51,7 +51,9 @@ def list_chapters() -> None:
     for chapter in find_chapters(root):
         status = status_here(root, chapter)
         click.echo(f"{chapter.name}\n    twin: {status.verdict}; last execution: {cost(status.record)}")
-        click.echo("    " + "  ".join(f"{name}={default!r}" for name, default in chapter.parameters.items()))
+        for name, default in chapter.parameters.items():
+            _, allowed = chapter.declared.get(name, (default, ""))
+            click.echo((f"    {name} = {default!r}".ljust(36) + f"  {allowed}").rstrip())
 
 
 @app.command()

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
 from gradbook.errors import InputError
@@ -123,10 +122,11 @@ def _in_range(value: Any, match: re.Match[str]) -> bool:
 
 def _dataset_problem(value: Any) -> str | None:
     from gradbook.data import SOURCES
+    from gradbook.data.folder import readers
 
     if not isinstance(value, str) or not value:
         return ""
-    if value in SOURCES or Path(value).exists():
+    if value in SOURCES or readers(value).exists():
         return None
     near = get_close_matches(value, SOURCES, n=1)
     return (

@@ -32,6 +32,19 @@ label = "sum"
 loud = False
 
 # %%
+from gradbook.parameters import check
+
+changed = check(
+    globals(),
+    {
+        "terms": (3, "an integer from 0"),
+        "scale": (1.0, "a number above 0"),
+        "label": ("sum", "text"),
+        "loud": (False, "true or false"),
+    },
+)
+
+# %%
 from gradbook.seeds import generator
 
 print(label, scale * sum(range(terms)))

@@ -37,3 +37,27 @@ def test_a_chapter_without_parameters_cell_is_refused(book):
     source.write_text(source.read_text().replace('tags=["parameters"]', ""))
     with pytest.raises(InputError, match="one cell tagged 'parameters'; received 0"):
         _ = find_chapters(book, ["10_sum"])[0].parameters
+
+
+@pytest.mark.parametrize(
+    ("allowed", "text", "value"),
+    [
+        ("None or text", "1/2", "1/2"),
+        ("None or text", "3", "3"),
+        ("None or text", "None", None),
+        ("None or an integer from 1", "3", 3),
+        ("None or one of a, b", "b", "b"),
+    ],
+)
+def test_a_parameter_without_a_default_is_read_as_what_it_may_be(tmp_path, allowed, text, value):
+    source = tmp_path / "10_free.py"
+    declared = f'{{"free": (None, {allowed!r})}}'
+    source.write_text(f'# %% tags=["parameters"]\nfree = None\n\n# %%\nchanged = check(globals(), {declared})\n')
+    assert typed_parameters(Chapter(source), {"free": text}) == {"free": value}
+
+
+def test_what_a_parameter_may_be_is_said_in_literals(tmp_path):
+    source = tmp_path / "10_free.py"
+    source.write_text("# %%\nchanged = check(globals(), {name: (1, words)})\n")
+    with pytest.raises(InputError, match="a literal of names"):
+        _ = Chapter(source).declared

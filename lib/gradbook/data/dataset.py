@@ -160,7 +160,7 @@ class Dataset:
         )
 
     def _number(self, name: str) -> int | None:
-        """The number of a class by its name, or else by its number in digits."""
+        """Return the number of a class by its name, or else by its number in digits."""
         if name in self.classes:
             return self.classes.index(name)
         return int(name) if name.isdecimal() and int(name) < len(self.classes) else None

@@ -47,7 +47,7 @@ class Configuration(experiment.Configuration):
         optimizer, learning_rate: Adam (ε = 1e-8) or gradient descent.
         decay: factor on the learning rate in 1,000 iterations, applied continuously, from a count of 10 on.
         keep: probability that dropout keeps a unit, after every layer but the last.
-        penalty: weight of the mean |W| of the hidden matrices in the loss.
+        penalty: weight of the mean absolute value of the hidden matrices in the loss.
         log_every: iterations between two measurements.
     """
 
@@ -122,8 +122,8 @@ class Moment:
         iteration: how many were done.
         gate: g there.
         batch_accuracy, test_accuracy: in [0, 1], without dropout; the first on the batch that comes next.
-        mean_weight: mean |W| over the hidden matrices.
-        gradients: [depth - 2], the mean |gradient| of the batch's summed cross-entropy over each hidden matrix.
+        mean_weight: mean absolute value over the hidden matrices.
+        gradients: [depth - 2], the mean absolute gradient of the batch's summed cross-entropy over each hidden matrix.
         weights: as in `gradbook.gradnets.DeepNetwork`.
     """
 
@@ -214,7 +214,7 @@ class Program:
 
     Attributes:
         advance: some iterations at once; from and to weights and the optimizer's state.
-        measure: gate, accuracy, mean |W| and mean |gradients| on one batch.
+        measure: gate, accuracy, mean absolute value and mean absolute gradients on one batch.
         accuracy: on many images, at the gate of an iteration.
     """
 

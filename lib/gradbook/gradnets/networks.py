@@ -33,7 +33,7 @@ def gradual_mlp(
         inputs, classes: length of the input and of the output.
         gate: of all layers together, see `gradbook.gradnets.layers.Gated`.
         dropout: rate after every layer but the last.
-        penalty: the loss is raised by penalty times the mean |W| of the hidden matrices.
+        penalty: the loss is raised by penalty times the mean absolute value of the hidden matrices.
 
     Raises:
         InputError: a depth below 3.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradbook.errors import InputError, unknown
 from gradbook.files import BOOK
+from gradbook.parameters import problem
 from gradbook.untrusted import read_yaml
 
 if TYPE_CHECKING:
@@ -49,6 +50,21 @@ class Chapter:
         if len(tagged) != 1:
             raise InputError(f"{self.source.name} must have one cell tagged 'parameters'; received {len(tagged)}.")
         return literals(tagged[0].source, self.source.name)
+
+    @cached_property
+    def declared(self) -> dict[str, tuple[Any, str]]:
+        """Default and allowed values of each parameter, from the cell that calls `gradbook.parameters.check`.
+
+        Raises:
+            InputError: what the cell declares is no literal.
+        """
+        for cell in self._notebook.cells:
+            if cell.cell_type == "code" and "check(" in cell.source:
+                for node in ast.walk(ast.parse(re.sub(r"^[%!].*", "", cell.source, flags=re.MULTILINE))):
+                    match node:
+                        case ast.Call(func=ast.Name(id="check"), args=[ast.Call(func=ast.Name(id="globals")), words]):
+                            return _literal(words, self.source.name)
+        return {}
 
     @property
     def reads(self) -> list[str]:
@@ -97,6 +113,13 @@ def literals(code: str, where: str) -> dict[str, Any]:
     return values
 
 
+def _literal(words: ast.expr, where: str) -> dict[str, tuple[Any, str]]:
+    try:
+        return ast.literal_eval(words)
+    except (ValueError, TypeError):
+        raise InputError(f"{where}: check must be given a literal of names, defaults and words.") from None
+
+
 def find_chapters(root: Path, names: Sequence[str] = ()) -> list[Chapter]:
     """Return the chapters of a checkout in reading order, or those among ``names``.
 
@@ -123,10 +146,10 @@ def profile_parameters(root: Path, profile: str) -> dict[str, dict[str, Any]]:
 
 
 def typed_parameters(chapter: Chapter, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the given parameters of a chapter, each of its default's type; text is read as a literal of that type.
+    """Return the given parameters of a chapter, as it allows them; text is read as a literal where one is meant.
 
     Raises:
-        InputError: a parameter that the chapter does not have, or a value of another type.
+        InputError: a parameter that the chapter does not have, or a value that it does not allow.
     """
     for name in given:
         if name not in chapter.parameters:
@@ -135,18 +158,25 @@ def typed_parameters(chapter: Chapter, given: Mapping[str, Any]) -> dict[str, An
 
 
 def _typed(chapter: Chapter, name: str, value: Any) -> Any:
-    default = chapter.parameters[name]
-    if default is None:
-        return value
-    read = value
-    if isinstance(value, str) and not isinstance(default, str):
-        text = value.capitalize() if re.fullmatch("true|false", value) else value
-        with suppress(ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-            read = ast.literal_eval(text)
+    default, (_, allowed) = chapter.parameters[name], chapter.declared.get(name, (None, None))
+    read = _meant(value, default) if isinstance(value, str) else value
     if isinstance(default, float) and type(read) is int:
         with suppress(OverflowError):
             read = float(read)
-    if type(read) is not type(default) or (type(read) is float and not math.isfinite(read)):
+    for candidate in (read, value):
+        if allowed and (hint := problem(candidate, allowed)) is None:
+            return candidate
+    if allowed:
+        raise InputError(f"parameter {name} of {chapter.name} must be {allowed}; received {brief(value)}{hint}.")
+    if default is not None and (type(read) is not type(default) or read in (math.inf, -math.inf) or read != read):
         takes = f"{type(default).__name__} (default {default!r})"
         raise InputError(f"parameter {name} of {chapter.name} takes {takes}; received {brief(value)}.")
     return read
+
+
+def _meant(text: str, default: Any) -> Any:
+    """Return the literal that a text stands for; the text itself where it is none, or where the default is a text."""
+    if not isinstance(default, str):
+        with suppress(ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            return ast.literal_eval(text.capitalize() if re.fullmatch("true|false", text) else text)
+    return text

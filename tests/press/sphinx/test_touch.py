@@ -113,7 +113,8 @@ def test_gradients_through_fifty_layers_are_those_of_the_library(call, kind, lay
         tape.watch(x)
         y, _ = hidden_layers(layer)(x, weights, tf.zeros([layers, width]), weights, tf.constant(gate))
         loss = tf.reduce_sum(y * y) / 2
-    assert norms[0] == pytest.approx(float(tf.norm(tape.gradient(loss, x))), rel=1e-3, abs=1e-37)
+    underflow = 1e-30  # below, products of float32 vanish
+    assert norms[0] == pytest.approx(float(tf.norm(tape.gradient(loss, x))), rel=1e-3, abs=underflow)
 
 
 def test_budgets_are_those_of_the_library(call):
