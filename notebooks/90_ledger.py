@@ -19,9 +19,11 @@
 # **Papers.** Those of all chapters, and the notebooks and logs that they started from.
 #
 # **Claim.** Whether a book reproduces what it retells can be computed. Every published number, or direction, is written
-# down with the test that decides, and a machine decides.
+# down with the test that decides. Then a machine decides.
 #
 # **Verdict.** {glue:text}`verdict`
+#
+# **Time to read.** 25 minutes. **Know before.** Means, standard deviations, and what a test of significance is.
 #
 # **Cost of this page.** {cost}`90_ledger`
 # :::
@@ -30,6 +32,7 @@
 #
 # - which of this book's methods did what was published of them,
 # - how a sentence in a paper becomes a test, and a test a verdict,
+# - what is left of many tests once they are counted,
 # - how often a method that does nothing would be called reproduced,
 # - every claim beside what was measured for it, and how firm its verdict is,
 # - what came out otherwise, what nobody can say yet, and what was not attempted, and why.
@@ -48,6 +51,17 @@ if importlib.util.find_spec("gradbook") is None:
 seed = 0
 simulations = 2000  # of each number of pairs
 
+# %%
+from gradbook.parameters import check
+
+changed = check(
+    globals(),
+    {
+        "seed": (0, "an integer from 0 up to 4294967295"),
+        "simulations": (2000, "an integer from 1 up to 100000"),
+    },
+)
+
 # %% tags=["hide-input"]
 import json
 from collections import Counter
@@ -56,19 +70,23 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from IPython.display import HTML, Markdown
+from scipy import stats
 
-from gradbook import plots
+from gradbook import book_claims, plots
 from gradbook.claims import audit, ledger, linked
 from gradbook.claims.citations import citations
 from gradbook.claims.claim import Exact, load
-from gradbook.claims.statistics import Sample, adjusted, agreement, direction, half_width, limit, prediction
+from gradbook.claims.statistics import Sample, adjusted, agreement, direction, half_width, limit
 from gradbook.claims.verdict import NOT_ATTEMPTED, OUTCOMES, REDUCED, UNSOURCED, judge
+from gradbook.exercises import exercise
 from gradbook.files import BOOK
-from gradbook.notebook import glue, source
+from gradbook.notebook import glue
 from gradbook.seeds import generator
 from gradbook.tables import filterable, sentences
 
 plots.use_style()
+
+# %% tags=["hide-input"]
 claims = load(BOOK / "claims.yml")
 book = {claim.id: claim for claim in claims.claims}
 entries = ledger.load(BOOK / "ledger.csv").set_index("id")
@@ -86,32 +104,18 @@ glue("verdict", f"{len(entries)} claims: {ledger.summary(entries.verdict)}.")
 # because they say that we build the same thing, and not that it is good for anything.
 
 # %% tags=["hide-input"]
-PARTS = {
-    "1": "Part I, gradients of auxiliary tasks that are censored",
-    "2": "Part II, gradients that are predicted",
-    "3": "Part III, networks that change while they train",
-    "4": "Part IV, convolutions with fewer weights",
-}
-
-def tally(verdicts):
-    counts = [(kind, (verdicts == kind).sum()) for kind in OUTCOMES]
-    return ", ".join(f"{count} {kind}" for kind, count in counts if count) or "none"
-
-part = entries.chapter.str[0]
-lines = [f"- **{name}:** of {(trained & (part == number)).sum()} claims that were trained for, "
-         f"{tally(outcome[trained & (part == number)])}." for number, name in PARTS.items()]
-lines += [f"- **Without training**, {tally(outcome[exact])}."]
-Markdown("\n".join(lines))
+came_out = book_claims.overview(claims.claims, entries.reset_index())
+Markdown("\n".join(f"- **{name}:** {text}." for name, text in came_out.items()))
 
 # %% [markdown]
-# *Inconclusive* is the most frequent word here, and an honest one: most of these claims were published from a single run, and
-# tested on a handful of ours.
+# Among what was trained, *inconclusive* is the most frequent word, and an honest one: most of these claims were published
+# from a single run, and tested on a handful of ours. {doc}`The whole in one page </book/in_one_page>` has one row per method.
 #
 # ## From a sentence to a verdict
 #
-# A log says that in the last epoch a gate was open at nearly all steps {cite}`szkocot2019adapting`. To test that one has to
-# say which number, of which runs, and how near is near enough. The book's {term}`claims <claim>` stand in one file,
-# `book/claims.yml`; this is one of its entries:
+# A log says that in the last epoch a gate was open at nearly all steps {cite}`szkocot2019adapting`. To test that, one has to
+# say three things: which number, of which runs, and how near is near enough. The book's {term}`claims <claim>` stand in one
+# file, `book/claims.yml`. This is one of its entries:
 
 # %% tags=["hide-input"]
 one = book["concept-gate-last"].model_dump(exclude_defaults=True)
@@ -123,39 +127,73 @@ sentences(one, "A claim, field by field")
 # The published number itself is not repeated: `published` names its row in the chapter's table of published numbers.
 # The tolerance is the largest difference that is of no interest, with its reason.
 #
-# Let $m$ be the mean of $n$ runs of ours with standard deviation $s$. Three kinds of claim are tested in three ways.
+# ## The smallest case
 #
-# **A direction**, this is larger than that, is tested on differences $d_1, \dots, d_n$ of runs of one seed, with mean
-# $\bar d$. The probability of a difference like ours, if there were none, is that of Student's $T$ to exceed
+# A method is claimed to raise the accuracy. Three pairs of runs were made. The two runs of a pair share their seed, and one
+# of them uses the method. It is better by 1, 2 and 3 points.
+#
+# :::{question} ledger-three
+# Suppose the method did nothing. How likely would three differences as clear as these be?
+#
+# - [ ] One in a thousand.
+#
+#   Three runs cannot be that sure of anything. The differences scatter by a point, and that is half of their mean.
+# - [x] One in twenty-seven or so.
+#
+#   Yes, {glue:text}`three_p:.3f`. It would pass a test at 5 %, but only just.
+# - [ ] One in eight, because three coins show heads that often.
+#
+#   That would be right if only the signs were known. The sizes say more: they are alike, and all are far from zero.
+# :::
+#
+# Let $d_1, \dots, d_n$ be the differences, $\bar d$ their mean and $s$ their standard deviation. The probability that we look
+# for is that of Student's $T$, with $n - 1$ degrees of freedom, to exceed
 #
 # $$
 # t = \frac{\bar d}{s / \sqrt n} .
 # $$ (ledger-direction)
+
+# %%
+differences = np.array([1.0, 2.0, 3.0])
+error = differences.std(ddof=1) / np.sqrt(len(differences))
+p = stats.t.sf(differences.mean() / error, df=len(differences) - 1)
+p
+
+# %% [markdown]
+# The library's function gives the same number, and a second one. `p` is small where the runs show that the claim holds.
+# `contrary` is small where they show that it does not. Where neither is small, the verdict is *inconclusive*.
+
+# %%
+three = direction(Sample.of(differences), origin=0, side=1)
+glue("three_p", three.p)
+assert np.isclose(three.p, p)
+print(three.p, three.contrary, judge(three.p, three.contrary, (0.05, 0.05)))
+
+# %% [markdown]
+# ## Numbers
 #
-# **A mean whose spread was published**, $p$ from $m'$ runs of standard deviation $s'$, agrees if the interval
+# A published number $p$ is tested in one of two ways. Let $m$ be the mean of $n$ runs of ours with standard deviation $s$.
+#
+# **Its spread was published, too:** it is the mean of $m'$ runs of standard deviation $s'$. Then it agrees if the interval
 #
 # $$
 # m - p \pm t_{0.95} \sqrt{s^2 / n + s'^2 / m'}
 # $$ (ledger-agreement)
 #
-# lies within the tolerance {cite}`schuirmann1987comparison`. It disagrees if the interval lies outside, and otherwise nothing can be said. "No difference"
-# is tested in the same way: it is a claim, and not what is left when a test fails.
+# lies within the tolerance {cite}`schuirmann1987comparison`. It disagrees if the interval lies outside. Otherwise nothing can be
+# said. "No difference" is tested in the same way: it is a claim, and not what is left when a test fails.
 #
-# **A single published run** $p$ may be one that runs like ours give. They lie within the prediction interval
+# **It is a single run.** Then it may be one that runs like ours give. These lie within the prediction interval
 #
 # $$
 # m \pm t_{0.975} \, s \sqrt{1 + 1 / n} .
 # $$ (ledger-prediction)
 #
-# The number agrees if it is within the tolerance of $m$, and that interval is no wider than the tolerance; if it is wider,
-# anything would fit. It disagrees if it lies outside both. A number with a baseline must lie on the published side of it,
-# too. The library gives two probabilities for each test: `p` is small where the runs show that the claim holds, `contrary`
-# where they show that it does not. These are {eq}`ledger-direction`, {eq}`ledger-agreement` and {eq}`ledger-prediction`:
-
-# %% tags=["hide-output"]
-source(direction, agreement, prediction, judge)
-
-# %% [markdown]
+# The number agrees if it is within the tolerance of $m$, and that interval is no wider than the tolerance. If it is wider,
+# anything would fit. The number disagrees if it lies outside both. A number with a baseline must lie on the published side
+# of it, too. The functions are {py:func}`~gradbook.claims.statistics.direction`,
+# {py:func}`~gradbook.claims.statistics.agreement` and {py:func}`~gradbook.claims.statistics.prediction`.
+#
 # ### A check
 #
 # Formula {eq}`ledger-agreement` by hand: an interval that ends exactly at the tolerance has `p` equal to the level.
@@ -169,11 +207,24 @@ assert abs(edge.p - 0.05) < 1e-9
 float(edge.p)
 
 # %% [markdown]
-# ### Many claims at once
+# ## Many claims at once
 #
-# Of a hundred methods that do nothing, five pass a test at the level of 5 %. So each `p` is adjusted for the number of claims
-# in the ledger, such that of the claims that are called reproduced no more than one in twenty is so by chance
-# {cite}`benjamini1995controlling`; verdicts use what is adjusted. The same holds for *not reproduced*.
+# :::{question} ledger-many
+# A hundred methods do nothing. Each is tested at the level of 5 %. How many seem to work?
+#
+# - [ ] None.
+#
+#   The level is the rate of such errors, and it is not zero.
+# - [x] About five.
+#
+#   Yes. Somebody who reports the five, and not the other ninety-five, has found nothing.
+# - [ ] It depends on the number of runs.
+#
+#   It does not. More runs find more of what is there. Where nothing is there, the rate of errors is always the level.
+# :::
+#
+# So each `p` is adjusted for the number of claims in the ledger. Of the claims that are called reproduced, no more than one in
+# twenty is so by chance {cite}`benjamini1995controlling`. Verdicts use what is adjusted. The same holds for *not reproduced*.
 
 # %% tags=["hide-input"]
 tested = entries[entries.p.notna()]
@@ -185,16 +236,29 @@ glue("alone", (tested.p <= audit.LEVEL).sum())
 glue("among", (tested.p <= needed).sum())
 
 # %% [markdown]
-# Here {glue:text}`tests` claims are tested. Alone, {glue:text}`alone` of them would pass; among all, those pass whose `p` is at
-# most {glue:text}`limit:.3f`: {glue:text}`among`.
+# Here {glue:text}`tests` claims are tested on runs. Alone, {glue:text}`alone` of them would pass. Among all, those pass whose
+# `p` is at most {glue:text}`limit:.3f`: {glue:text}`among`.
 #
-# Runs that share something random are no separate witnesses. Pairs of several networks from one seed, or with one teacher, are
-# averaged, and count as one.
+# Runs that share something random are no separate witnesses. Several networks may come from one seed, or learn from one
+# teacher. Their differences are averaged, and count as one.
 #
 # ## If a method did nothing
 #
-# **Predict:** somebody claims that a method raises the accuracy. It does nothing at all. With three pairs of runs, how often
-# does the verdict say *reproduced*? And with ten? What if it does harm?
+# Somebody claims that a method raises the accuracy. It does nothing at all.
+#
+# :::{question} ledger-idle
+# How often does the verdict say *reproduced*, with three pairs of runs and with ten?
+#
+# - [ ] More often with three pairs, since few runs are easily fooled.
+#
+#   The test knows how few they are: with three pairs it asks for a clearer difference. What few pairs cost is something else.
+# - [x] Equally often, one time in twenty.
+#
+#   Yes, that is what the level means. It does not depend on the number of pairs.
+# - [ ] Never with ten.
+#
+#   It would take a test that never says *reproduced* at all.
+# :::
 
 # %% tags=["hide-input"]
 EFFECTS = {"helps": 1, "does nothing": 0, "harms": -1}  # in standard deviations of a difference
@@ -212,6 +276,7 @@ def rates(draw):
 
 random = generator(seed, "effects")
 simulated = {name: rates(lambda size, effect=effect: random.normal(effect, 1, size)) for name, effect in EFFECTS.items()}
+changed.note()
 glue("three", simulated["does nothing"].loc["reproduced", 3])
 glue("ten", simulated["does nothing"].loc["reproduced", 10])
 glue("unsure", simulated["helps"].loc["inconclusive", 3])
@@ -238,9 +303,10 @@ _ = figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower cente
 
 # %% [markdown]
 # {numref}`fig-ledger-nothing` has the answer. The idle method is called reproduced in {glue:text}`three:.1%` of the simulations
-# with three pairs and in {glue:text}`ten:.1%` with ten: the 5 % that the level allows, at any number. What few pairs cost is
-# that nothing is found where there is something: with three pairs, {glue:text}`unsure:.0%` of the claims that are true stay
-# inconclusive.
+# with three pairs, and in {glue:text}`ten:.1%` with ten. That is the 5 % that the level allows, at any number.
+#
+# Few pairs cost something else: nothing is found where there is something. With three pairs, {glue:text}`unsure:.0%` of the
+# claims that are true stay inconclusive.
 #
 # Student's test assumes differences that scatter normally. Networks that train or fail, and nothing in between, do not:
 
@@ -257,10 +323,12 @@ rates(fails).loc[["reproduced", "not reproduced"]].map("{:.1%}".format)
 #
 # ## The ledger
 #
-# Every claim, by chapter; chapters go by the names of their files. The menus leave only the rows of a chapter, or of a verdict.
-# Numbers are in the unit of the claim, fractions rather than percents. Brackets hold the interval that decided.
-# *Firm* is how often the verdict is the same if the runs are drawn anew, with replacement, from those at hand; from three
-# runs that is a flattering number.
+# Every claim in one line; it unfolds to its numbers and its source. Chapters go by the first two digits of their pages. The
+# menus leave only the rows of one chapter, of one verdict, or of claims that are tested on runs or by counting.
+#
+# Numbers are in the unit of the claim, fractions rather than percents. Brackets hold the interval that decided. *Firm* is how
+# often the verdict is the same if the runs are drawn anew, with replacement, from those at hand. From three runs that is a
+# flattering number.
 
 # %% tags=["hide-input"]
 dated = pd.read_csv(BOOK / "tolerances.csv")
@@ -285,9 +353,18 @@ def origin(claim):
     quote = f"“{claim.quote}” " if claim.quote else ""
     return f"{quote}{works[claim.citation]}, {claim.place}"
 
-rows = [(row.chapter, row.verdict, book[name].claim, numbers(row), origin(book[name])) for name, row in entries.iterrows()]
-table = pd.DataFrame(rows, columns=["chapter", "verdict", "claim", "numbers", "source"], index=entries.index)
-filterable(table, ["chapter", "verdict"], "ledger", "Every published claim, its verdict, and the numbers behind it")
+# %% tags=["hide-input", "full-width"]
+def how(claim):
+    return "none" if claim.test is None else "counting" if isinstance(claim.test, Exact) else "runs"
+
+rows = [
+    (row.chapter[:2], how(book[name]), row.verdict, book[name].claim, numbers(row), origin(book[name]))
+    for name, row in entries.iterrows()
+]
+columns = ["chapter", "test", "verdict", "claim", "numbers", "source"]
+table = pd.DataFrame(rows, columns=columns, index=entries.index)
+label = "Every published claim and its verdict; each unfolds to the numbers behind it"
+filterable(table, columns[:3], "ledger", label, folded=columns[-2:])
 
 # %% [markdown]
 # The page carries the same verdicts for machines, in the words of schema.org. For a paper of your own, see
@@ -305,7 +382,23 @@ pd.crosstab(entries.chapter[trained], outcome[trained]).reindex(columns=list(OUT
 # %% [markdown]
 # ## Published beside ours
 #
-# Numbers first. To show losses, fractions and weights on one axis, {numref}`fig-ledger-numbers` measures every difference in
+# Numbers first.
+#
+# :::{question} ledger-width
+# A tolerance is the largest difference of no interest. How long will the intervals be that decided, compared with it?
+#
+# - [ ] Mostly shorter, for tolerances are generous.
+#
+#   Some are. But most numbers were published from one run, and one run says little of those behind it.
+# - [x] Mostly longer.
+#
+#   Yes. That is why most numbers are inconclusive, and why more runs of ours would often not help.
+# - [ ] About as long, since tolerances were chosen to fit.
+#
+#   Some were written when results were known, and the table says which. Even these did not make the intervals shorter.
+# :::
+#
+# To show losses, fractions and weights on one axis, {numref}`fig-ledger-numbers` measures every difference in
 # the claim's own tolerance. Counts, which are right or wrong, are left out.
 
 # %% tags=["hide-input"]
@@ -371,22 +464,22 @@ _ = figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center",
 # Of these claims the runs say that they do not hold. The chapters say what we know of the reasons.
 
 # %% tags=["hide-input"]
-sentences(table[outcome == "not reproduced"].drop(columns="source"), "Claims that were not reproduced")
+sentences(table.loc[outcome == "not reproduced", ["chapter", "claim", "numbers"]], "Claims that were not reproduced")
 
 # %% [markdown]
 # ## What nobody can say yet
 #
-# If runs go on as they began, so many would decide. Where no number is given, a thousand would not: the publication is a
-# single run that scatters more than the tolerance, or the mean lies at its edge.
+# If runs go on as they began, so many would decide. Where no number is given, a thousand would not. Then the publication is
+# a single run that scatters more than the tolerance, or the mean lies at its edge.
 
 # %% tags=["hide-input"]
 undecided = entries[outcome == "inconclusive"]
-columns = {"chapter": undecided.chapter, "claim": table.claim[undecided.index], "runs": undecided.runs}
+columns = {"chapter": undecided.chapter.str[:2], "claim": table.claim[undecided.index], "runs": undecided.runs}
 columns |= {"would decide": undecided.needed.map(ledger.text), "p adjusted": undecided.adjusted.map(ledger.text)}
 sentences(pd.DataFrame(columns).sort_values("would decide", key=lambda texts: pd.to_numeric(texts)), "Inconclusive claims")
 
 # %% [markdown]
-# Where an experiment is smaller than the published one the verdict says *at reduced scale*. That is how it is smaller:
+# Where an experiment is smaller than the published one, the verdict says *at reduced scale*. This is how it is smaller:
 
 # %% tags=["hide-input"]
 smaller = Counter((claim.chapter, claim.reduced) for claim in book.values() if claim.reduced)
@@ -443,7 +536,21 @@ draws = {pairs: Sample.of(random.normal(1, 1, (simulations, pairs))) for pairs i
 {pairs: round(float((direction(found, 0, 1).p <= 0.05).mean()), 2) for pairs, found in draws.items()}
 
 # %% [markdown]
-# 2. Which of the reproduced numbers came closest to the edge of its tolerance?
+# 2. You have eight runs with a standard deviation of 0.01. The published mean is known exactly, and the tolerance is 0.01.
+#    How far may the two means be apart, so that the claim alone is reproduced at the level of 5 %? Put your answer in place
+#    of `None`.
+
+# %%
+eight = Sample(mean=0.0, deviation=0.01, size=8)
+check_distance = exercise(
+    lambda: 0.01 - half_width(agreement(eight, published=0, tolerance=0.01, deviation=0), level=0.05),
+    too_low="One side of the interval has to stay within the tolerance, not both: use the quantile 0.95.",
+    too_high="Half of the interval has to fit between the distance and the tolerance.",
+)
+check_distance(None)
+
+# %% [markdown]
+# 3. Which of the reproduced numbers came closest to the edge of its tolerance?
 #
 # :::{dropdown} Solution
 # The rows of {numref}`fig-ledger-numbers`, sorted by distance:
@@ -454,7 +561,7 @@ distance = ((entries.measured - entries.published) / entries.tolerance)[sized].a
 distance[outcome[sized] == "reproduced"].sort_values(ascending=False).head(5).round(2)
 
 # %% [markdown]
-# 3. Write a claim of your own, with a tolerance that you believe in, and let the library read it. What does it say if you
+# 4. Write a claim of your own, with a tolerance that you believe in, and let the library read it. What does it say if you
 #    forget the reason for the tolerance?
 #
 # :::{dropdown} Solution
@@ -485,7 +592,8 @@ with tempfile.TemporaryDirectory() as folder:
 # %% [markdown]
 # ## Take-aways
 #
-# - A claim is testable once its number, its runs and its tolerance are named; then a machine can judge.
+# - A claim is testable once its number, its runs and its tolerance are named. Then a machine can judge.
+# - Of many tests a few succeed by chance. So their number counts.
 # - Few runs seldom say something false. Mostly they say nothing, and that is a verdict, too.
 # - Of the claims that were trained for, {glue:text}`reproduced` are reproduced; {glue:text}`untrained` more needed no training.
 # - What nobody has read in its source counts nowhere: {glue:text}`unread` claims wait for a reader, and

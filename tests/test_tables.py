@@ -21,6 +21,14 @@ def test_every_row_and_every_value_of_a_menu_is_there_once():
     assert "some-table" in page.script.text
 
 
+def test_folded_columns_are_below_the_last_of_the_others():
+    table = TABLE.assign(why=["because & so", "", "yes"])
+    page = BeautifulSoup(filterable(table, ["kind"], "rows", "Some rows", ["why"]).data, "html.parser")
+    assert [cell.text for cell in page.select("thead th")] == ["kind", "text"]
+    assert [fold.summary.text for fold in page.select("tbody details")] == ["<one>", "two & three", "four"]
+    assert [fold.text for fold in page.select("tbody details p")] == ["why because & so", "why yes"]
+
+
 def test_sentences_are_text_and_have_a_label():
     page = BeautifulSoup(sentences(TABLE, 'Rows "of" text').data, "html.parser")
     assert [cell.text for cell in page.select("tbody td")][1] == "<one>"

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import yaml
@@ -64,12 +63,11 @@ class Outcomes(SphinxDirective):
 
 
 def _words(claims: Iterable[claim.Claim]) -> list[nodes.Node]:
-    """Return what was claimed, and how many counts of parameters there were besides."""
-    of_kind: dict[bool, list[Any]] = {True: [], False: []}
-    for one in claims:
-        of_kind[isinstance(one.test, claim.Exact)].append(one.claim)
-    said, counts = of_kind[False], len(of_kind[True])
-    more = [f"{counts} published number{'s' * (counts > 1)} without training."] if counts else []
+    """Return what was claimed; of several counts of parameters only how many there were."""
+    chosen = list(claims)
+    counts = [one for one in chosen if isinstance(one.test, claim.Exact)]
+    said = [one.claim for one in chosen if one not in counts or len(counts) == 1]
+    more = [f"{len(counts)} published counts."] if len(counts) > 1 else []
     return [nodes.Text(" ".join([*said, *more]) or "nothing")]
 
 
