@@ -19,7 +19,7 @@ help:
 	@echo "make pdf     print the whole book in _build/book.pdf; needs Chromium"
 	@echo "make test    run every test"
 	@echo "make bench   measure the book's speeds, for the page How fast it is"
-	@echo "make lint    check style, the floors of the library, and what is typed"
+	@echo "make lint    check style, the floors of the library, what is typed, and spelling"
 	@echo "make audit   ask the package index for known weaknesses of what is installed"
 	@echo "make lock    pin the newest versions that pyproject.toml allows"
 	@echo "make clean   remove the environment and all that was built"
@@ -44,6 +44,7 @@ lint: .venv/ready
 	@$(BIN)/ruff format --check
 	@$(BIN)/lint-imports --no-cache --no-logo
 	@$(BIN)/mypy
+	@$(BIN)/typos
 
 audit: .venv/ready
 	@$(BIN)/uvx pip-audit --requirement requirements.lock --no-deps --disable-pip

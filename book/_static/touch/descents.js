@@ -50,12 +50,12 @@ export const figure = stage => {
   };
 
   for (const [name, label] of [["start", "start of the descents"], ["goal", "goal of the auxiliary task"]]) {
-    const caption = add(picture, "text", { class: "small" }, name === "start" ? "start" : "auxiliary goal");
+    const caption = add(picture, "text", { class: "small", "text-anchor": "middle" }, name === "start" ? "start" : "auxiliary goal");
     const handle = add(picture, "circle", { r: 9, tabindex: 0, class: `handle ${name}`, role: "slider", "aria-label": label });
     const move = at => {
-      points[name] = at.map(value => Math.min(2.2, Math.max(-2.2, value)));
+      points[name] = at.map(value => Math.min(2.1, Math.max(-2.1, value)));
       [["cx", 0], ["cy", 1]].forEach(([key, axis]) => handle.setAttribute(key, place(points[name])[axis]));
-      [["x", 12], ["y", -12]].forEach(([key, off], axis) => caption.setAttribute(key, place(points[name])[axis] + off));
+      [["x", 0], ["y", -14]].forEach(([key, off], axis) => caption.setAttribute(key, place(points[name])[axis] + off));
       handle.setAttribute("aria-valuetext", points[name].map(value => value.toFixed(1)).join(", "));
       handle.setAttribute("aria-valuenow", points[name][0].toFixed(1));
     };

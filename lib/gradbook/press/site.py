@@ -14,9 +14,10 @@ from gradbook.errors import InputError, RunError
 from gradbook.files import atomic_write
 from gradbook.press.checkout import digest, digest_of_files
 from gradbook.press.fingerprint import environment
+from gradbook.press.twin import GREETING
 
 INPUTS = (
-    *("_config.yml", "_toc.yml", "pyproject.toml", "CONTRIBUTING.md", "benchmarks/results/*.json"),
+    *("_config.yml", "_toc.yml", "pyproject.toml", "CITATION.cff", "CONTRIBUTING.md", "benchmarks/results/*.json"),
     *("book/**/*", "notebooks/*.ipynb", "lib/gradbook/**/*.py", "tests/**/*.py"),
 )
 """What the site is made from, besides the environment."""
@@ -108,6 +109,6 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 
 def _complaints(log: str) -> str:
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", log)
+    plain = GREETING.sub("", re.sub(r"\x1b\[[0-9;]*m", "", log))
     lines = [line for line in plain.splitlines() if re.search(r"WARNING|ERROR|Error:", line)]
     return "\n".join(f"  {line}" for line in lines) or plain[-2000:]
