@@ -60,12 +60,14 @@ n_seeds = 3  # of the comparison on generated reviews
 # %%
 from gradbook.parameters import check
 
-RULE_NAMES = "single_task, multitask, unweighted_cosine, weighted_cosine, projection, orthogonal, parameterwise"
 changed = check(
     globals(),
     {
         "dataset": ("reviews-toy", "a dataset of movie reviews"),
-        "rule": ("projection", f"one of {RULE_NAMES}"),
+        "rule": (
+            "projection",
+            "one of single_task, multitask, unweighted_cosine, weighted_cosine, projection, orthogonal, parameterwise",
+        ),
         "weight": (100.0, "a number from 0 up to 1000"),
         "alpha": (0.01, "a number above 0 up to 1"),
         "seed": (0, "an integer from 0 up to 1000000"),

@@ -11,6 +11,7 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
+from gradbook.parameters import problem
 from gradbook.press.chapters import Chapter, find_chapters
 from gradbook.press.checkout import checkout, read_json
 from gradbook.press.fingerprint import modules
@@ -20,6 +21,7 @@ from gradbook.press.status import published_record
 ROOT = checkout(Path(__file__))
 CHAPTERS = find_chapters(ROOT)
 LINES_IN_A_CELL = 25
+WORDS_IN_A_SENTENCE = 40
 BYTES_IN_A_TWIN = 1_000_000
 
 pytestmark = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.name)
@@ -32,6 +34,22 @@ def code_cells(chapter: Chapter) -> list[NotebookNode]:
 def text(chapter: Chapter) -> str:
     cells = nbformat.read(chapter.twin, 4).cells
     return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+
+
+def written(chapter: Chapter) -> list[NotebookNode]:
+    """The cells of its source, from which its twin is made."""
+    return jupytext.read(chapter.source).cells
+
+
+def sentences(markdown: str) -> list[str]:
+    """The sentences of prose: without code, tables, headings and directives; a formula or a role counts as one word."""
+    prose = re.sub(r"^(`{3,})[^\n]*\n.*?^\1`*$", "", markdown, flags=re.MULTILINE | re.DOTALL)
+    prose = re.sub(r"^\$\$.*?^\$\$[^\n]*$", "formula", prose, flags=re.MULTILINE | re.DOTALL)
+    prose = re.sub(r"^(\|.*|:{3,}.*|:\w+:.*|#+ .*)$", "\n", prose, flags=re.MULTILINE)
+    prose = re.sub(r"\$[^$]+\$|\{[\w:]+\}`[^`]*`|`[^`]+`", "Formula", prose)
+    blocks = re.split(r"\n\s*\n|\n(?=\s*(?:[-*]|\d+\.) )", prose)
+    ends = re.compile(r"(?<=[.!?])[\"”’)*]*\s+(?=[\"“(*]*[A-Z0-9])")
+    return [sentence for block in blocks for sentence in ends.split(" ".join(block.split())) if sentence]
 
 
 def pictures(cell: NotebookNode) -> list[NotebookNode]:
@@ -84,6 +102,40 @@ def test_its_first_code_cell_installs_the_library_as_in_the_template_and_no_othe
 
 def test_its_parameters_are_literals_and_a_seed_is_among_them(chapter):
     assert "seed" in chapter.parameters  # anything but a literal raises
+
+
+def test_its_first_cell_after_the_parameters_says_and_checks_what_each_may_be(chapter):
+    if not chapter.declared:
+        pytest.xfail("its parameters are not declared yet")
+    cells = [cell for cell in written(chapter) if cell.cell_type == "code"]
+    place = next(i for i, cell in enumerate(cells) if "parameters" in cell.metadata.get("tags", []))
+    assert re.match(
+        r"from gradbook.parameters import check\n\nchanged = check\(\s*globals\(\)", cells[place + 1].source
+    )
+    assert {name: default for name, (default, _) in chapter.declared.items()} == chapter.parameters
+    assert {name: problem(default, words) for name, (default, words) in chapter.declared.items()} == dict.fromkeys(
+        chapter.parameters
+    )
+
+
+def test_it_asks_before_it_shows_and_one_of_its_exercises_has_a_check_and_no_shown_answer(chapter):
+    text = "\n".join(cell.source for cell in written(chapter) if cell.cell_type == "markdown")
+    if not chapter.declared or "**Predict:**" in text:
+        pytest.xfail("its questions are not asked with answers to choose from yet")
+    assert re.search(r"^:::\{question\} ", text, re.MULTILINE)
+    code = [cell.source for cell in written(chapter) if cell.cell_type == "code"]
+    checks = [name for source in code for name in re.findall(r"^(check_\w+) = exercise\(", source, re.MULTILINE)]
+    assert checks
+    assert [name for name in checks if not any(f"\n{name}(None)" in f"\n{source}" for source in code)] == []
+
+
+def test_its_sentences_are_short(chapter):
+    prose = [one for cell in written(chapter) if cell.cell_type == "markdown" for one in sentences(cell.source)]
+    long = [one for one in prose if len(re.findall(r"[^\W_][\w'’.,/-]*", one)) > WORDS_IN_A_SENTENCE]
+    if long and not chapter.declared:
+        pytest.xfail("its prose is not in plain words yet")
+    assert prose
+    assert long == []
 
 
 def test_its_code_names_no_address_but_the_repository_s(chapter):
