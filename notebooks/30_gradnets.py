@@ -377,7 +377,7 @@ for (name, (runs_of, notebook)), style in zip(shown.items(), plots.styles(shown)
         if len(points):
             epoch = runs_of.curve("iteration").iloc[0] / 1100
             plots.seeds(panel, epoch, runs_of.curve(metric).to_numpy(), name, **style)
-            panel.plot(points.iteration / 1100, points.value.astype(float), "o", ms=4, color=style["color"])
+            panel.plot(points.iteration / 1100, points.value.astype(float), "o", ms=2, color=style["color"])
 axes[0].set(xlabel="epoch", ylabel="test accuracy", ylim=(0.5, 1))
 axes[1].set(xlabel="epoch", ylabel="mean |W|")
 _ = axes[0].legend(loc="lower right")

@@ -99,6 +99,19 @@ def parameters_of_december(network: str, family: str, scale: float) -> int:
     return _sizes(network)(December)
 
 
+def parameters_of_two_hashes(network: str, ratio: float) -> int:
+    """Return them with both steps of separable convolutions hashed, and a bias in each, as the log's code had it."""
+    from gradbook.lowrank.convs import Separable
+
+    class Hashed(Separable):
+        def n_parameters(self, channels: int) -> int:
+            steps = self.kernel_size**2 * channels, channels * self.filters
+            budget = int(ratio * sum(steps))
+            return sum(budget * step // sum(steps) for step in steps) + channels + self.filters
+
+    return _sizes(network)(Hashed)
+
+
 def cheap_blocks(depth: int, width: int, blocks: str) -> int:
     """Return those of a network of Crowley, Gray and Storkey (2018), of one kind of block or "first/second/third"."""
     from gradbook.lowrank.cheap_blocks import parameters
@@ -153,7 +166,7 @@ FUNCTIONS: dict[str, Callable[..., float]] = {
     function.__name__: function
     for function in (
         *(main_loss_at_the_end, distance_at_the_end, reviews_classifier, resnet_18, blocks, predictors),
-        *(fifty_layers, learning_rate, parameters, parameters_of_december, cheap_blocks),
-        *(mult_adds, darts_mult_adds_as_logged),
+        *(fifty_layers, learning_rate, parameters, parameters_of_december),
+        *(parameters_of_two_hashes, cheap_blocks, mult_adds, darts_mult_adds_as_logged),
     )
 }
