@@ -1,5 +1,6 @@
 """Questions before figures: what the page holds, what is refused, and what a browser does with them."""
 
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -32,15 +33,14 @@ def made(tmp_path):
 
     def make(text: str) -> tuple[str, str]:
         (tmp_path / "index.md").write_text(text)
-        warnings = (tmp_path / "warnings").open("w+")
+        warnings = StringIO()
         settings = {"extensions": ["myst_parser"], "myst_enable_extensions": ["colon_fence"], "html_static_path": []}
         app = Sphinx(
             tmp_path, None, tmp_path / "html", tmp_path / "trees", "html", settings, status=None, warning=warnings
         )
         app.add_directive("question", Question, override=True)
         app.build()
-        warnings.seek(0)
-        return str(tmp_path / "html/index.html"), warnings.read()
+        return str(tmp_path / "html/index.html"), warnings.getvalue()
 
     return make
 

@@ -43,6 +43,7 @@ def page(root):
         yield found
         browser.close()
     server.shutdown()
+    server.server_close()
 
 
 @pytest.fixture
