@@ -12,7 +12,7 @@ export LC_ALL := C.UTF-8
 # the longest first, so that no processor waits for another's last
 TESTS := $(wildcard notebooks/*.ipynb) tests/book tests/notebooks tests/press tests lib
 
-.PHONY: help book pdf test bench lint audit lock clean
+.PHONY: help book pdf test bench lint floors colab backends audit lock clean
 
 help:
 	@echo "make book    execute every chapter that changed, build the site in _build/html"
@@ -20,6 +20,7 @@ help:
 	@echo "make test    run every test"
 	@echo "make bench   measure the book's speeds, for the page How fast it is"
 	@echo "make lint    check style, the floors of the library, what is typed, and spelling"
+	@echo "make floors  test the library and chapters with the lowest versions allowed; also: make colab, make backends"
 	@echo "make audit   ask the package index for known weaknesses of what is installed"
 	@echo "make lock    pin the newest versions that pyproject.toml allows"
 	@echo "make clean   remove the environment and all that was built"
@@ -45,6 +46,24 @@ lint: .venv/ready
 	@$(BIN)/lint-imports --no-cache --no-logo
 	@$(BIN)/mypy
 	@$(BIN)/typos
+
+# Environments that readers have, made from nothing in _build; see environments/README.md.
+floors: ELSEWHERE := --resolution lowest-direct
+colab: ELSEWHERE := --constraint environments/colab.txt
+floors colab: .venv/ready
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python _build/$@
+	@$(BIN)/uv pip install --quiet --python _build/$@ $(ELSEWHERE) --editable ".[book,chapters,lowrank,sweep,test]"
+	@_build/$@/bin/python -m pytest -q tests/auxiliary tests/claims tests/data tests/experiments tests/gradnets \
+	    tests/lowrank tests/studies tests/synthetic tests/test_light.py -W default
+	@cd _build && for chapter in ../notebooks/*.ipynb; do \
+	    $@/bin/python -m papermill $$chapter $@/$$(basename $$chapter) --no-progress-bar || exit 1; done
+
+backends: .venv/ready
+	@for backend in jax torch; do \
+	    $(BIN)/uv venv --quiet --clear _build/$$backend && \
+	    $(BIN)/uv pip install --quiet --python _build/$$backend --editable ".[$$backend]" pytest hypothesis && \
+	    KERAS_BACKEND=$$backend _build/$$backend/bin/python -m pytest -q -c environments/pytest.ini --rootdir . \
+	        tests/auxiliary/test_model.py || exit 1; done
 
 audit: .venv/ready
 	@$(BIN)/uvx pip-audit --requirement requirements.lock --no-deps --disable-pip
