@@ -146,5 +146,48 @@ def test_a_context_of_another_width_is_refused_in_one_sentence(context):
 
 
 def test_features_without_an_axis_of_units_are_refused():
-    with pytest.raises(InputError, match="received rank 3"):
-        SyntheticGradient().build((None, 4, 4))
+    with pytest.raises(InputError, match="received rank 5"):
+        SyntheticGradient().build((None, 4, 4, 4, 4))
+
+
+def test_predictors_see_a_context_as_wide_as_the_outputs_unless_told_otherwise():
+    widths = [
+        cut(network(depth=1), ["relu_1"], loss=cross_entropy, **options).interfaces[0].gradient_predictor.context_width
+        for options in ({}, {"context": 0}, {"context": 2})
+    ]
+    assert widths == [3, 0, 2]
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"loss": "mse"}, "loss must be a function of targets and outputs; received 'mse'"),
+        ({"optimizer": keras.optimizers.SGD()}, r"optimizer must be one of gradbook\.optimizers"),
+    ],
+)
+def test_what_keras_compiles_with_is_referred_to_decoupled(options, sentence):
+    with pytest.raises(InputError, match=f"{sentence}.*Decoupled takes"):
+        cut(network(depth=1), ["relu_1"], **{"loss": cross_entropy} | options)
+
+
+def test_probabilities_are_no_logits():
+    model = keras.Sequential([keras.Input([5]), keras.layers.Dense(4, name="hidden"), keras.layers.Dense(3, "softmax")])
+    with pytest.raises(InputError, match="must end in logits for cross_entropy"):
+        cut(model, ["hidden"], loss=cross_entropy)
+
+
+def test_a_layer_that_is_applied_twice_is_no_place_to_cut():
+    x = keras.Input([4])
+    shared = keras.layers.Dense(4, name="shared")
+    with pytest.raises(InputError, match="'shared' is applied 2 times"):
+        cut(keras.Model(x, keras.layers.Dense(3)(shared(shared(x)))), ["shared"], loss=cross_entropy)
+
+
+def test_sequences_have_predictors_that_repeat_the_context_at_every_time():
+    predictor = SyntheticGradient(initializer="glorot_uniform")
+    features = np.random.default_rng(0).normal(size=(2, 6, 4)).astype("float32")
+    context = np.eye(2, dtype="float32")
+    given = predictor(features, context)
+    assert given.shape == features.shape
+    swapped = predictor(features, context[::-1])
+    assert np.abs(given - swapped).min(axis=(1, 2)).max() > 0

@@ -8,10 +8,11 @@ from synthetic_helpers import chain, network, steps
 from gradbook.errors import InputError
 from gradbook.optimizers import GradientDescent
 from gradbook.seeds import generator
+from gradbook.synthetic import linear
 from gradbook.synthetic.chain import cross_entropy, cut
 from gradbook.synthetic.settings import Settings, modes
 from gradbook.synthetic.similarity import correlation, similarity_matrix
-from gradbook.synthetic.training import train, update_masks
+from gradbook.synthetic.training import Data, train, update_masks
 from gradbook.training import order
 
 
@@ -93,3 +94,22 @@ def test_similarity_matrices_do_not_depend_on_rotation_scale_or_offset():
     assert correlation(matrix, matrix) == pytest.approx(1.0)
     assert abs(correlation(matrix, similarity_matrix(random.standard_normal([12, 6])))) < 0.5
     assert (similarity_matrix(np.ones([3, 2])) == np.eye(3)).all()
+
+
+def test_regression_reports_no_accuracy(data):
+    targets = data.x_train[:, :2]
+    regression = Data(data.x_train, targets, data.x_train, targets)
+    (run,) = train(lambda: linear.deep_linear([5, 4, 2]), regression, {"DNI": Settings()}, seeds=[0], steps=2)
+    assert "test_loss" in run.curves and "test_accuracy" not in run.curves
+
+
+def test_one_network_for_all_seeds_is_refused(data):
+    one = shallow()
+    with pytest.raises(InputError, match="build must make a new network at each call"):
+        train(lambda: one, data, {"DNI": Settings()}, seeds=[0, 1], steps=1)
+
+
+def test_labels_as_integers_are_refused(data):
+    integers = data._replace(y_train=data.y_train.argmax(1), y_test=data.y_test.argmax(1))
+    with pytest.raises(InputError, match=r"targets must be vectors.*received \(60,\)"):
+        train(shallow, integers, {"DNI": Settings()}, seeds=[0], steps=1)

@@ -6,6 +6,7 @@ from .chain import cut as cut
 from .messages import Messages as Messages
 from .messages import predictor_loss as predictor_loss
 from .messages import propagate as propagate
+from .model import Decoupled as Decoupled
 from .predictors import Critic as Critic
 from .predictors import SyntheticGradient as SyntheticGradient
 from .predictors import SyntheticInput as SyntheticInput

@@ -111,38 +111,37 @@ def cut(
     after: Sequence[str | Interface],
     *,
     loss: Loss,
-    context: int = 0,
+    context: int | None = None,
     predict_inputs: bool = False,
     optimizer: Optimizer | None = None,
 ) -> Chain:
     """Cut a network after the named layers.
 
     Args:
-        model: a built Sequential, or a functional model in which every path runs through the named layers; float32 at
-            its cuts and at its end.
+        model: a built Sequential, or a functional model in which every path runs through the named layers; with one
+            input and one output, and float32 at its cuts and at its end. A nested model counts as one layer.
         after: names in the network's order; an `Interface` in place of a name brings its own predictor, a name alone
             gets a linear one with weights of zero.
         loss: (targets [n, …], outputs [n, …]) → scalar.
-        context: width of the context that conditioned predictors see; 0 for none.
+        context: width of the context that conditioned predictors see, that of the outputs by default; 0 for none.
         predict_inputs: put a `SyntheticInput` at every interface that brings none.
         optimizer: Adam by default.
 
     Raises:
-        InputError: no such layer, no cut there (a path leads around it, or it is the last layer), layers out of order,
-            weights shared across a cut, features or predictors in another precision than float32, or predictors of
-            inputs at some interfaces only.
+        InputError: a model that is not built or has several inputs or outputs, no such layer, no cut there (a path
+            leads around it, or it is the last layer), layers out of order, weights shared across a cut, features or
+            predictors in another precision than float32, predictors of inputs at some interfaces only, a last layer of
+            probabilities under `cross_entropy`, or a loss or an optimizer of Keras, which `Decoupled` takes.
 
     >>> layers = [keras.layers.Dense(4, name="hidden"), keras.layers.Dense(2)]
     >>> chain = cut(keras.Sequential([keras.Input([3]), *layers]), ["hidden"], loss=squared_error, context=2)
     >>> [block.count_params() for block in chain.blocks], chain.interfaces[0].gradient_predictor.count_params()
     ([16, 10], 28)
     """
+    _check(model, loss, optimizer)
     interfaces = [one if isinstance(one, Interface) else Interface(one, SyntheticGradient()) for one in after]
-    names = [layer.name for layer in model.layers]
-    for interface in interfaces:
-        if interface.after not in names:
-            raise unknown("layer", interface.after, names)
-    ends = [*(model.get_layer(interface.after).output for interface in interfaces), model.outputs[0]]
+    ends = [*(_output(model, interface.after) for interface in interfaces), model.outputs[0]]
+    context = model.outputs[0].shape[-1] if context is None else context
     blocks = [_block(start, end, model) for start, end in itertools.pairwise([model.inputs[0], *ends])]
     owned = [variable for block in blocks for variable in block.variables]
     if len({id(variable) for variable in owned}) < len(owned):
@@ -178,6 +177,55 @@ def squared_error(targets: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
 def variables(layer: keras.Layer) -> list[keras.Variable]:
     """Return a layer's variables in the order of a `Learner`: trainable ones first."""
     return [*layer.trainable_variables, *layer.non_trainable_variables]
+
+
+def gives_probabilities(model: keras.Model) -> bool:
+    """Return whether a model ends in a softmax or a sigmoid, as far as its last layer says."""
+    last = model.layers[-1]
+    softmax, sigmoid = keras.activations.softmax, keras.activations.sigmoid
+    return isinstance(last, keras.layers.Softmax) or getattr(last, "activation", None) in (softmax, sigmoid)
+
+
+def _check(model: keras.Model, loss: Loss, optimizer: Optimizer | None) -> None:
+    if not getattr(model, "inputs", None):
+        raise InputError(
+            f"{model.name!r} must be a functional model, or a Sequential that begins with keras.Input, "
+            "so that its layers' shapes are known."
+        )
+    if len(model.inputs) > 1 or len(model.outputs) > 1:
+        counts = f"{len(model.inputs)} and {len(model.outputs)}"
+        raise InputError(f"{model.name!r} must have one input and one output; received {counts}.")
+    if not callable(loss):
+        raise InputError(
+            f"loss must be a function of targets and outputs; received {loss!r}. "
+            "gradbook.synthetic.Decoupled takes losses and optimizers as Keras does."
+        )
+    if optimizer is not None and not callable(getattr(optimizer, "init", None)):
+        raise InputError(
+            f"optimizer must be one of gradbook.optimizers; received {optimizer!r}. "
+            "gradbook.synthetic.Decoupled takes losses and optimizers as Keras does."
+        )
+    if loss is cross_entropy and gives_probabilities(model):
+        raise InputError(f"{model.name!r} must end in logits for cross_entropy; leave the last activation out.")
+
+
+def _output(model: keras.Model, name: str) -> keras.KerasTensor:
+    """Return what a layer puts out in the model; a nested model's own ``output`` is that of its inside."""
+    names = [layer.name for layer in model.layers]
+    if name not in names:
+        for inner in model.layers:
+            if isinstance(inner, keras.Model) and name in [layer.name for layer in inner.layers]:
+                raise InputError(
+                    f"{name!r} stands inside the nested model {inner.name!r}; cut after that, or without it."
+                )
+        raise unknown("layer", name, names)
+    layer = model.get_layer(name)
+    graph = model._functional if isinstance(model, keras.Sequential) else model
+    nodes = itertools.chain(*graph._nodes_by_depth.values())
+    found = [node.output_tensors[0] for node in nodes if node.operation is layer]
+    if len(found) != 1:
+        raise InputError(f"{name!r} is applied {len(found)} times; cut after a layer that is applied once.")
+    return found[0]
 
 
 def _block(start: keras.KerasTensor, end: keras.KerasTensor, model: keras.Model) -> keras.Model:

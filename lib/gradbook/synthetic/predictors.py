@@ -18,17 +18,18 @@ class SyntheticGradient(keras.layers.Layer):
     """Predict dL/dh from h, or from h and a context c: ĝ = [h, c] A + b, or by a perceptron where ``hidden`` is given.
 
     The last kernel starts at zero, so that a block that receives what a new predictor says does not move. Where h are
-    maps [n, height, width, channels], the products are convolutions and the context is repeated at every place.
+    sequences [n, time, units] or maps [n, height, width, channels], the products are convolutions and the context is
+    repeated at every place.
 
     Source: Jaderberg et al. 2016 (arXiv 1608.05343), section 2.1; conditioning on the label is their cDNI.
 
     Args:
         hidden: widths of hidden layers with ReLU; none for the linear predictor.
-        kernel_size: side of the convolutions' kernels, for maps only; odd.
+        kernel_size: side of the convolutions' kernels, for sequences and maps only; odd.
         initializer: of the last kernel.
 
     Call arguments:
-        features: h, float [n, units] or [n, height, width, channels].
+        features: h, float [n, units], [n, time, units] or [n, height, width, channels].
         context: c, float [n, width], or None.
 
     Raises:
@@ -57,13 +58,17 @@ class SyntheticGradient(keras.layers.Layer):
         """Make the layers for these shapes."""
         self.context_width = context_shape[-1] if context_shape else 0
         rank, units = len(features_shape), features_shape[-1]
-        if rank not in (2, 4):
-            raise InputError(f"features must be [n, units] or [n, height, width, channels]; received rank {rank}.")
+        if rank not in (2, 3, 4):
+            raise InputError(
+                "features must be [n, units], [n, time, units] or [n, height, width, channels]; "
+                f"received rank {rank}. Cut elsewhere."
+            )
 
         def layer(width: int, **options: Any) -> keras.layers.Layer:
             if rank == 2:
                 return keras.layers.Dense(width, **options)
-            return keras.layers.Conv2D(width, self.kernel_size, padding="same", **options)
+            convolution = {3: keras.layers.Conv1D, 4: keras.layers.Conv2D}[rank]
+            return convolution(width, self.kernel_size, padding="same", **options)
 
         self.layers = [layer(width, activation="relu") for width in self.hidden]
         self.layers.append(layer(units, kernel_initializer=self.initializer))
@@ -186,8 +191,8 @@ class SyntheticInput(keras.layers.Layer):
 
 
 def _spread(context: Any, features: Any) -> Any:
-    """Return the context as it is beside [n, units], or at every place of maps."""
+    """Return the context as it is beside [n, units], or at every place of sequences and maps."""
     if len(features.shape) == 2:
         return context
     places = ops.ones_like(features[..., :1])
-    return context[:, None, None, :] * places
+    return ops.reshape(context, (-1, *[1] * (len(features.shape) - 2), context.shape[-1])) * places

@@ -1,8 +1,8 @@
 """One step of training on one batch: a forward pass, messages at the interfaces, and updates that need nothing else."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -14,30 +14,55 @@ from gradbook.synthetic.settings import TensorSettings
 
 
 class Pass(NamedTuple):
-    """One forward pass of a block or a predictor: what went in and came out, and the tape between them."""
+    """One forward pass of a block or a predictor: what went in and came out, and the tape between them.
+
+    Attributes:
+        own_losses: what the layers themselves add to the loss (regularisers, ``add_loss``), scalars.
+    """
 
     name: str
     inputs: tf.Tensor
     output: tf.Tensor
     weights: list[tf.Tensor]
     statistics: list[tf.Tensor]
+    own_losses: list[tf.Tensor]
     tape: tf.GradientTape
 
     def vjp(self, gradient: tf.Tensor) -> tf.Tensor:
         """Return the gradient at the inputs, given that at the output."""
-        return self._dense([self.tape.gradient(self.output, self.inputs, gradient)])[0]
+        return self._gradients([self.inputs], gradient)[0]
 
     def weight_gradients(self, gradient: tf.Tensor) -> list[tf.Tensor]:
         """Return the gradients of the weights, given that at the output."""
-        return self._dense(self.tape.gradient(self.output, self.weights, gradient))
+        return self._gradients(self.weights, gradient)
 
-    def _dense(self, gradients: list[tf.Tensor | tf.IndexedSlices | None]) -> list[tf.Tensor]:
+    def _gradients(self, sources: list[tf.Tensor], gradient: tf.Tensor) -> list[tf.Tensor]:
+        ends = [self.output, *self.own_losses]
+        gradients = self.tape.gradient(ends, sources, [gradient, *map(tf.ones_like, self.own_losses)])
         if any(gradient is None for gradient in gradients):
             raise InputError(
                 f"loss gives the block that ends in {self.name!r} a gradient of None; "
                 "it must depend, differentiably, on the inputs and on all weights of every block."
             )
         return [tf.convert_to_tensor(gradient) for gradient in gradients]
+
+
+class Move(NamedTuple):
+    """What one part of a chain follows: a block the message that it received, a predictor the gradient of its error.
+
+    Attributes:
+        part: the field of `Parts` in which the layer is.
+        number: its place there.
+        made: the layer's pass.
+        gradient: at the pass's output.
+        learning_rate: of the settings.
+    """
+
+    part: Literal["blocks", "gradient_predictors", "input_predictors"]
+    number: int
+    made: Pass
+    gradient: tf.Tensor
+    learning_rate: tf.Tensor
 
 
 @dataclass(frozen=True)
@@ -116,30 +141,31 @@ class Step:
             messages: of `messages`.
             mask: 1, or 0 for no update.
         """
-        blocks, gradient_predictors, input_predictors = (list(learners) for learners in state)
-        received = messages.received[k] if k < len(messages.received) else tf.ones([])
-        targets = messages.propagated if self.settings.target == "bootstrapped" else messages.true
-
-        def moved(learner: Learner, made: Pass, gradient: tf.Tensor, learning_rate: tf.Tensor) -> Learner:
+        parts = {name: list(learners) for name, learners in state._asdict().items()}
+        for part, number, made, gradient, learning_rate in self.moves(k, passes, messages):
+            learner = parts[part][number]
             weights, optimizer_state = self.chain.optimizer.update(
                 learner.weights, made.weight_gradients(gradient), learner.optimizer_state, learning_rate, mask
             )
             pairs = zip(made.statistics, learner.statistics, strict=True)
-            return Learner(weights, [tf.where(mask > 0, new, old) for new, old in pairs], optimizer_state)
+            statistics = [tf.where(mask > 0, new, old) for new, old in pairs]
+            parts[part][number] = Learner(weights, statistics, optimizer_state)
+        return State(**parts)
 
-        def taught(learner: Learner, made: Pass, target: tf.Tensor) -> Learner:
-            gradient = self._error_gradient(made.output, target, loss=passes.blocks[-1].output)
-            return moved(learner, made, gradient, self.settings.predictor_learning_rate)
-
-        blocks[k] = moved(blocks[k], passes.blocks[k], received, self.settings.learning_rate)
+    def moves(self, k: int, passes: Parts[Pass], messages: Messages) -> Iterator[Move]:
+        """Yield what moves with block k: the block, the predictor of the gradient below it, that of the input above."""
+        received = messages.received[k] if k < len(messages.received) else tf.ones([])
+        yield Move("blocks", k, passes.blocks[k], received, self.settings.learning_rate)
+        targets = messages.propagated if self.settings.target == "bootstrapped" else messages.true
+        taught = []
         if k > 0:
-            below = k - 1
-            gradient_predictors[below] = taught(
-                gradient_predictors[below], passes.gradient_predictors[below], targets[below]
-            )
-        if k < len(input_predictors):
-            input_predictors[k] = taught(input_predictors[k], passes.input_predictors[k], passes.blocks[k].output)
-        return State(blocks, gradient_predictors, input_predictors)
+            taught.append(("gradient_predictors", k - 1, targets[k - 1]))
+        if k < len(passes.input_predictors):
+            taught.append(("input_predictors", k, passes.blocks[k].output))
+        for part, number, target in taught:
+            made = getattr(passes, part)[number]
+            gradient = self._error_gradient(made.output, target, loss=passes.blocks[-1].output)
+            yield Move(part, number, made, gradient, self.settings.predictor_learning_rate)
 
     def _error_gradient(self, prediction: tf.Tensor, target: tf.Tensor, loss: tf.Tensor) -> tf.Tensor:
         """Differentiate `predictor_loss` with respect to the prediction."""
@@ -154,6 +180,8 @@ def _record(layer: keras.Layer, learner: Learner, *inputs: tf.Tensor, loss: Call
     """Run a layer on the learner's weights, under a tape that watches these and the first of the inputs."""
     with tf.GradientTape(persistent=True) as tape:
         tape.watch([one for one in (inputs[0], *learner.weights) if one.dtype.is_floating])
-        output, statistics = layer.stateless_call(learner.weights, learner.statistics, *inputs, **options)
+        output, statistics, own_losses = layer.stateless_call(
+            learner.weights, learner.statistics, *inputs, return_losses=True, **options
+        )
         output = loss(output) if loss else output
-    return Pass(layer.name, inputs[0], output, learner.weights, statistics, tape)
+    return Pass(layer.name, inputs[0], output, learner.weights, statistics, own_losses, tape)

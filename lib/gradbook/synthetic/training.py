@@ -55,9 +55,9 @@ class Run:
         name: of the settings.
         seed: of the initial weights, of the batches, and of the update masks.
         curves: series by name, a number each time something was logged: ``step``; ``train_loss``, the mean since the
-            last time; ``test_loss``; ``test_accuracy``; and for the interfaces k = 1 … K-1, numbered by
-            the block below, ``cosine_k`` and ``norm_ratio_k``: the synthetic gradient's cosine with the true one, and
-            its norm over that of the true one, means over the steps since the last time.
+            last time; ``test_loss``; ``test_accuracy`` where targets are one-hot; and for the interfaces k = 1 … K-1,
+            numbered by the block below, ``cosine_k`` and ``norm_ratio_k``: the synthetic gradient's cosine with the
+            true one, and its norm over that of the true one, means over the steps since the last time.
         chain: the network, its weights as the run left them.
     """
 
@@ -98,7 +98,8 @@ def train(
         One run for each choice of settings and each seed, in that order.
 
     Raises:
-        InputError: a number out of its range, or a context whose width is not that of the targets.
+        InputError: a number out of its range, targets that are no vectors, a context whose width is not that of the
+            targets, or one network from all calls of ``build``.
 
     >>> from gradbook.synthetic import modes
     >>> from gradbook.synthetic.chain import cross_entropy, cut
@@ -117,16 +118,24 @@ def train(
     ]:
         if value < 1 or (most and value > most):
             raise InputError(f"{name} must be at least 1{f' and at most {most}' if most else ''}; received {value}.")
+    if data.y_train.ndim != 2:
+        raise InputError(
+            f"targets must be vectors, float [n, width], such as labels one-hot; received {data.y_train.shape}."
+        )
     runs = []
     for seed in seeds:
         for name in settings:
             keras.utils.set_random_seed(seed)
             runs.append(Run(name, seed, {}, build()))
     chain = runs[0].chain
+    owned = [id(v) for run in runs for block in run.chain.blocks for v in block.variables]
+    if len(set(owned)) < len(owned):
+        raise InputError("build must make a new network at each call; received the same weights twice.")
     _check_context(chain, data.y_train.shape[1])
     dense = all(len(block.output.shape) == 2 for block in chain.blocks)
     compiled = tf.function(partial(advance, chain), jit_compile=dense, autograph=False)
     test = tf.function(partial(_test, chain), jit_compile=dense, autograph=False)
+    classes = _one_hot(data.y_test)
     device = Data(*(tf.constant(part, tf.float32) for part in data))
 
     def complete(run: Run) -> None:
@@ -138,6 +147,8 @@ def train(
             schedule = Schedule(tf.constant(batches[now]), tf.constant(masks[now]), tf.constant(time))
             state, logs = compiled(own.tensors(time, steps), state, device, schedule)
             logs |= test(state, device)
+            if not classes:
+                del logs["test_accuracy"]
             for name, value in {"step": min(time + every, steps), **logs}.items():
                 run.curves.setdefault(name, []).append(float(value))
         run.chain.assign(state)
@@ -191,6 +202,10 @@ def _test(chain: Chain, state: State, data: Data) -> dict[str, tf.Tensor]:
     outputs = chain.outputs(state, data.x_test)[-1]
     right = tf.argmax(outputs, -1) == tf.argmax(data.y_test, -1)
     return {"test_loss": chain.loss(data.y_test, outputs), "test_accuracy": tf.reduce_mean(tf.cast(right, tf.float32))}
+
+
+def _one_hot(targets: np.ndarray) -> bool:
+    return targets.shape[1] > 1 and bool(np.all((targets == 0) | (targets == 1)) and np.all(targets.sum(axis=1) == 1))
 
 
 def _check_context(chain: Chain, width: int) -> None:
