@@ -31,8 +31,8 @@ def order(examples: int, shape: tuple[int, ...], generator: np.random.Generator)
     [[2, 0, 1], [2, 1, 0]]
     """
     passes = math.ceil(math.prod(shape) / examples)
-    indices = np.concatenate([generator.permutation(examples) for _ in range(passes)])
-    return indices[: math.prod(shape)].reshape(shape).astype(np.int32)
+    indices = np.concatenate([generator.permutation(examples).astype(np.int32) for _ in range(passes)])
+    return indices[: math.prod(shape)].reshape(shape)
 
 
 def evaluator(model: "Callable[[tf.Tensor], tf.Tensor]", batch_size: int = 500) -> Callable:

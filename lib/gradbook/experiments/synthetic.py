@@ -32,6 +32,7 @@ class Configuration(experiment.Configuration):
         initializer: of the predictors' last kernel.
         depth: hidden layers.
         width: units of each, or channels.
+        epsilon: ε of Adam; 1e-7 is Keras' choice, 1e-8 that of the published notebooks' library.
         batch_size: images in a step.
         steps: in the whole run.
     """
@@ -46,6 +47,7 @@ class Configuration(experiment.Configuration):
     depth: int = Field(3, ge=1, le=30)
     width: int = Field(256, ge=1)
     learning_rate: float = Field(3e-4, gt=0)
+    epsilon: float = Field(1e-7, gt=0)
     batch_size: int = Field(16, ge=2)
     steps: int = Field(10_000, ge=1)
 
@@ -84,7 +86,7 @@ def train(cell: Configuration, seeds: Sequence[int]) -> Iterator[Record]:
         classifier,
         examples.x_train.shape[1:],
         examples.y_train.shape[1],
-        **cell.model_dump(include={"depth", "width", "batch_norm", "initializer"}),
+        **cell.model_dump(include={"depth", "width", "batch_norm", "initializer", "epsilon"}),
     )
     runs = training.train(
         build,
@@ -113,6 +115,14 @@ CONVOLUTIONAL = {
     "steps": [1500],
 }
 
+PUBLISHED = {
+    "batch_norm": ["inference"],
+    "learning_rate": [3e-5],
+    "epsilon": [1e-8],
+    "batch_size": [250],
+    "steps": [500_000],
+}
+
 STUDY = Study(
     "synthetic",
     EXPERIMENT,
@@ -123,5 +133,9 @@ STUDY = Study(
         (grid(Configuration, target=["true"]), 5),
         (grid(Configuration, mode=["no backpropagation"], initializer=["glorot_uniform"]), 5),
         (grid(Configuration, **CONVOLUTIONAL, mode=MODES), 5),
+        (grid(Configuration, **PUBLISHED, update_probability=[0.2]), 3),
+        (grid(Configuration, **PUBLISHED, mode=["backpropagation"]), 3),
+        (grid(Configuration, steps=[500_000], update_probability=[0.2]), 3),
+        (grid(Configuration, steps=[500_000], mode=["backpropagation"]), 3),
     ),
 )

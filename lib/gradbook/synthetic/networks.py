@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import keras
 
+from gradbook.optimizers import Adam
 from gradbook.synthetic.chain import Chain, Interface, cross_entropy, cut
 from gradbook.synthetic.predictors import SyntheticGradient
 
@@ -29,6 +30,7 @@ def classifier(
     width: int,
     batch_norm: Literal["training", "inference"] = "training",
     initializer: str = "zeros",
+    epsilon: float = 1e-7,
 ) -> Chain:
     """Return a classifier cut after each of its hidden layers: 784-256-256-256-10 has 336,650 trainable parameters.
 
@@ -39,6 +41,7 @@ def classifier(
         width: units or channels of each.
         batch_norm: normalise by the batch's statistics in training, or always by the initial moving averages.
         initializer: of the predictors' last kernel.
+        epsilon: ε of Adam.
 
     >>> chain = classifier([784], 10, depth=3, width=256)
     >>> sum(weight.value.shape.num_elements() for block in chain.blocks for weight in block.trainable_variables)
@@ -54,4 +57,4 @@ def classifier(
         layers += [normalization(), keras.layers.ReLU(name=f"hidden_{k}")]
     model = keras.Sequential([*layers, keras.layers.Flatten(), keras.layers.Dense(classes)])
     interfaces = [Interface(f"hidden_{k}", SyntheticGradient(initializer=initializer)) for k in range(1, depth + 1)]
-    return cut(model, interfaces, loss=cross_entropy, context=classes)
+    return cut(model, interfaces, loss=cross_entropy, context=classes, optimizer=Adam(epsilon=epsilon))
