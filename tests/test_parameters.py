@@ -46,6 +46,8 @@ def test_what_is_allowed_passes(value, allowed):
         (0, "an integer from 1", r"x must be an integer from 1; received 0\."),
         (2.5, "an integer from 1", r"received 2\.5\."),
         ("digit", "a dataset of images", r"received 'digit' \(did you mean 'digits'\?\)\."),
+        ("imdb", "a dataset of images", "neither one of digits, mnist, .* nor a path that exists"),
+        ("digits", "a dataset of movie reviews", r"received 'digits' \(reviews-toy, imdb\)\."),
         ("nowhere/at all", "a dataset of images", "neither one of digits, .* nor a path that exists"),
         (1, "true or false", r"x must be true or false; received 1\."),
     ],

@@ -104,7 +104,7 @@ def problem(value: Any, allowed: str) -> str | None:
         near = get_close_matches(str(value), known, n=1)
         return None if str(value) in known else f" (did you mean {near[0]!r}?)" if near else ""
     if allowed.startswith("a dataset of "):
-        return _dataset_problem(value)
+        return _dataset_problem(value, allowed.removeprefix("a dataset of "))
     if allowed == "text":
         return None if isinstance(value, str) and value else ""
     raise ValueError(f"{allowed!r} is no description of what a parameter may be.")
@@ -120,17 +120,16 @@ def _in_range(value: Any, match: re.Match[str]) -> bool:
     return above and below and abs(value) < float("inf")
 
 
-def _dataset_problem(value: Any) -> str | None:
+def _dataset_problem(value: Any, kind: str) -> str | None:
     from gradbook.data import SOURCES
     from gradbook.data.folder import readers
 
     if not isinstance(value, str) or not value:
         return ""
-    if value in SOURCES or readers(value).exists():
+    known = [name for name, source in SOURCES.items() if source.kind == kind]
+    own = kind == "images"  # of images the reader's own are read, too
+    if value in known or (own and value not in SOURCES and readers(value).exists()):
         return None
-    near = get_close_matches(value, SOURCES, n=1)
-    return (
-        f" (did you mean {near[0]!r}?)"
-        if near
-        else f", which is neither one of {', '.join(SOURCES)} nor a path that exists"
-    )
+    if near := get_close_matches(value, known, n=1):
+        return f" (did you mean {near[0]!r}?)"
+    return f", which is neither one of {', '.join(known)} nor a path that exists" if own else f" ({', '.join(known)})"

@@ -40,6 +40,7 @@ def read(folder: Path) -> dict[str, Any]:
 
 IMDB = Source(
     name="imdb",
+    kind="movie reviews",
     summary="50,000 movie reviews as word numbers, negative or positive",
     licence="none stated; the texts belong to their authors, research use is customary",
     citation="A. L. Maas, R. E. Daly, P. T. Pham, D. Huang, A. Y. Ng, C. Potts (2011). Learning word vectors for "

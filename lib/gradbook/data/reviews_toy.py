@@ -43,6 +43,7 @@ def read(_: Path) -> dict[str, Any]:
 
 REVIEWS_TOY = Source(
     name="reviews-toy",
+    kind="movie reviews",
     summary="4,000 generated reviews of 1,996 invented words, negative or positive, a twentieth of them mislabelled",
     licence="BSD-3-Clause, as the book's code",
     citation="generated for this book; nobody wrote these reviews",

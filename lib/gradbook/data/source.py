@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Source:
     Attributes:
         name, summary, licence, citation: what the reader should know of it.
         read: from the dataset's folder, the array fields and classes of its `Dataset`, by name.
+        kind: what its examples are.
         files: what `read` needs in the folder, as glob patterns; none where the data are made in memory.
         downloads: the published files.
         convert: turns them (folder first, then their paths) into `files`, after which they are deleted;
@@ -41,6 +42,7 @@ class Source:
     licence: str
     citation: str
     read: Callable[[Path], dict[str, Any]]
+    kind: Literal["images", "movie reviews"] = "images"
     files: tuple[str, ...] = ()
     downloads: tuple[Download, ...] = ()
     convert: Callable[..., None] | None = None
