@@ -253,6 +253,40 @@ def test_a_page_reads_well_without_eyes(built, name):
     assert all(after <= before + 1 for before, after in pairwise(levels))
 
 
+def meta(page: Path) -> dict[str, str]:
+    """What the head of a page says of it, by name."""
+    tags = [tag for tag in read(page).find_all("meta", content=True) if tag.get("name") or tag.get("property")]
+    return {tag.get("name") or tag["property"]: tag["content"] for tag in tags}
+
+
+@pytest.mark.parametrize("name", site.pages(ROOT))
+def test_a_page_says_to_machines_what_it_is_about_and_where_it_stands(built, name):
+    said = meta(built / f"{name}.html")
+    home = said["og:url"].removesuffix(f"{name}.html")
+    assert len(said["description"]) > 40 and said["og:description"] == said["description"]
+    assert said["og:title"] and said["og:site_name"] == "Gradients, Rewritten"
+    assert (built / said["og:image"].removeprefix(home)).is_file()
+    assert f"<loc>{said['og:url']}</loc>" in (built / "sitemap.xml").read_text()
+
+
+def test_the_first_page_can_be_cited(built):
+    said = meta(built / "book/index.html")
+    assert said["citation_title"] == "Gradients, Rewritten"
+    assert {said["citation_pdf_url"]} <= linked(built, "book/index")
+
+
+def test_the_page_for_lost_readers_leads_back_from_any_folder(built):
+    page, home = read(built / "404.html"), urlsplit(meta(built / "book/index.html")["og:url"]).path
+    links = [tag["href"] for tag in page.select("a[href^='/'], link[href^='/']")]
+    assert links and "There is no such page" in page.find("article").text
+    root = home.removesuffix("book/index.html")
+    assert [link for link in links if not (built / urlsplit(link).path.removeprefix(root)).is_file()] == []
+
+
+def test_the_site_s_own_scripts_are_small():
+    assert sum(path.stat().st_size for path in ROOT.glob("book/_static/**/*.js")) < 60_000
+
+
 @pytest.mark.parametrize(
     ("words", "found"), [("censoring", "glossary"), ("attention transfer", "40_low_rank"), ("agreement", "studies")]
 )
