@@ -18,24 +18,26 @@
 # :::{card}
 # **Paper.** {cite:t}`gray2019separable`, and the research log it grew from {cite:p}`gray2018deficient`.
 #
-# **Claim.** With a teacher, a sensible start and a weight decay that knows how many weights were saved, networks keep most
-# of their accuracy with a tenth of their parameters or less, and many ways of saving them do about equally well.
+# **Claim.** A network keeps most of its accuracy with a tenth of its parameters or less, if it has a teacher, a sensible
+# start and a weight decay that knows how many weights were saved. Many ways to save weights do about equally well.
 #
 # **Verdict.** The counts hold: of {glue:text}`counts_published` published students {glue:text}`counts_equal` have our number
 # of parameters to the last one, and the others are of one family, which we store differently. The errors are tested as far
 # as trainings on CIFAR-10 have finished, {glue:text}`finished` of {glue:text}`planned` ([at full scale](#at-full-scale)).
 # {doc}`The ledger <90_ledger>` has {verdict}`40_low_rank_convolutions`.
 #
+# **Time to read.** 35 minutes. **Know before.** Convolutions, products of matrices, and what {term}`weight decay` is.
+#
 # **Cost of this page.** {cost}`40_low_rank_convolutions`
 # :::
 #
 # **You will see**
 #
-# - thirteen convolutions behind one signature, and what each saves,
-# - how a layer's budget came out wrong by a factor of three, and how a whole network's is set,
-# - a count that depends on what one counts, to the last digit,
+# - how two matrices take the place of a dense kernel, and {glue:text}`n_families` families that do so in their own way,
+# - how a budget of weights came out wrong by a factor of three, and how to meet one for a whole network,
+# - why two people can count the multiplications of one network differently, and both be right,
 # - students with a fraction of a teacher's weights, with and without the teacher,
-# - what the log measured beside what we did, against parameters, multiplications and time.
+# - what the log measured, beside what we did: errors against parameters, multiplications and time.
 
 # %% tags=["remove-cell"]
 # On Colab: install the library this chapter imports. Elsewhere: nothing to do.
@@ -60,6 +62,25 @@ epochs = 6
 images = 1_280  # to train on, at most
 
 # %%
+from gradbook.parameters import check
+
+changed = check(
+    globals(),
+    {
+        "dataset": ("digits", "a dataset of images"),
+        "seed": (0, "an integer from 0 up to 1000000"),
+        "n_seeds": (2, "an integer from 1 up to 1000"),
+        "depth": (10, "one of 10, 16, 22, 28, 34, 40"),
+        "width": (1, "an integer from 1 up to 10"),
+        "budget": (12_000, "an integer from 1"),
+        "beta": (60.0, "a number from 0 up to 1000"),
+        "cutout": (2, "an integer from 0 up to 64"),
+        "epochs": (6, "an integer from 1 up to 200"),
+        "images": (1_280, "an integer from 10 up to 1000000"),
+    },
+)
+
+# %% tags=["hide-input"]
 from dataclasses import asdict
 from functools import partial
 
@@ -72,71 +93,87 @@ from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 
 from gradbook import plots, published
 from gradbook.data import load
+from gradbook.exercises import exercise
 from gradbook.experiments import lowrank
-from gradbook.lowrank import (
-    FAMILIES,
-    PROTOCOLS,
-    Protocol,
-    Sizes,
-    convs,
-    count,
-    darts,
-    distill,
-    fit,
-    mobilenet_v2,
-    substitute,
-    train,
-    wide_resnet,
-    wrn_50_2,
-)
-from gradbook.notebook import glue, source
+from gradbook.lowrank import FAMILIES, PROTOCOLS, Sizes, convs, count, fit, networks, substitute
+from gradbook.notebook import glue
 from gradbook.studies import results
 
 plots.use_style()
 facts = published.load("40_low_rank_convolutions")
+glue("n_families", len(FAMILIES))
 
 # %% [markdown]
-# ## The idea: a matrix that is not all there
+# ## The idea in ten lines
 #
-# A 1×1 convolution is a matrix: every pixel's $c_\text{in}$ channels become $c_\text{out}$ others. Written as a product of
-# a matrix with $r$ columns and one with $r$ rows it needs $r (c_\text{in} + c_\text{out})$ weights instead of
-# $c_\text{in} c_\text{out}$.
-#
-# **Predict:** 64 channels in, 64 out, $r = 8$. What fraction of the weights is left? And if the layer must look at
-# $3 \times 3$ pixels as well, and does so channel by channel first, what fraction of the dense layer's?
-
-# %%
-pair = convs.LowRank(64, 1, rank=8 / 64, use_bias=False), convs.LowRank(64, 3, rank=8 / 64, use_bias=False)
-fractions = [layer.n_parameters(64) / (64 * 64 * layer.kernel_size**2) for layer in pair]
-pd.Series(fractions, index=["1×1", "3×3"], name="fraction of the weights").round(4).to_frame()
-
-# %% [markdown]
-# ## One signature, thirteen families
-#
-# Most families share one form: first each channel is convolved on its own, $d \ast x$, then a matrix $W$ mixes the
-# channels,
+# A dense convolution has one filter of $k \times k$ pixels for each pair of an input and an output channel: $k^2
+# c_\text{in} c_\text{out}$ weights. Most families of this chapter do its work in two steps. First each channel is
+# convolved on its own with a filter of its own, $d \ast x$. Then a matrix $W$ mixes the channels:
 #
 # $$
-# y = W^\top (d \ast x) ,
+# y = W^\top (d \ast x) .
 # $$ (lowrank-separable)
 #
-# and what differs is how $W$ is written. In the library {eq}`lowrank-separable` is
+# This is a *separable* convolution. It needs $k^2 c_\text{in} + c_\text{in} c_\text{out}$ weights. A matrix can be
+# smaller than it looks: let $W = P Q$, where $P$ has $r$ columns and $Q$ has $r$ rows. That is a *low-rank* matrix, and
+# it needs $r (c_\text{in} + c_\text{out})$ weights.
+#
+# :::{question} lowrank-weights
+# 64 channels in, 64 out, $k = 3$, $r = 8$. What fraction of the dense layer's weights is left?
+#
+# - [ ] An eighth.
+#
+#   $r$ is an eighth of the channels, but there are two matrices, and the dense kernel has nine times as many weights as
+#   one matrix.
+# - [ ] A quarter.
+#
+#   That is what the pair of matrices has of the one matrix: $8 \cdot 128$ of $64 \cdot 64$. The dense kernel is nine
+#   times larger still.
+# - [x] Less than a twentieth.
+#
+#   Yes: $9 \cdot 64 + 8 \cdot 128 = 1600$ weights of $9 \cdot 64 \cdot 64 = 36864$.
+# :::
+
 
 # %%
-source(convs.Separable.convolve, convs.Separable.spread, convs.Separable.mix)
+def separable(x, d, matrix):
+    """Convolve each channel of x [height, width, c_in] with its own filter of d [k, k, c_in], then mix them."""
+    k = len(d)
+    windows = np.lib.stride_tricks.sliding_window_view(x, (k, k), axis=(0, 1))
+    return np.einsum("hwcij,ijc->hwc", windows, d) @ matrix
+
+
+rng = np.random.default_rng(0)
+x, d = rng.normal(size=(8, 8, 64)), rng.normal(size=(3, 3, 64))
+P, Q = rng.normal(size=(64, 8)), rng.normal(size=(8, 64))
+y = separable(x, d, P @ Q)
+weights = d.size + P.size + Q.size
+weights, weights / (3 * 3 * 64 * 64)
 
 # %% [markdown]
-# and the pair of matrices, for example, replaces `mix` by
+# The library's one call is {py:class}`~gradbook.lowrank.convs.LowRank`. It is used as Keras' `Conv2D` is. With the same
+# weights it gives the same output:
 
 # %%
-source(convs.LowRank.pair, convs.LowRank.mix)
+layer = convs.LowRank(64, 3, rank=8 / 64, use_bias=False)
+layer.build((None, 8, 8, 64))
+for name, value in {"depthwise": d[..., None], "contract": P, "expand": Q}.items():
+    layer.factor[name].assign(value)
+assert np.allclose(layer(x[None].astype("float32"))[0], y, atol=1e-2)
+assert layer.n_parameters(64) == weights
 
 # %% [markdown]
-# This is what each family makes of one layer with 64 channels on either side, at an example of the family's own
-# hyperparameter. Bottlenecks, groups and shuffles are those of {cite:t}`crowley2018moonshine`, the chain of diagonals and
-# cosine transforms is that of {cite:t}`moczulski2016acdc`.
+# The library multiplies by $P$, then by $Q$, and never makes $W$. So it saves multiplications as well as weights.
+#
+# ## One signature, many families
+#
+# The families differ in how they write $W$ with fewer weights; hashing and tensors are two such
+# ways. Here is one layer with 64 channels on either side, made by each of them. Each has a *hyperparameter* that sets
+# how many weights it has; the table shows an example. Bottlenecks, groups and shuffles are those of
+# {cite:t}`crowley2018moonshine`, the chain of diagonals and cosine transforms is that of {cite:t}`moczulski2016acdc`. You
+# can {doc}`add a family of your own <../book/own_convolution>`.
 
-# %%
+# %% tags=["hide-input"]
 rows = []
 for family in FAMILIES.values():
     layer = family(family.example)(64, 3, padding="same")
@@ -145,17 +182,23 @@ columns = ["hyperparameter", "value", "weights", "mult-adds per pixel"]
 pd.DataFrame(rows, index=list(FAMILIES), columns=columns, dtype=object).fillna("")
 
 # %% [markdown]
-# Hashed and tensor layers save weights and no work: their matrix is multiplied out before it is used.
+# Hashed and tensor layers save weights and no work: they multiply their matrix out before they use it. Try other budgets:
 #
-# ### Two things that must hold
+# :::{touch} budget
+# A layer with 64 channels on either side. Choose a budget of weights and a family. The bars show the weights (blue) and the
+# multiplications (orange) of every family at this budget, the squares the matrix that mixes the channels. Low rank and
+# shuffle save both. Hashed layers do all the multiplications of a dense layer.
+# :::
 #
-# Every family but the bottleneck is linear, hence a plain convolution in disguise: its output on noise must be that of
-# its dense kernel. And at the start noise must come out with a mean square of 2, as from a dense layer
-# {cite:p}`he2015delving`, up to the luck of the draw, of which the table averages four.
+# ### A check
+#
+# Two things must hold. Every family but the bottleneck is linear, so it does what some dense kernel does: on noise both
+# must give the same output. And a new layer must turn noise of variance 1 into noise with a mean square of 2, as a dense
+# layer does {cite:p}`he2015delving`. Weights are random at the start, so the table shows the mean of four layers.
 
-# %%
-keras.utils.set_random_seed(seed)
-noise = np.random.default_rng(seed).normal(size=(8, 8, 8, 64)).astype("float32")
+# %% tags=["hide-input"]
+keras.utils.set_random_seed(0)
+noise = np.random.default_rng(0).normal(size=(8, 8, 8, 64)).astype("float32")
 checked = {}
 for name, family in FAMILIES.items():
     layers = [family(family.example)(64, 3) for _ in range(4)]
@@ -165,21 +208,37 @@ for name, family in FAMILIES.items():
         bias = layers[0].bias if layers[0].use_bias else 0
         dense = keras.ops.conv(noise, layers[0].dense_kernel(), 1, "valid") + bias
         checked[name]["largest difference"] = float(np.abs(outputs[0] - dense).max())
-check = pd.DataFrame(checked).T
-assert check["largest difference"].max() < 1e-4 and np.allclose(check["mean square"], 2, atol=0.6)
-check.round({"mean square": 2, "largest difference": 6}).astype(object).fillna("")
-
-# %% [markdown]
-# ## 21 November: why is it smaller than a tenth?
-#
-# The log's first substitute picks each weight of a kernel from a small store by a hash {cite:p}`chen2015compressing`.
-# Set to a tenth of a layer's weights, it made a WRN-28-10 {cite:p}`zagoruyko2016wide` not ten but
-# {glue:text}`too_small:.0f` times smaller.
-#
-# **Predict:** the budget had been computed from one of the kernel's two sides. By how much is it off?
+identities = pd.DataFrame(checked).T
+identities.round({"mean square": 2, "largest difference": 6}).astype(object).fillna("")
 
 # %%
-wide = Sizes(partial(wide_resnet, 28, 10))
+assert identities["largest difference"].max() < 1e-4
+assert np.allclose(identities["mean square"], 2, atol=0.6)
+
+# %% [markdown]
+# ## A budget that was wrong
+#
+# *The log, 21 November.* The log's first family is hashed {cite:p}`chen2015compressing`. A hash decides for each place of
+# the kernel which weight of a small store stands there, so one weight stands at many places. The store was set to a tenth
+# of a layer's weights. But a WRN-28-10 {cite:p}`zagoruyko2016wide` became {glue:text}`too_small:.0f` times smaller, not
+# ten times.
+#
+# :::{question} lowrank-one-side
+# The store's size had been computed from one side of the $3 \times 3$ kernel instead of both. By which factor is it wrong?
+#
+# - [ ] By 9.
+#
+#   Nine is both sides, $3 \cdot 3$. One of them was counted.
+# - [x] By 3.
+#
+#   Yes. One side was counted and the other, of three pixels, was forgotten.
+# - [ ] By 2.
+#
+#   A kernel has two sides, but sides multiply: what is missing is a factor of the other side's length, 3.
+# :::
+
+# %% tags=["hide-input"]
+wide = Sizes(partial(networks.wide_resnet, 28, 10))
 logged = facts[facts.quantity == "parameters"].set_index("setting").value
 rows = {
     "dense": [wide(substitute("plain")), logged["WRN-28-10"]],
@@ -194,18 +253,32 @@ glue("too_small", logged["WRN-28-10"] / rows["a tenth, counting one side"][1])
 pd.DataFrame(rows, index=["parameters here", "in the log, to six digits"]).T.map("{:,.0f}".format)
 
 # %% [markdown]
-# By the other side, three. The rest of the network, {glue:text}`wide_fixed:,` parameters, is never hashed, and neither
-# are the biases: the log's hashed layers have one each although they are told not to, and so have ours, to count alike.
+# The stores are a third of what was meant. The network as a whole is less than three times off: its other
+# {glue:text}`wide_fixed:,` parameters are never hashed, and neither are the biases. The log's hashed layers have biases
+# although they were told not to, and ours have them too, so that both count alike.
 #
-# ### A level playing field
+# ### Weights are not work
 #
-# The same entry asks for hashed layers that are separable, because the others are, and because separable layers are cheap
-# to begin with.
+# The same entry asks for hashed layers that are separable, for a fair comparison with the other families.
 #
-# **Predict:** which of the two tenths does less work than a dense network?
+# :::{question} lowrank-work
+# Hash the dense kernels to a tenth, or hash the matrices of separable layers to a tenth. Which network does less work than
+# the dense one?
+#
+# - [ ] Both: they have fewer weights.
+#
+#   The number of weights is not the number of multiplications. A hashed kernel is as large as a dense one; only its weights
+#   repeat.
+# - [x] Only the separable one.
+#
+#   Yes, and because it is separable, not because it is hashed: the separable network without hashing does the same work.
+# - [ ] Neither.
+#
+#   Hashing saves no work, that is true. But separable layers do much less work than dense ones, hashed or not.
+# :::
 
-# %%
-plain = count.weightless(lambda: wide_resnet(28, 10))
+# %% tags=["hide-input"]
+plain = count.weightless(lambda: networks.wide_resnet(28, 10))
 places = [(layer, layer.input.shape[1:]) for layer in plain.layers if isinstance(layer, convs.Convolution)]
 elsewhere = count.mult_adds(plain) - sum(layer.mult_adds(shape) for layer, shape in places)
 
@@ -228,12 +301,24 @@ table.set_axis(["parameters", "mult-adds"], axis=1).map("{:,}".format)
 # %% [markdown]
 # ### A budget for any family
 #
-# To compare families they need equal sizes, whatever their hyperparameters mean. {numref}`fig-lowrank-sizes` shows
-# the size of a WRN-28-10 as a function of each.
+# Families can be compared only at equal sizes. {numref}`fig-lowrank-sizes` shows the size of a WRN-28-10 against the
+# hyperparameter of six families. To find the value that meets a budget, the log minimised the distance to the budget.
 #
-# **Predict:** the log minimised the distance to the budget. On which of these curves can a minimiser get stuck?
+# :::{question} lowrank-stuck
+# On which of these curves can a minimiser get stuck?
+#
+# - [ ] On none: they all rise.
+#
+#   They never fall, but they do not rise everywhere. Look at the right panel.
+# - [ ] Only on Tucker's.
+#
+#   Tucker's steps are the widest. But ranks and stores of weights are whole numbers in every family.
+# - [x] On all of them.
+#
+#   Yes. Each is a staircase, and on a step the distance to the budget is flat, so that nothing says where to go.
+# :::
 
-# %%
+# %% tags=["hide-input"]
 #| label: fig-lowrank-sizes
 #| fig-cap: >-
 #|   Parameters of a WRN-28-10 against the hyperparameter, as a fraction of its range, of six families (left), and of
@@ -258,9 +343,8 @@ axes[1].set(xlabel="rank of Tucker", ylabel="millions of parameters")
 _ = figure.legend(loc="outside lower center", ncols=3)
 
 # %% [markdown]
-# On all of them: ranks and stores are whole numbers, so every curve is a staircase, and the distance to the budget is flat
-# on every step. But a staircase that only rises crosses the budget once, and a search that keeps one value on either side
-# of the crossing cannot miss it:
+# A staircase that never falls crosses the budget once. A search that keeps one value on either side of the crossing cannot
+# miss it. That is what {py:func}`~gradbook.lowrank.budget.fit` does:
 
 # %%
 found = {}
@@ -270,9 +354,10 @@ for name in ("low_rank", "separable_hashed", "tucker", "hashed", "shuffle", "acd
 pd.DataFrame(found, index=["hyperparameter", "value", "parameters"]).T
 
 # %% [markdown]
-# Are such sizes the published ones? The log's main figure has {glue:text}`counts_published` students of a WRN-28-10.
+# Are these the published sizes? The log's main figure has {glue:text}`counts_published` students of a WRN-28-10. We build
+# each of them and count:
 
-# %%
+# %% tags=["hide-input"]
 drawn = facts[facts.source.str.contains("figure wrn-28-10-at")]
 drawn = drawn.pivot(index="setting", columns="quantity", values="value").reset_index()
 words = drawn.setting.str.extract(r"student, (\w+?)(?: \(RF\))?_([\d.]+)")
@@ -286,14 +371,15 @@ glue("counts_equal", drawn.equal.sum())
 drawn.groupby("family").equal.agg(["size", "sum"]).set_axis(["published", "counted alike"], axis=1).rename_axis(None)
 
 # %% [markdown]
-# ## 22 November: what does a multiplication count?
+# ## What is a multiplication?
 #
-# The log counts more in a WRN-28-10 than its convolutions and its linear layer. Its counter also takes one for each
-# element that passes a ReLU, $k^2$ for each element that leaves a $k \times k$ pooling layer, and one for each bias of a
-# linear layer.
+# *The log, 22 November.* The log counts more in a WRN-28-10 than its convolutions and its linear layer. Its counter also adds
+# one for each element that passes a ReLU, $k^2$ for each element that leaves a $k \times k$ pooling layer, and one for each
+# bias of a linear layer. So a count needs a *convention*:
 
-# %%
-builds = {"WRN-28-10": lambda: plain, "DARTS": darts, "MobileNetV2": mobilenet_v2, "WRN-50-2": wrn_50_2}
+# %% tags=["hide-input"]
+builds = {"WRN-28-10": lambda: plain, "DARTS": networks.darts}
+builds |= {"MobileNetV2": networks.mobilenet_v2, "WRN-50-2": networks.wrn_50_2}
 models = {name: count.weightless(build) for name, build in builds.items()}
 rows = {
     name: [count.parameters(model), *(count.mult_adds(model, convention=how) for how in count.CONVENTIONS)]
@@ -305,11 +391,12 @@ table["as logged"] = [f"{logged[name]:.5E}" for name in ("WRN-28-10 CIFAR", "DAR
 table
 
 # %% [markdown]
-# These networks were never built: their weights have shapes and no values, which is enough to count. MobileNetV2 is logged
-# at its convolutions alone: its ReLUs are clipped, and clipped ones the log's counter did not know. DARTS
-# {cite:p}`liu2019darts` is logged at more than either convention gives. Its dilated convolutions explain it: the log took
-# their output to be two pixels longer and wider. And in its WRN-50-2 the mean before the classifier is a pooling layer,
-# which ours is not. A handler in place of the library's own does the same:
+# These networks have weights with shapes and no values, which is enough to count. The log counts MobileNetV2 at its
+# convolutions alone: its ReLUs are clipped, and the log's counter did not know clipped ones.
+#
+# DARTS {cite:p}`liu2019darts` has a larger count in the log than either convention gives. Its dilated convolutions explain
+# it: the log took their output to be two pixels longer and wider. And in the log's WRN-50-2 the mean before the classifier
+# is a pooling layer, which it is not in ours. A *handler* says what a kind of layer costs, in place of the library's own:
 
 
 # %%
@@ -333,27 +420,27 @@ pd.Series(as_logged, name="mult-adds, counted as in the log").map("{:,}".format)
 # ### Another protocol
 #
 # By the log's own protocol the DARTS network ended at {glue:text}`darts_own` % test error, by its authors' at
-# {glue:text}`darts_theirs` %. Both are in the library by name. They differ in
+# {glue:text}`darts_theirs` %. The library has both {py:data}`protocols <gradbook.lowrank.protocol.Protocol>`. They differ in
 
-# %%
+# %% tags=["hide-input"]
 errors = facts[facts.quantity == "top-1 test error"].set_index("setting").value
 glue("darts_own", errors["DARTS default settings"])
 glue("darts_theirs", errors["DARTS teacher"])
-protocols = pd.DataFrame({name: asdict(protocol) for name, protocol in PROTOCOLS.items()}, dtype=object)
+protocols = pd.DataFrame({name: asdict(PROTOCOLS[name]) for name in ("wide_resnet", "darts")}, dtype=object)
 protocols[protocols.wide_resnet != protocols.darts]
 
 # %% [markdown]
-# `drops` are the parts of the training after which the learning rate falls to `factor` of itself. Six hundred epochs are
-# beyond two processor cores: nothing of that entry is trained here.
+# `drops` are the parts of the training after which the learning rate is multiplied by `factor`. Six hundred epochs are too
+# many for two processor cores: nothing of that entry is trained here.
 #
-# ## 23 November: the network that is not in the paper's figure
+# ### A network that its paper draws differently
 #
-# WRN-50-2 is a ResNet-50 with doubled channels whose blocks expand by 2 instead of 4. The log found out by loading the
-# published weights, and that is the network counted above. Its published error, {glue:text}`wrn_paper` %, came out as
-# {glue:text}`wrn_loaded` % when the log evaluated those weights by two scripts, and the log could not explain it. Neither
-# can we: this book holds no ImageNet.
+# *The log, 23 November.* WRN-50-2 is a ResNet-50 with doubled channels whose blocks expand by 2 instead of 4. The log found
+# this when it loaded the published weights, and this is the network counted above. Its published error is
+# {glue:text}`wrn_paper` %. The log evaluated the published weights by two scripts and found {glue:text}`wrn_loaded` %. It
+# could not explain the difference. Neither can we: this book has no ImageNet.
 
-# %%
+# %% tags=["remove-cell"]
 imagenet = facts[facts.setting.str.startswith("WRN-50-2")].set_index(["setting", "quantity"]).value
 glue("wrn_paper", imagenet["WRN-50-2 paper", "top-1 error"])
 glue("wrn_loaded", imagenet["WRN-50-2 model zoo loaded", "top-1 val error"])
@@ -361,54 +448,91 @@ glue("wrn_loaded", imagenet["WRN-50-2 model zoo loaded", "top-1 val error"])
 # %% [markdown]
 # ## A teacher, and a decay that counts
 #
-# A {term}`student` sees a dense {term}`teacher` at work. The teacher's attention, where its squared activations are large,
-# is what it is asked to share {cite:p}`zagoruyko2017paying`:
-
-# %%
-source(distill.attention, distill.attention_transfer)
-
-# %% [markdown]
-# The transfer enters the loss with a weight $\beta$. Weight decay $\lambda$ pulls on weights as if each stood for itself.
-# Where $n$ of them stand for the dense network's $N$, the log lowers it to
+# A {term}`student` learns beside a dense {term}`teacher`. It is asked to attend to the same places. A layer's *attention* is
+# the mean of its squared channels, one number for each pixel, divided by the norm over all pixels
+# {cite:p}`zagoruyko2017paying`. The *attention transfer* is the mean squared difference between the attention of student and
+# teacher ({py:func}`~gradbook.lowrank.distill.attention_transfer`). It enters the loss with a weight $\beta$.
+#
+# Weight decay with the strength $\lambda$ pulls on every weight as if it stood for itself. Where $n$ weights stand for the
+# dense network's $N$, the log lowers the decay to
 #
 # $$
 # \lambda' = \lambda \, n / N .
 # $$ (lowrank-decay)
 #
-# **Predict:** how many hundredths of its decay are left to a WRN-28-10 of shuffle layers with 4 groups?
+# :::{question} lowrank-decay
+# A WRN-28-10 has $N = 36$ million parameters. With shuffle layers of 4 groups it has $n = 0.82$ million. How much of its
+# decay is left?
+#
+# - [x] About a fiftieth.
+#
+#   Yes: $n / N =$ {glue:text}`decay_shuffle:.3f`.
+# - [ ] About a quarter, for the 4 groups.
+#
+#   Groups save more than that: a shuffle layer also has only a quarter of the channels inside. $n / N =$
+#   {glue:text}`decay_shuffle:.3f`.
+# - [ ] All of it: decay acts on each weight.
+#
+#   That is weight decay as usual. The log lowers it in proportion to the parameters: $n / N =$
+#   {glue:text}`decay_shuffle:.3f`.
+# :::
 
-# %%
+# %% tags=["hide-input"]
 kinds = {name: substitute(name, value) for name, value in {"shuffle": 4, "low_rank": 0.1, "acdc": 12}.items()}
 kept = pd.Series({name: wide(kind) / wide(substitute("plain")) for name, kind in kinds.items()})
+glue("decay_shuffle", kept["shuffle"])
 decays = pd.DataFrame({"n / N": kept, "decay": PROTOCOLS["wide_resnet"].weight_decay * kept})
 decays.map("{:.3g}".format)
 
 # %% [markdown]
 # ### Can a hashed layer be trained?
 #
-# It was the log's first question, and the answer was odd: {glue:text}`hashed_alone` % test error from labels alone,
-# {glue:text}`hashed_taught` % with a teacher. We ask it on small images of digits, of students that
-# have {glue:text}`live_budget:,` parameters or nearly so, {glue:text}`n_seeds` seeds each. The low-rank students are separable.
+# This was the log's first question, and its answer was odd: {glue:text}`hashed_alone` % test error from labels alone,
+# {glue:text}`hashed_taught` % with a teacher. We ask it again with small students on small images. Each student has
+# {glue:text}`live_budget:,` parameters, or as near to that as its family comes, and there are {glue:text}`n_seeds` seeds.
 #
-# **Predict:** which difference will be larger, that between the families, or that between a teacher and none?
+# :::{question} lowrank-live
+# With this page's own parameters, which difference in test accuracy will be larger?
+#
+# - [x] The one between hashed and low-rank students.
+#
+#   Yes: {glue:text}`family_gap:+.1f` points for hashed ones, against {glue:text}`teacher_gap:+.1f` points for the teacher.
+# - [ ] The one between a teacher and none: a teacher tells more than a label.
+#
+#   It is {glue:text}`teacher_gap:+.1f` points here. Between the families it is {glue:text}`family_gap:+.1f`.
+# - [ ] Neither can be seen: the students have equally many parameters.
+#
+#   Equal parameters are not equal work. The hashed ones do {glue:text}`times:.1f` times the multiplications, and
+#   differ by {glue:text}`family_gap:+.1f` points.
+# :::
 
-# %%
+# %% tags=["remove-cell"]
 glue("hashed_alone", errors["full HashedNet from scratch (3x too small)"])
 glue("hashed_taught", errors["full HashedNet student"])
-glue("live_budget", budget)
 glue("n_seeds", n_seeds)
-setting = {"dataset": dataset, "depth": depth, "width": width, "budget": budget, "cutout": cutout}
-setting |= {"epochs": epochs, "images": images}
-kinds = {"hashed, labels alone": ("hashed", 0), "hashed, teacher": ("hashed", beta), "low rank": ("low_rank", 0)}
-live = {
-    name: lowrank.run(lowrank.Configuration(**setting, family=family, beta=weight), range(seed, seed + n_seeds))
-    for name, (family, weight) in kinds.items()
-}
+
+# %% tags=["hide-input"]
+changed.note()
+setting = {"dataset": dataset, "depth": depth, "width": width, "cutout": cutout, "epochs": epochs, "images": images}
+network = lowrank.network(lowrank.Configuration(**setting), load(dataset).require_images())
+sizes, pair = Sizes(network), [FAMILIES["hashed"], FAMILIES["low_rank"]]
+least, most = max(sizes(one(one.low)) for one in pair), min(sizes(one(one.high)) for one in pair)
+reached = min(max(budget, least), most)
+glue("live_budget", reached)
+if reached != budget:
+    print(f"Both families can bring this network to between {least:,} and {most:,} parameters: {reached:,} are taken.")
 
 # %%
+kinds = {"hashed, labels alone": ("hashed", 0), "hashed, teacher": ("hashed", beta), "low rank": ("low_rank", 0)}
+live = {}
+for name, (family, weight) in kinds.items():
+    cell = lowrank.Configuration(**setting, budget=reached, family=family, beta=weight)
+    live[name] = lowrank.run(cell, range(seed, seed + n_seeds))
+
+# %% tags=["hide-input"]
 #| label: fig-lowrank-live
 #| fig-cap: >-
-#|   Training accuracy of students on augmented digits. Faint lines: seeds; strong ones: their mean.
+#|   Training accuracy of students on augmented images. Faint lines: seeds; strong ones: their mean.
 #| fig-alt: >-
 #|   Hashed students without a teacher lead from the first epoch, at about a third, to the last, at just below 0.9.
 #|   Those with a teacher start level with the low-rank ones, at about a quarter, are ahead of them from the second
@@ -420,7 +544,7 @@ for name, style in plots.styles(live).items():
 axes.set(xlabel="epoch", ylabel="training accuracy", ylim=(0, 1))
 _ = axes.legend(loc="lower right")
 
-# %%
+# %% tags=["hide-input"]
 rows = [{"student": name, "seed": seed + i, **one.metrics} for name, ones in live.items() for i, one in enumerate(ones)]
 table = pd.DataFrame(rows).set_index(["student", "seed"]).astype({"parameters": int, "mult_adds": int})
 mean = table.groupby("student").mean()
@@ -430,70 +554,27 @@ glue("times", mean.mult_adds["hashed, teacher"] / mean.mult_adds["low rank"])
 table[["parameters", "mult_adds", "test_accuracy", "test_loss"]].round(3)
 
 # %% [markdown]
-# Hashed layers can be trained ({numref}`fig-lowrank-live`). The test accuracy of hashed students differs by
-# {glue:text}`family_gap:+.1f` points from that of low-rank ones with as many parameters, at {glue:text}`times:.1f` times the
-# multiplications, and by {glue:text}`teacher_gap:+.1f` points if they have a teacher. The log saw a teacher harm its hashed
-# students too, but help separable hashed and tensor ones; two seeds and small images decide nothing.
-#
-# ### Does the kind of shuffle matter?
-#
-# Between the links of an ACDC chain the channels are shuffled. With a riffle the log's student erred on
-# {glue:text}`riffle_logged` % of the images, with a random permutation a link on {glue:text}`random_logged` %, one run each. The
-# smallest case is a single layer of 12 links between the 64 pixels of a digit, each a channel, and ten classes. It trains in
-# seconds, so that it can be trained {glue:text}`n_shuffles` times for each kind. The layer ends in a leaky ReLU: with a plain
-# one some of these trainings die in their first epoch, with all units off.
-#
-# **Predict:** the cosine transforms mix all channels anyway. Does it matter that channels are shuffled at all?
-
-# %%
-digits = load("digits")
-pixels = [(2 * part - 1).reshape(-1, 1, 1, 64) for part in (digits.x_train, digits.x_test)]
-short = Protocol(batch_size=64, learning_rate=0.05, epochs=6, crop=0, flip=False, cutout=0)
-n_shuffles = 3
-
-
-def shuffled(order):
-    """Test errors (%) of a classifier whose only layer with channels is an ACDC chain, one a seed."""
-    inputs = keras.Input((1, 1, 64))
-    hidden = substitute("acdc", 12, order=order)(64, 1, activation="leaky_relu")(inputs)
-    classifier = keras.Model(inputs, keras.layers.Dense(10)(keras.layers.Flatten()(hidden)))
-    learner, wrong = distill.Learner(classifier), []
-    for one in range(seed, seed + n_shuffles):
-        keras.utils.set_random_seed(one)
-        classifier.set_weights(keras.models.clone_model(classifier).get_weights())
-        train(learner, pixels[0], digits.y_train, short, seed=one)
-        wrong.append(100 * (1 - learner.score(pixels[1], digits.y_test)["accuracy"]))
-    return wrong
-
-
-# %%
-seeds = [f"seed {seed + i}" for i in range(n_shuffles)]
-tried = pd.DataFrame({order: shuffled(order) for order in convs.ORDERS}, index=seeds).T
-glue("n_shuffles", n_shuffles)
-glue("riffle_logged", errors["ACDC riffle"])
-glue("random_logged", errors["ACDC full permutation"])
-glue("shuffle_gap", tried.loc["riffle"].mean() - tried.loc["random"].mean())
-glue("shuffle_spread", np.ptp(tried.loc[["riffle", "random"]], axis=1).max())
-tried.assign(mean=tried.mean(axis=1)).round(1)
-
-# %% [markdown]
-# Riffled chains err by {glue:text}`shuffle_gap:+.1f` points more than permuted ones on average, while seeds of one kind lie up to
-# {glue:text}`shuffle_spread:.1f` points apart; the last row has no shuffle at all. A tenth of a point, as between the log's two
-# runs, drowns in that: one run each cannot show it, and neither can seconds on digits.
+# The test accuracy of hashed students differs by {glue:text}`family_gap:+.1f` points from that of low-rank ones with as many
+# parameters, at {glue:text}`times:.1f` times the multiplications ({numref}`fig-lowrank-live`). With a teacher it differs by
+# {glue:text}`teacher_gap:+.1f` points from hashed students without. In the log, too, a teacher harmed the hashed student; it
+# helped separable hashed and tensor ones. A few seeds and small images decide nothing.
 #
 # ## At full scale
 #
-# The counts above are at full scale: they cost nothing. Trainings are not. The study `lowrank` trains a WRN-16-2 and its
+# The counts above are at full scale: counting costs nothing. Training does. The study `lowrank` trains a WRN-16-2 and its
 # students on {glue:text}`full_images:,` images of CIFAR-10 for {glue:text}`full_epochs` epochs, every family at two
-# budgets, with and without a teacher: {glue:text}`planned` runs, of which {glue:text}`finished` are in. Each machine that took
-# part trained a teacher of its own; they know between {glue:text}`teacher_least:.1f` and {glue:text}`teacher_most:.1f` % of the
-# test images. Published students are of a WRN-28-10 and saw all images 200 times; they stand beside ours, not against them.
+# budgets, with and without a teacher. Of {glue:text}`planned` runs {glue:text}`finished` are in.
+#
+# Each machine that took part trained a teacher of its own. These teachers know between {glue:text}`teacher_least:.1f` and
+# {glue:text}`teacher_most:.1f` % of the test images. Published students are of a WRN-28-10 and saw all images 200 times.
+# They stand beside ours for orientation; the two are not the same experiment.
 
-# %%
+# %% tags=["hide-input"]
 measured = results.load("lowrank")
 measured = measured.assign(error=100 * (1 - measured.test_accuracy), taught=measured.beta > 0)
 main = measured.select(cutout=16, shared_decay="compressed", learning_rate=0.1, order=None)
 glue("planned", len(lowrank.STUDY.runs))
+glue("small_budget", int(measured.budget.min()))
 glue("finished", len(measured))
 glue("full_images", measured.images[0])
 glue("full_epochs", measured.epochs[0])
@@ -501,13 +582,13 @@ glue("teacher_least", 100 * main.teacher_test_accuracy.min())
 glue("teacher_most", 100 * main.teacher_test_accuracy.max())
 
 # %% [markdown]
-# Parameters are what budgets are made of. A user pays in multiplications, or rather in milliseconds, and neither need
-# follow from the parameters. The study `lowrank_times` sends {glue:text}`time_batch` images through a student of each family
-# at either budget, one network after the other, {glue:text}`time_rounds` times over, so that whatever else the machine does
-# meets all of them alike. These are the medians; ratios are taken within a run, for the machine is faster in some runs than
-# in others. {provenance}`lowrank_times`
+# A budget counts parameters. A user pays in multiplications, or rather in milliseconds, and these need not follow from the
+# parameters. The study `lowrank_times` sends {glue:text}`time_batch` images through a student of each family at either
+# budget. It takes one network after the other, {glue:text}`time_rounds` times over, so that whatever else the machine does
+# meets all of them alike. The table shows medians. Ratios are taken within a run, since the machine is faster in some runs
+# than in others. {provenance}`lowrank_times`
 
-# %%
+# %% tags=["hide-input"]
 timed = results.load("lowrank_times")
 a_run = timed.filter(like="_milliseconds").rename(columns=lambda name: name.removesuffix("_milliseconds"))
 times = a_run.groupby(timed.budget).median().T
@@ -523,7 +604,7 @@ pd.concat({"milliseconds": times.round(1), "of the dense network's": ratios.roun
 # its parameters; a low-rank one takes {glue:text}`time_low_rank:.2f` times as long. The smaller shuffle student is the slower
 # of the two: it has two groups where the larger one has one. {numref}`fig-lowrank-errors` shows what errors these times buy.
 
-# %%
+# %% tags=["hide-input"]
 small = measured.budget.min()
 students_of = zip(main.family, main.budget.fillna(small), strict=True)
 main = main.assign(milliseconds=[times.loc[family, budget] for family, budget in students_of])
@@ -545,7 +626,7 @@ def scatter(panel, points, x):
     panel.tick_params(axis="x", labelsize="small")
 
 
-# %%
+# %% tags=["hide-input"]
 #| label: fig-lowrank-errors
 #| fig-cap: >-
 #|   Test error of students against their parameters, their mult-adds, and the milliseconds that a batch of 100 takes.
@@ -590,7 +671,7 @@ _ = axes[2, 2].legend(handles=marks, loc="center", fontsize="small")
 #
 # One by one, the same network from the same seed, with and without the teacher:
 
-# %%
+# %% tags=["hide-input"]
 cells = ["family", "budget", "seed"]
 both = main.assign(budget=main.budget.fillna(0)).pivot_table(values="error", index=cells, columns="taught").dropna()
 gain = (both[False] - both[True]).rename("points gained with the teacher")
@@ -605,21 +686,38 @@ glue("pairs_larger", (sizes.iloc[:, -1] < sizes.iloc[:, 0]).sum())
 gain.groupby("family").agg(["size", "mean", "min", "max"]).round(1)
 
 # %% [markdown]
-# Of {glue:text}`pairs_taught` such pairs {glue:text}`pairs_helped` err less with the teacher. Of {glue:text}`pairs_sized`
-# students of both sizes, alike in all else, {glue:text}`pairs_larger` err less with more parameters.
+# Of {glue:text}`pairs_taught` such pairs {glue:text}`pairs_helped` have a smaller error with the teacher. Of
+# {glue:text}`pairs_sized` students of both sizes, equal in all else, {glue:text}`pairs_larger` have a smaller error with more
+# parameters. In the log that did not hold for every ACDC student.
 #
-# Where published students have two million parameters, families hardly differ; below a million they drift apart. Tucker,
-# tensor train and separable hashed save no work: all of their students do the multiplications of a separable network.
+# Published students with two million parameters hardly differ between families; below a million they do. Tucker, tensor
+# train and separable hashed save no work: all of their students do the multiplications of a separable network.
 #
 # ### The log's questions, one by one
 #
 # The log's answers are one run each, of a WRN-28-10 unless the row says otherwise. Ours are means over seeds, of students
-# with {glue:text}`small_budget:,` parameters. Without cutout ours have a teacher that saw none either; the log's saw some.
+# with {glue:text}`small_budget:,` parameters. Our students without cutout have a teacher that was trained without cutout; the
+# log's teacher was trained with it.
+#
+# One of the questions: between the links of an ACDC chain the channels are shuffled, by a riffle or at random.
+#
+# :::{question} lowrank-shuffle
+# The cosine transforms mix all channels anyway. Can one see in these runs how the channels are shuffled?
+#
+# - [ ] Yes: without a shuffle the chain does not train.
+#
+#   It does: without a shuffle the error changes by {glue:text}`acdc_none:+.1f` points.
+# - [ ] Yes: random permutations are better, since they mix better.
+#
+#   They change the error by {glue:text}`acdc_random:+.1f` points, and riffled chains alone spread by
+#   {glue:text}`acdc_spread:.1f` points from seed to seed. In the log's single runs the riffle was the better one.
+# - [x] Hardly: the difference is about as large as that between seeds.
+#
+#   Yes. Random permutations change the error by {glue:text}`acdc_random:+.1f` points, where riffled chains alone spread by
+#   {glue:text}`acdc_spread:.1f` points from seed to seed.
+# :::
 
-# %%
-glue("small_budget", int(small))
-
-
+# %% tags=["hide-input"]
 size = {"depth": 16, "width": 2, "images": 10_000, "epochs": 10, "batch_size": 128}
 ours = partial(measured.cell, dataset="cifar10", **size, budget=small, beta=1000, cutout=16)
 decay = facts[facts.quantity == "top-1 error"].set_index("setting").value
@@ -646,7 +744,7 @@ table = pd.DataFrame(
 ).T.round(2)
 table.astype({"runs": int}).astype(object).fillna("")
 
-# %%
+# %% tags=["hide-input"]
 mine = table["ours (%)"]
 glue("cutout_taught", mine["separable hashed, both"] - mine["separable hashed, teacher"])
 glue("cutout_alone", mine["separable hashed, cutout"] - mine["separable hashed, neither"])
@@ -661,20 +759,24 @@ assert mean_gain.drop(["hashed", "bottleneck"]).min() > 1  # all others gain
 assert mine[mine.index.str.contains("decay")].max() < 60  # trained with either decay
 
 # %% [markdown]
-# In the log a teacher is worth two points to separable hashed layers and costs one to hashed ones. Ours point the same way,
-# at {glue:text}`gain_separable_hashed:+.1f` and {glue:text}`gain_hashed:+.1f` points, from as many runs as the table says. In
-# the log the decay decides whether ACDC trains at all; ours, trained for far fewer steps, train with either.
+# *Teacher.* In the log a teacher is worth two points to separable hashed layers and costs one point to hashed ones. Ours point
+# the same way, at {glue:text}`gain_separable_hashed:+.1f` and {glue:text}`gain_hashed:+.1f` points.
 #
-# Cutout and the kind of shuffle move the log's errors by less than two tenths of a point, which one run each cannot tell
-# from luck. Cutout costs ours {glue:text}`cutout_taught:.1f` points with the teacher and {glue:text}`cutout_alone:.1f`
-# without: a regulariser may have little to do in a training this short, which we have not tested. From riffles to random
-# permutations ACDC's error changes by {glue:text}`acdc_random:+.1f` points, to no shuffle at all by
-# {glue:text}`acdc_none:+.1f`, where riffled ones alone spread by {glue:text}`acdc_spread:.1f` from seed to seed.
+# *Decay.* In the log the decay decides whether ACDC trains at all; ours, trained for far fewer steps, train with either. For
+# other families the log found that a lowered decay is critical for shuffles, better for four more, and of no help to
+# separable hashed ones.
 #
-# The test images are few, since of the mirror's only some are lossless. On the held-out tenth of the training images
-# the errors (%) are, by family, budget and teacher:
+# *Cutout.* In the log it moves errors by less than two tenths of a point, which one run each cannot tell from chance. It costs
+# ours {glue:text}`cutout_taught:.1f` points with the teacher and {glue:text}`cutout_alone:.1f` without. A regulariser may have
+# little to do in a training this short; we have not tested that.
+#
+# *Shuffle.* From riffles to random permutations the error of ACDC changes by {glue:text}`acdc_random:+.1f` points, and to no
+# shuffle by {glue:text}`acdc_none:+.1f`. Riffled ones alone spread by {glue:text}`acdc_spread:.1f` from seed to seed.
+#
+# The test images are few: only those that no lossy compression has changed. On the held-out tenth of the training images the
+# errors (%) are, by family, budget and teacher:
 
-# %%
+# %% tags=["hide-input"]
 held_out = main.assign(
     error=100 * (1 - main.held_out_accuracy),
     teacher=main.taught.map({True: "teacher", False: "none"}),
@@ -691,23 +793,23 @@ held_out.pivot_table(**pivot).round(1).astype(object).fillna("")
 # - **Equal seeds** are equal orders of the images, and equal initial weights only in runs that were made after
 #   {doc}`a fault of our sweeps was found </book/trust>`. The others are independent draws all the same.
 # - **A hashed student with a teacher** failed in our study from its first epoch on, with either seed and at either size:
-#   the smaller errs on {glue:text}`hashed_failed:.0f` % of the images. The learning rate is part of it: a tenth of the
-#   protocol's leaves {glue:text}`hashed_slow:.0f` %. Without a teacher, at the full one, it is
-#   {glue:text}`hashed_untaught:.0f` %, so that a teacher still does not help. A shared weight collects the gradients of
-#   all weights that it stands for, which may be why; we have not tested that, nor the smaller learning rate without a
-#   teacher.
+#   the smaller has an error of {glue:text}`hashed_failed:.0f` %. The learning rate is part of it: with a tenth of the
+#   protocol's the error is {glue:text}`hashed_slow:.0f` %. Without a teacher, at the full learning rate, it is
+#   {glue:text}`hashed_untaught:.0f` %, so a teacher still does not help. A shared weight collects the gradients of all
+#   weights that it stands for, which may be why. We have not tested that.
 # - **The log's $\beta$ of 1,000** suits images of 32×32. On the small images of this page the one student that we tried with
-#   it, a low-rank one, stayed at chance level. The transfer is a mean over pixels: see exercise 3.
-# - **Tucker.** The published sizes are larger than ours at equal ranks: the log's library keeps the core as a tensor train.
-#   We keep it whole; with `core="train"` the layer counts as published.
+#   it, a low-rank one, stayed at chance level. The transfer is a mean over pixels, so it is larger on small images.
+# - **Tucker.** The published sizes are larger than ours at equal ranks: the log's library stores the core as a tensor train,
+#   with ranks as large as the tensor and the core allow. We store the core whole. With `core="train"` the layer has every
+#   published size exactly.
 # - **ACDC.** Asked for 12 layers, the log's code builds 11: it removes the last. `layers=11` counts as published.
-# - **Hashing.** In the log's code chance decides which weight stands where, so that some stand more often than others. Ours
+# - **Hashing.** In the log's code chance decides which weight stands where, so some stand at more places than others. Ours
 #   are dealt out evenly. For a time the log hashed both steps of its separable layers; ours hash the second.
 # - **Padding.** Strided layers pad as Keras does, which samples even sizes one pixel away from the log's.
 # - **Initialisation.** The log starts tensor layers from a random matrix that is then factorised, which loses variance with
 #   every rank that is cut. Ours start with the variance of a dense layer.
-# - **Ranks.** In December the log took the fraction of the larger number of channels, later that of each dimension of the
-#   tensor. Ours are the later ones.
+# - **Ranks.** In December the log's rank was a fraction of the larger number of channels, bounded by the smaller one; that is
+#   in the history of its code. Later it was a fraction of each dimension of the tensor. Ours are the later ones.
 #
 # ## Exercises
 #
@@ -721,7 +823,20 @@ held_out.pivot_table(**pivot).round(1).astype(object).fillna("")
 convs.Shuffle(40, 3, groups=8).actual_groups(16)
 
 # %% [markdown]
-# 2. Which families can bring a WRN-28-10 to 400,000 parameters?
+# 2. How many weights has a separable $3 \times 3$ layer with 64 channels in and 128 out, whose matrix has rank 16? There is
+#    no bias. Put your answer in place of `None`.
+
+# %%
+check_weights = exercise(
+    lambda: convs.LowRank(128, 3, rank=16 / 128, use_bias=False).n_parameters(64),
+    too_low="There is a filter of 3 × 3 for each input channel, and two matrices.",
+    too_high="The two matrices are 64 × 16 and 16 × 128; the filters are 3 × 3 × 64.",
+    relative=1e-6,
+)
+check_weights(None)
+
+# %% [markdown]
+# 3. Which families can bring a WRN-28-10 to 400,000 parameters?
 #
 # :::{dropdown} Solution
 # Those whose smallest network is smaller. Groups and bottlenecks are tried up to 16 here.
@@ -736,37 +851,29 @@ for name, family in FAMILIES.items():
 pd.DataFrame(reach, index=["smallest", "largest", "within reach"]).T
 
 # %% [markdown]
-# 3. How large can the attention transfer of two networks get, on images of 32×32 and of 8×8? Their three taps are as large
-#    as the image, half as large and a quarter.
-#
-# :::{dropdown} Solution
-# An attention map is a vector of norm 1. Two of them differ most where each looks at one pixel, another one: the squared
-# difference is then 2, and its mean over $n$ pixels $2 / n$. A sixteenth of the pixels makes sixteen times the loss, so that
-# a sixteenth of $\beta$ does the same.
-# :::
+# 4. An attention map is a vector of norm 1. How large can the attention transfer of two networks get, on images of
+#    $8 \times 8$ pixels? It sums over three taps, of which the first is as large as the image, the second half as high and
+#    wide, the third a quarter.
 
-
-# %% tags=["hide-cell"]
-def farthest(side):
-    looks_at = [np.zeros((2, 1, n, n, 1), "float32") for n in (side, side // 2, side // 4)]
-    for maps in looks_at:
-        maps[0, 0, 0, 0] = maps[1, 0, -1, -1] = 1
-    one, other = zip(*looks_at, strict=True)
-    return float(distill.attention_transfer(one, other))
-
-
-pd.Series({f"{side}×{side}": farthest(side) for side in (32, 8)}, name="largest transfer").round(4).to_frame()
+# %%
+check_transfer = exercise(
+    lambda: sum(2 / side**2 for side in (8, 4, 2)),
+    too_low="Two maps differ most where each looks at one pixel only, and each at another one.",
+    too_high="The transfer is a mean over the pixels of a tap, not a sum.",
+)
+check_transfer(None)
 
 # %% [markdown]
 # ## Take-aways
 #
-# - Thirteen families are thirteen ways to write one matrix; all but one are plain convolutions in disguise.
-# - A budget counted from one side of the kernel is off by the other. Sizes rise in steps: enclose the crossing, do not
+# - A separable convolution filters each channel, then mixes channels with a matrix. Families write that matrix with fewer
+#   weights, and nearly all of them do what some dense kernel does.
+# - A budget that counts one side of the kernel is wrong by the other side. Sizes rise in steps: enclose the crossing, do not
 #   minimise the distance.
-# - A count is exact once its convention is named, and only then.
-# - Students of one size learn digits in a few epochs, but equal parameters are not equal work: the hashed ones do several
-#   times the multiplications of the low-rank ones.
-# - A teacher's attention is worth points to most families, nothing to bottlenecks, and at the protocol's learning rate it breaks
+# - A count of multiplications is exact once its convention is named, and only then.
+# - Students of one size learn in a few epochs. Equal parameters are not equal work: hashed students do several times the
+#   multiplications of low-rank ones.
+# - A teacher's attention is worth points to most families and nothing to bottlenecks. At the protocol's learning rate it breaks
 #   hashed layers, which do well from labels alone.
-# - What the log measured is one run a row. Its counts come out again; its errors are of networks beyond two processor cores,
-#   and stand beside ours, not against them.
+# - What the log measured is one run a row. Its counts come out again. Its errors are of networks beyond two processor cores,
+#   and stand beside ours.
