@@ -13,7 +13,17 @@ from scipy.sparse import csr_matrix
 from gradbook.auxiliary import RULES
 from gradbook.auxiliary.bag_of_words import bag
 from gradbook.errors import InputError, RunError
-from gradbook.experiments.imdb import STUDY, Classifier, Configuration, Examples, Training, examples, run, shuffled
+from gradbook.experiments.imdb import (
+    STUDY,
+    Classifier,
+    Configuration,
+    Examples,
+    Training,
+    edges,
+    examples,
+    run,
+    shuffled,
+)
 from gradbook.seeds import generator
 
 WORDS = 300  # so that some words are frequent and some are not
@@ -188,7 +198,16 @@ def test_what_cannot_be_trained_is_refused():
         run(Configuration(**TOY | {"learning_rate": 1e30}), [0])
 
 
-def test_the_study_has_the_published_cells_and_seeds_in_three_sizes():
-    seeds = Counter(len(seeds) for seeds in STUDY.planned.values())
-    assert seeds == {10: 6, 5: 3, 3: 49}
-    assert len(STUDY.runs) == 222
+def test_the_study_has_the_published_cells_fifty_seeds_in_those_compared_and_two_arms_without_a_small_batch():
+    published = [cell for cell in STUDY.planned if (cell.last_batch, cell.shuffle_buffer) == ("keep", 1000)]
+    assert Counter(len(STUDY.planned[cell]) for cell in published) == {50: 6, 10: 49}
+    assert Counter(cell.last_batch for cell in STUDY.planned) == {"keep": 58, "drop": 6, "merge": 6}
+
+
+@given(count=st.integers(1, 50), size=st.integers(1, 20))
+def test_batches_hold_every_review_once_but_for_those_that_are_dropped(count, size):
+    for last_batch in ("keep", "merge", "drop"):
+        sizes = np.diff(edges(count, size, last_batch))
+        assert sizes.sum() == (count // size * size if last_batch == "drop" else count)
+        assert all(sizes[:-1] == size)
+        assert last_batch != "merge" or count < size or sizes[-1] >= size
