@@ -273,3 +273,85 @@ def test_the_names_of_the_rules_come_without_tensorflow():
         "assert not {'keras', 'tensorflow', 'sklearn'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+DTYPES = {"float16": 2e-3, "bfloat16": 2e-2, "float32": 2e-5, "float64": 1e-9}
+"""By name, how far a kept entry may be off, relative to the largest one."""
+
+exponents = st.integers(-18, 18)
+
+
+@st.composite
+def far_apart(draw) -> tuple[np.ndarray, np.ndarray]:
+    """Gradients of any norms, whose directions leave no doubt about the sign of their product."""
+    u, v = draw(two_gradients())
+    u = np.where(u == 0, 1.0, u)
+    if abs(u @ v) < 0.01 * np.linalg.norm(u) * np.linalg.norm(v):
+        u = v.copy()
+    return u, v
+
+
+@pytest.mark.parametrize("scope", ("variable", "global"))
+@pytest.mark.parametrize("rule", RULES)
+@settings(max_examples=15)
+@given(far_apart(), exponents, exponents)
+def test_norms_that_float32_squares_to_infinity_or_zero_change_nothing(rule, scope, gradients, m, n):
+    u, v = gradients
+    given_u, given_v = ((x * 10.0**k).astype(np.float32) for x, k in ((u, m + 2), (v, n + 2)))
+    expected = by_formula(given_u.astype(float), given_v.astype(float), rule)
+    np.testing.assert_allclose(
+        kept(given_u, given_v, rule, scope=scope), expected, atol=1e-4 * abs(given_u).max(), rtol=1e-5
+    )
+    true = (
+        given_u.astype(float) @ given_v / np.linalg.norm(given_u.astype(float)) / np.linalg.norm(given_v.astype(float))
+    )
+    assert float(cosine(tf.constant(given_u), tf.constant(given_v))) == pytest.approx(true, abs=1e-4)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rule", RULES)
+@settings(max_examples=15)
+@given(far_apart(), st.sampled_from([1e-3, 1.0, 1e3]))
+def test_every_precision_keeps_what_the_formula_says_in_its_own_dtype(rule, dtype, gradients, scale):
+    u, v = (tf.cast(scale * x, dtype) for x in gradients)
+    exact = [tf.cast(x, tf.float64).numpy() for x in (u, v)]
+    found, expected = censor(u, v, rule, scope="global"), by_formula(*exact, rule)
+    assert found.dtype == dtype and cosine(u, v).dtype == dtype
+    size = max(abs(exact[0]).max(), 1e-6)
+    np.testing.assert_allclose(tf.cast(found, tf.float64) / size, expected / size, atol=DTYPES[dtype])
+
+
+@pytest.mark.parametrize("xla", (False, True))
+def test_the_worst_norms_are_right_inside_compiled_functions_too(xla):
+    u, v = tf.constant([1.0, 1.0]), tf.constant([-2e20, 1e20])
+    compiled = tf.function(partial(censor, rule="projection", scope="global"), jit_compile=xla)
+    np.testing.assert_allclose(compiled(u, v), [0.6, 1.2], rtol=1e-6)
+    np.testing.assert_allclose(compiled([u, u], [v, v])[1], [0.6, 1.2], rtol=1e-6)
+    np.testing.assert_allclose(compiled(u, v * 1e-45), u)  # all of v is below what float32 holds
+    np.testing.assert_allclose(compiled(u, v / 1e20 * 1e-30), [0.6, 1.2], rtol=1e-6)
+
+
+def test_a_rule_of_one_s_own_sees_ratios_of_products_that_would_overflow():
+    def no_larger(u, v, over):
+        return tf.sqrt(tf.minimum(over.vv / over.uu, 1.0)), 0.0
+
+    u, v = tf.constant([0.0, -10e25]), tf.constant([3e25, 4e25])
+    np.testing.assert_allclose(censor(u, v, no_larger, scope="global"), [0, -5e25], rtol=1e-6)
+
+
+def test_sparse_gradients_are_made_dense():
+    table, rows = tf.Variable(tf.ones((5, 2))), tf.constant([1, 1, 3])
+    with tf.GradientTape(persistent=True) as tape:
+        main, auxiliary = tf.reduce_sum(tf.gather(table, rows) ** 2), -tf.reduce_sum(tf.gather(table, rows))
+    u, v = tape.gradient(auxiliary, table), tape.gradient(main, table)
+    assert isinstance(u, tf.IndexedSlices)
+    dense_u, dense_v = tf.convert_to_tensor(u), tf.convert_to_tensor(v)
+    for rule in RULES:
+        np.testing.assert_allclose(
+            censor([u], [v], rule, scope="global")[0], censor(dense_u, dense_v, rule, scope="global")
+        )
+    assert float(cosine(u, v)) == pytest.approx(float(cosine(dense_u, dense_v)))
+
+
+def test_the_cosine_of_tasks_that_share_nothing_is_zero():
+    assert float(cosine([tf.ones(2), None], [None, tf.ones(2)])) == 0

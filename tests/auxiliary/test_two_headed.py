@@ -1,8 +1,10 @@
 """A step on two tasks with a separate trunk for the auxiliary one."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras import layers
 
 from gradbook.auxiliary import two_headed
 from gradbook.auxiliary.networks import small
@@ -29,3 +31,35 @@ def test_a_separate_trunk_goes_along_in_agreement_and_its_own_way_in_conflict():
     for trunk, gradient in ((model.trunk, v), (separate, u)):
         for now, then, change in zip(trunk.get_weights(), before, gradient, strict=True):
             np.testing.assert_allclose(now, then - 0.1 * change, atol=1e-6)
+
+
+def test_embeddings_in_trunk_and_heads_are_trained_as_dense_weights_would_be():
+    set_seed(0)
+    words, table = keras.Input((4,), dtype="int32"), layers.Embedding(20, 6)
+    trunk = keras.Model(words, layers.GlobalAveragePooling1D()(table(words)))
+    heads = [keras.Sequential([keras.Input((6,)), layers.Dense(2)]) for _ in range(2)]
+    model = two_headed.TwoHeaded(trunk, *heads)
+    random = np.random.default_rng(0)
+    main, auxiliary = (
+        (tf.constant(random.integers(0, 5, (8, 4)), tf.int32), tf.constant(random.integers(0, 2, 8), tf.int32))
+        for _ in range(2)
+    )
+    (v, _), (u, _) = (
+        two_headed.gradients(trunk, head, one) for head, one in zip(heads, (main, auxiliary), strict=True)
+    )
+    before = table.embeddings.numpy()
+    measured = two_headed.descend(model, main, auxiliary, "multitask", scope="global", weight=1.0, learning_rate=0.1)
+    np.testing.assert_allclose(measured[1:], [tf.norm(u[0]), tf.norm(v[0])], rtol=1e-5)
+    np.testing.assert_allclose(table.embeddings, before - 0.1 * (u[0] + v[0]), atol=1e-6)
+
+    tokens = keras.Sequential([keras.Input((4,), dtype="int32"), layers.Identity()])
+    bags = [keras.Sequential([words, layers.Embedding(20, 2), layers.GlobalAveragePooling1D()]) for _ in range(2)]
+    two_headed.descend(
+        two_headed.TwoHeaded(tokens, *bags),
+        main,
+        auxiliary,
+        "projection",
+        scope="global",
+        weight=1.0,
+        learning_rate=0.1,
+    )

@@ -3,14 +3,15 @@
 With u the auxiliary gradient and v the main one, every rule keeps ``a u + b v`` and chooses a and b from the products
 u·v, ‖u‖² and ‖v‖² alone (`parameterwise` excepted, which looks at signs, entry by entry). Products are sums over
 variables, so a rule for the whole parameter vector costs no more than one for each variable: nothing is concatenated.
-Both gradients are read once for the products and once for the mixture, and no number leaves the device.
+Both gradients are read once for the products and once for the mixture. Gradients of half precision are computed with in
+float32. Where products of float32 overflow or vanish, and only there, they are taken anew of gradients scaled to 1.
 
 A rule is a formula (u, v, over) → (a, b) and whether it compares u with v at all. Where a rule's name is asked for, a
 `Rule` of one's own may stand, or a plain function; `register` gives it a name.
 """
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Annotated, Any, Literal, get_args
 
@@ -28,10 +29,11 @@ AtZero = Literal["keep", "zero"]
 
 
 class Products:
-    """The products of pairs (u, v), summed over the pairs; each is computed when first asked for."""
+    """The products of pairs (u, v), summed over the pairs, each computed when first asked for; of halves in float32."""
 
     def __init__(self, pairs: Sequence[tuple[Tensor, Tensor]]) -> None:
-        self.pairs = pairs
+        self.pairs = [(_single(u), _single(v)) for u, v in pairs]
+        self._scaled: dict[tuple, Scaled] = {}
 
     @cached_property
     def uv(self) -> Tensor:
@@ -52,6 +54,90 @@ class Products:
     def norms(self) -> Tensor:
         """The product of the norms, ‖u‖‖v‖."""
         return ops.sqrt(self.uu) * ops.sqrt(self.vv)
+
+    def in_range(self, names: Iterable[str], *, apart: bool) -> "Scaled":
+        """Return some of the products, of gradients scaled where one of these is out of float32's range.
+
+        Args:
+            names: of "uv", "uu" and "vv".
+            apart: whether each gradient has a scale of its own.
+        """
+        key = tuple(name for name in SAFE if name in names), apart
+        if key not in self._scaled:
+            self._scaled[key] = Scaled(self, *key)
+        return self._scaled[key]
+
+
+SAFE = {"uv": (1e-28, 1e37), "uu": (1e-24, 1e37), "vv": (1e-24, 1e37)}
+"""Where float32 products, by their size, hold what their terms were: of a hundred million terms those that vanish are
+too few to matter.
+"""
+
+
+class Scaled:
+    """Products of u / s and v / t, with s = t = 1 where the ones of u and v are safe, else their largest entries.
+
+    Attributes:
+        uv, uu, vv: those of them that were asked for.
+        ratio: s / t.
+    """
+
+    def __init__(self, plain: Products, names: Sequence[str], apart: bool) -> None:
+        values = [getattr(plain, name) for name in names]
+        one = ops.ones_like(values[0])
+
+        def scaled() -> list[Tensor]:
+            s, t = (_largest([pair[side] for pair in plain.pairs]) for side in (0, 1))
+            if not apart:
+                s = t = ops.maximum(s, t)
+            again = Products([(u / s, v / t) for u, v in plain.pairs])
+            return [*(getattr(again, name) for name in names), s / t]
+
+        *values, self.ratio = ops.cond(_safe(names, values), lambda: [*values, one], scaled)
+        vars(self).update(zip(names, values, strict=True))
+
+    @property
+    def norms(self) -> Tensor:
+        """The product of the norms, ‖u‖‖v‖."""
+        return ops.sqrt(self.uu) * ops.sqrt(self.vv)
+
+
+class Asked:
+    """Products that remember which of them a formula looked at."""
+
+    def __init__(self, over: Products | None) -> None:
+        self.over, self.names = over, set()
+
+    def __getattr__(self, name: str) -> Any:
+        self.names |= {"uu", "vv"} if name == "norms" else {name} & SAFE.keys()
+        return getattr(self.over, name)
+
+
+def _safe(names: Sequence[str], values: Sequence[Tensor]) -> Tensor:
+    sizes = [(ops.abs(value), *SAFE[name]) for name, value in zip(names, values, strict=True)]
+    within = [ops.logical_and(size > least, size < most) for size, least, most in sizes]
+    return functools.reduce(ops.logical_and, within)
+
+
+def _largest(tensors: Sequence[Tensor]) -> Tensor:
+    """Return the largest size of an entry, 1 where all are zero."""
+    sizes = [ops.max(ops.abs(x)) for x in tensors if 0 not in x.shape]
+    size = functools.reduce(ops.maximum, sizes, ops.zeros(()))
+    return ops.where(size > 0, size, ops.ones_like(size))
+
+
+def _single(x: Tensor | None) -> Tensor | None:
+    """Return half precision as float32, anything else as it is."""
+    return x if x is None or _dtype(x) not in HALF else ops.cast(x, "float32")
+
+
+def _dtype(x: Tensor) -> str:
+    import keras
+
+    return keras.backend.standardize_dtype(x.dtype)
+
+
+HALF = ("float16", "bfloat16")
 
 
 # Of what was measured over five million entries on a processor, TensorFlow's own operations are the fastest by far.
@@ -89,15 +175,18 @@ class Rule:
 
     Args:
         formula: (u, v, over) → (a, b) with two tensors of one shape and their `Products` over the scope; a and b are
-            numbers, or tensors like u. Constants 0.0 and 1.0 cost nothing.
+            numbers, or tensors like u. Constants 0.0 and 1.0 cost nothing. Where products leave float32's range, it
+            is given those of gradients scaled alike; what it makes of them should depend on their ratios alone.
         compares: whether the formula looks at v. If it does, it has nothing to go by where v is None, and u is kept;
             nor where v is zero over the scope, and u is kept or dropped as the caller of `censor` chooses. If it does
             not, its a holds there as anywhere else.
+        by_angle: whether the norm of v does not matter, and what is kept grows with u. Then each gradient may be
+            scaled by itself, so that the rule is right however far their norms lie apart.
     """
 
-    def __init__(self, formula: Formula, *, compares: bool = True) -> None:
+    def __init__(self, formula: Formula, *, compares: bool = True, by_angle: bool = False) -> None:
         functools.update_wrapper(self, formula)
-        self.formula, self.compares = formula, compares
+        self.formula, self.compares, self.by_angle = formula, compares, by_angle
 
     def __call__(self, u: Tensor, v: Tensor, over: Products) -> Mixture:
         """Return what the formula does."""
@@ -122,29 +211,42 @@ class Rule:
         """
         if v is None and self.compares:
             return 1.0, 0.0
+        asked = Asked(over)
+        a, b = self._pair(u, v, asked)
+        if v is None:
+            return a, 0.0
+        without_main = 1.0 if at_zero == "keep" else 0.0
+        nothing_to_compare = self.compares and not _is(a, without_main)
+        names = asked.names | ({"vv"} if nothing_to_compare else set())
+        if names and _dtype(u) != "float64":
+            over = over.in_range(names, apart=self.by_angle)
+            if asked.names:
+                a, b = self._pair(u, v, over)
+                b = b if isinstance(b, float) else ops.cast(b * over.ratio, u.dtype)
+        if nothing_to_compare:
+            a = ops.where(over.vv > 0, ops.cast(a, u.dtype), ops.cast(without_main, u.dtype))
+        return a, b
+
+    def _pair(self, u: Tensor, v: Tensor | None, over: Products | Scaled | Asked) -> Mixture:
         mixing = self.formula(u, v, over)
         if not (isinstance(mixing, tuple) and len(mixing) == 2):
             raise InputError(f"a rule must return the pair (a, b) of a u + b v; received {mixing!r}.")
-        a, b = mixing
-        without_main = 1.0 if at_zero == "keep" else 0.0
-        if self.compares and not _is(a, without_main):
-            a = ops.where(over.vv > 0, ops.cast(a, u.dtype), ops.cast(without_main, u.dtype))
-        return a, 0.0 if v is None else b
+        return mixing
 
 
 RULES: dict[str, Rule] = {}
 """The rules by name."""
 
 
-def register(formula: Formula | None = None, *, compares: bool = True) -> Any:
+def register(formula: Formula | None = None, *, compares: bool = True, by_angle: bool = False) -> Any:
     """Make a rule of a formula and enter it into `RULES` under its name, as a decorator with or without arguments.
 
     Args:
-        formula, compares: see `Rule`.
+        formula, compares, by_angle: see `Rule`.
     """
     if formula is None:
-        return functools.partial(register, compares=compares)
-    RULES[formula.__name__] = rule = Rule(formula, compares=compares)
+        return functools.partial(register, compares=compares, by_angle=by_angle)
+    RULES[formula.__name__] = rule = Rule(formula, compares=compares, by_angle=by_angle)
     return rule
 
 
@@ -184,7 +286,7 @@ def multitask(u: Tensor, v: Tensor, over: Products) -> Mixture:
     return 1.0, 0.0
 
 
-@register
+@register(by_angle=True)
 def unweighted_cosine(u: Tensor, v: Tensor, over: Products) -> Mixture:
     """Keep u where u·v > 0, else 0. An exact tie u·v = 0 drops u.
 
@@ -193,7 +295,7 @@ def unweighted_cosine(u: Tensor, v: Tensor, over: Products) -> Mixture:
     return ops.cast(over.uv > 0, u.dtype), 0.0
 
 
-@register
+@register(by_angle=True)
 def weighted_cosine(u: Tensor, v: Tensor, over: Products) -> Mixture:
     """Keep max(u·v, 0) u / (‖u‖‖v‖), that is max(cosine, 0) u.
 
@@ -202,7 +304,7 @@ def weighted_cosine(u: Tensor, v: Tensor, over: Products) -> Mixture:
     return ops.divide_no_nan(ops.relu(over.uv), over.norms), 0.0
 
 
-@register
+@register(by_angle=True)
 def projection(u: Tensor, v: Tensor, over: Products) -> Mixture:
     """Keep u - min(u·v, 0) v/‖v‖²: only the part against v goes.
 
@@ -211,7 +313,7 @@ def projection(u: Tensor, v: Tensor, over: Products) -> Mixture:
     return 1.0, ops.divide_no_nan(ops.relu(-over.uv), over.vv)
 
 
-@register
+@register(by_angle=True)
 def orthogonal(u: Tensor, v: Tensor, over: Products) -> Mixture:
     """Keep u - (u·v) v/‖v‖²: all that is parallel to v goes.
 
@@ -220,7 +322,7 @@ def orthogonal(u: Tensor, v: Tensor, over: Products) -> Mixture:
     return 1.0, ops.divide_no_nan(-over.uv, over.vv)
 
 
-@register
+@register(by_angle=True)
 def parameterwise(u: Tensor, v: Tensor, over: Products) -> Mixture:
     """Keep u ⊙ (sign(u ⊙ v) + 1)/2: entries of equal sign, half of ties.
 
@@ -243,18 +345,19 @@ def censor(
 
     Args:
         auxiliary: u, a floating tensor, or a list with one for each variable. None counts as a gradient of zero.
+            Sparse gradients, as embeddings have them, are made dense. Halves are computed with in float32.
         main: v, of the same structure, shapes and dtypes. None says that the main task does not use a variable:
             the auxiliary gradient is kept whole there (`single_task` drops it), and takes no part in the products.
         rule: one of ``gradbook.auxiliary.RULES``, whose docstring has its formula and source; a `Rule`; or a function
             (u, v, over) → (a, b), of which a rule that compares is made.
         scope: "variable" compares the gradients of each variable on their own, "global" the whole vectors.
         at_zero: what a main gradient of zero over the scope means to rules that compare it with u: "keep" leaves u as
-            it is (the choice of vivien000, 2019), "zero" drops it. A norm is the root of a sum of squares, so that a
-            float32 gradient with all entries below 1e-19 counts as zero.
+            it is (the choice of vivien000, 2019), "zero" drops it.
             An auxiliary gradient of zero stays zero under every rule of the book.
 
     Returns:
-        The kept part, in the structure of ``auxiliary``; None only where both gradients are None.
+        The kept part, in the structure and dtypes of ``auxiliary``; None only where both gradients are None. Norms may
+        be anything that float32 holds, and under a rule `by_angle` up to 1e38 times each other.
 
     Raises:
         InputError: for an unknown name, gradients that do not match, or a formula that does not return a pair.
@@ -270,7 +373,8 @@ def censor(
     if not isinstance(auxiliary, list | tuple):
         return censor([auxiliary], [main], rule, scope=scope, at_zero=at_zero)[0]
 
-    pairs = _pairs(auxiliary, main)
+    given = _pairs(auxiliary, main)
+    pairs = [(_single(u), _single(v)) for u, v in given]
     whole = Products([(u, v) for u, v in pairs if u is not None and v is not None])
 
     def keep(u: Tensor | None, v: Tensor | None) -> Tensor | None:
@@ -279,7 +383,11 @@ def censor(
         over = whole if scope == "global" else Products([(u, v)])
         return mixture(u, v, *rule.coefficients(u, v, over, at_zero=at_zero))
 
-    return [keep(u, v) for u, v in pairs]
+    return [_like(keep(*pair), *before) for pair, before in zip(pairs, given, strict=True)]
+
+
+def _like(kept: Tensor | None, u: Tensor | None, v: Tensor | None) -> Tensor | None:
+    return None if kept is None else ops.cast(kept, (v if u is None else u).dtype)
 
 
 def mixture(u: Tensor, v: Tensor | None, a: Coefficient, b: Coefficient) -> Tensor:
@@ -295,14 +403,21 @@ def _is(coefficient: Coefficient, constant: float) -> bool:
 def cosine(auxiliary: Gradients, main: Gradients) -> Tensor:
     """Return the cosine u·v/(‖u‖‖v‖) of two gradients over all variables that both have; 0 where a norm is zero.
 
+    In the dtype of the gradients; halves are computed with in float32. Norms may be anything that the dtype holds.
+
     >>> import tensorflow as tf
     >>> float(cosine(tf.constant([1.0, 0.0]), tf.constant([3.0, 4.0])))
     0.6000000238418579
     """
     if not isinstance(auxiliary, list | tuple):
         auxiliary, main = [auxiliary], [main]
-    over = Products([(u, v) for u, v in _pairs(auxiliary, main) if u is not None and v is not None])
-    return ops.divide_no_nan(over.uv, over.norms)
+    pairs = [(u, v) for u, v in _pairs(auxiliary, main) if u is not None and v is not None]
+    if not pairs:
+        return ops.zeros(())
+    (u, _), over = pairs[0], Products(pairs)
+    if _dtype(u) != "float64":
+        over = over.in_range(SAFE, apart=True)
+    return ops.cast(ops.divide_no_nan(over.uv, over.norms), u.dtype)
 
 
 def _pairs(
@@ -319,7 +434,7 @@ def _pairs(
         )
     pairs = []
     for index, pair in enumerate(zip(auxiliary, main, strict=True)):
-        pair = tuple(None if x is None else ops.convert_to_tensor(x) for x in pair)
+        pair = tuple(None if x is None else dense(x) for x in pair)
         kinds = [(keras.backend.standardize_dtype(x.dtype), tuple(x.shape)) for x in pair if x is not None]
         for dtype, _ in kinds:
             if "float" not in dtype:
@@ -332,6 +447,15 @@ def _pairs(
             )
         pairs.append(pair)
     return pairs
+
+
+def dense(gradient: Tensor) -> Tensor:
+    """Return a gradient as a dense tensor, whatever its backend makes of an embedding's."""
+    if hasattr(gradient, "dense_shape"):
+        import tensorflow as tf
+
+        return tf.convert_to_tensor(gradient)
+    return ops.convert_to_tensor(gradient.to_dense() if getattr(gradient, "is_sparse", False) else gradient)
 
 
 def _agree(one: tuple[str, tuple], other: tuple[str, tuple]) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import keras
 import tensorflow as tf
 
-from gradbook.auxiliary.rules import Formula, Rule, Scope, censor, cosine
+from gradbook.auxiliary.rules import Formula, Rule, Scope, censor, cosine, dense
 
 Examples = tuple[tf.Tensor, tf.Tensor]
 
@@ -36,13 +36,14 @@ class TwoHeaded:
 def gradients(trunk: keras.Model, head: keras.Model, examples: Examples, *, training: bool = False) -> list[list]:
     """Return the gradients of one task's mean cross-entropy: the trunk's, and those of the task's own head.
 
-    One for each trainable variable, None where a variable does not matter.
+    One for each trainable variable, dense, None where a variable does not matter.
     """
     images, labels = examples
     with tf.GradientTape() as tape:
         logits = head(trunk(images, training=training))
         loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
-    return tape.gradient(loss, (trunk.trainable_variables, head.trainable_variables))
+    slopes = tape.gradient(loss, (trunk.trainable_variables, head.trainable_variables))
+    return [[None if g is None else dense(g) for g in part] for part in slopes]
 
 
 def descend(
