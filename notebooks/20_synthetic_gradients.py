@@ -319,6 +319,9 @@ glue("half_mixed", messages(jacobians, predictions, 0.5)[0][0])
 # A block then updates with $\delta_k$ as if it were the gradient. It reads nothing of the other blocks
 # ({py:meth}`Step.update <gradbook.synthetic.Step.update>`).
 #
+# In a Keras model of your own this is {py:class}`~gradbook.synthetic.Decoupled`, with `compile` and `fit`; see
+# {doc}`your own model <../book/own_model>`.
+#
 # ## Checks that can fail
 #
 # Two identities, on the network of this page. With $\lambda = 1$ the messages must be the true gradients, bit by bit,
