@@ -48,3 +48,10 @@ def test_a_zero_main_gradient_keeps_all_of_the_decay():
         decay = CensoredDecay([[variable]], rule, weight=5.0, alpha=0.5, learning_rate=0.1)
         tf.function(decay.step)([[tf.zeros(2)]])
         np.testing.assert_allclose(variable.numpy(), [1.0, -2.0], rtol=1e-6)
+
+
+def test_the_average_starts_at_alpha_times_the_gradient_and_follows_it():
+    decay = CensoredDecay([[tf.Variable([1.0, 2.0])]], "projection", weight=1.0, alpha=0.5, learning_rate=0.1)
+    for fraction in (0.5, 0.75, 0.875):
+        decay.step([[tf.constant([4.0, -8.0])]])
+        np.testing.assert_allclose(decay.averages[0][0].numpy(), [4 * fraction, -8 * fraction], rtol=1e-6)
