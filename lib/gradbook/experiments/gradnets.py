@@ -301,6 +301,7 @@ STUDY = Study(
         (grid(Configuration, layer=["leaky", "residual"], log_every=[550]), 5),
         (grid(Configuration, tau=[1, 2, 5, 20], log_every=[550]), 5),
         (grid(Configuration, depth=[10, 25, 100, 200], log_every=[550]), 5),
+        (grid(Configuration, depth=[100, 200], keep=[1], penalty=[0, 5], log_every=[550]), 5),
     ),
 )
 """Fifty layers on MNIST: the published run, its controls, then other schedules, initializers and depths."""

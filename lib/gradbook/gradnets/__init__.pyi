@@ -1,3 +1,5 @@
+from .conversion import gradual as gradual
+from .conversion import late_form as late_form
 from .deep import DeepNetwork as DeepNetwork
 from .gates import Constant as Constant
 from .gates import Cosine as Cosine

@@ -5,6 +5,7 @@ no trainable weight, the progress; so both are saved and restored with the model
 advances the gates; in a loop of one's own, ``gate.progress.assign(step / steps)`` does, compiled or not.
 """
 
+import warnings
 from collections.abc import Iterator
 from typing import Any, Self
 from weakref import ref
@@ -183,14 +184,37 @@ class GradualReLU(Gated):
 
     Args:
         gate: see `Gated`.
+        max_value, negative_slope, threshold: of the ReLU, as in ``keras.layers.ReLU``.
+
+    Raises:
+        InputError: one of them is negative.
 
     >>> GradualReLU(0.75)(ops.array([-1.0, 2.0])).numpy().tolist()
     [-0.25, 2.0]
     """
 
+    def __init__(
+        self,
+        gate: Gate | Schedule | float,
+        max_value: float | None = None,
+        negative_slope: float = 0.0,
+        threshold: float = 0.0,
+        **options: Any,
+    ) -> None:
+        super().__init__(gate, **options)
+        self.relu = {"negative_slope": negative_slope, "max_value": max_value, "threshold": threshold}
+        for name, value in self.relu.items():
+            if value is not None and not value >= 0:
+                raise InputError(f"{name} of a gated ReLU must be 0 or more; received {value}.")
+        self.supports_masking = True
+
     def call(self, inputs: Any) -> Any:
-        """Return the mixture of the input and its positive part."""
-        return self.mix(inputs, ops.relu(inputs))
+        """Return the mixture of the input and its rectified form."""
+        return self.mix(inputs, keras.activations.relu(inputs, **self.relu))
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the gate, and the settings of the ReLU."""
+        return {**super().get_config(), **self.relu}
 
 
 @register
@@ -358,7 +382,8 @@ class GradualSampling(Gated):
 class Progress(keras.callbacks.Callback):
     """A callback of ``fit`` that tells every gate of a model and of its optimizer which part of training is done.
 
-    Epochs count from ``initial_epoch``, so that training which is taken up again goes on where it stopped.
+    Epochs count from ``initial_epoch``, so that training which is taken up again goes on where it stopped. With
+    ``steps_per_execution`` of k the gates move once in k batches.
     """
 
     def on_train_begin(self, logs: dict | None = None) -> None:
@@ -375,17 +400,43 @@ class Progress(keras.callbacks.Callback):
             raise InputError("Progress needs to know the batches in an epoch; give fit steps_per_epoch.")
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Note where the epoch starts."""
+        """Note where the epoch starts.
+
+        Raises:
+            InputError: training starts over, and gates that have opened would close.
+        """
+        opened = [gate.name for gate in self.gates.values() if _number(gate.value) > gate.schedule(0.0)]
+        if epoch == 0 and opened:
+            raise InputError(
+                f"a second fit would close the gates {', '.join(opened)} again; leave Progress out of it, give it "
+                "initial_epoch, or start over with gate.progress.assign(0.0)."
+            )
         self.first = epoch * self.params["steps"]
         self._advance(self.first)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Advance the gates."""
-        self._advance(self.first + batch + 1)
+        self._advance(self.first + min(batch + 1, self.params["steps"]))
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        """Warn of gates that would have opened further, as after EarlyStopping."""
+        for gate in self.gates.values():
+            if _number(gate.value) < gate.schedule(1.0):
+                warnings.warn(
+                    f"training ended at progress {_number(gate.progress):.2f}, with the gate {gate.name!r} at "
+                    f"{_number(gate.value):.2f}, on its way to {gate.schedule(1.0):.2f}.",
+                    stacklevel=2,
+                )
 
     def _advance(self, step: int) -> None:
+        if keras.backend.backend() == "jax":
+            self.model.jax_state_sync()  # else the epoch goes on with the progress that it started with
         for gate in self.gates.values():
             gate.progress.assign(step / (self.params["epochs"] * self.params["steps"]))
+
+
+def _number(value: Any) -> float:
+    return float(ops.convert_to_numpy(value))
 
 
 def _gates(optimizer: keras.Optimizer | None) -> Iterator[Gate]:

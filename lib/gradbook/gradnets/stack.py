@@ -73,7 +73,7 @@ else:
 
 def dropout(x: Tensor, bits: Tensor, keep: float) -> Tensor:
     """Return x/keep where 16 random bits, read as a whole number, are below 2¹⁶ keep, and 0 elsewhere."""
-    return x if keep == 1 else tf.where(bits < round(keep * 2**16), x / keep, 0.0)
+    return x if keep == 1 else tf.where(bits < min(round(keep * 2**16), 2**16 - 1), x / keep, 0.0)
 
 
 def hidden_layers(layer: LayerName, keep: float = 1.0) -> Callable:

@@ -74,9 +74,18 @@ VIEWS = {
         chapter="30_gradnets",
         metric="test_accuracy",
         axis="test accuracy",
-        controls={"tau": "τ", "depth": "depth", "gate": "gate", "layer": "layer", "initializer": "initializer"},
+        controls={
+            "tau": "τ",
+            "depth": "depth",
+            "gate": "gate",
+            "layer": "layer",
+            "initializer": "initializer",
+            "keep": "dropout",
+            "penalty": "penalty",
+        },
         words={
             "gate": {None: "annealed within τ epochs", 0: "stays at 0", 1: "stays at 1"},
+            "keep": {0.95: "5 %", 1: "none"},
             "initializer": {"he": "He"},
         },
         published=(
