@@ -7,14 +7,15 @@ import keras
 from keras import ops
 
 from gradbook.errors import InputError
-from gradbook.gradnets.gates import Linear, Schedule
+from gradbook.gradnets.gates import Schedule
 from gradbook.gradnets.layers import Gate, Gated, GradualReLU
+from gradbook.gradnets.networks import PUBLISHED
 
 RELUS = {"relu": None, "relu6": 6.0}
 """The activations by name that are gated, and the largest value of each."""
 
 
-def gradual(network: keras.Model, activation: Gate | Schedule | float = Linear(0.0, 0.5)) -> keras.Model:
+def gradual(network: keras.Model, activation: Gate | Schedule | float = PUBLISHED) -> keras.Model:
     """Copy a network, its weights included, with a gate at every ReLU: linear at g = 0, the network's own at g = 1.
 
     ReLUs are found as ``activation="relu"`` or ``"relu6"`` of any layer, wrapped ones and nested models included; as
@@ -56,7 +57,9 @@ def gradual(network: keras.Model, activation: Gate | Schedule | float = Linear(0
 
     copy = _copied(network, convert)
     if not gated:
-        raise InputError(f"network must have a ReLU; {network.name!r} has none that can be seen. Left: {_listed(left)}.")
+        raise InputError(
+            f"network must have a ReLU; {network.name!r} has none that can be seen. Left: {_listed(left)}."
+        )
     print(f"{len(gated)} gated: {_listed(gated)}")
     print(f"{len(left)} left: {_listed(left)}")
     return copy
@@ -101,8 +104,8 @@ def _copied(network: keras.Model, convert: Callable[[Any], Any]) -> keras.Model:
     """Return a copy with layers and operations converted, nested models included, and the weights of those."""
     if not network.built or getattr(network, "inputs", None) is None:
         raise InputError(
-            f"network must be functional or Sequential, and built, so that its ReLUs can be seen; {network.name!r} is a "
-            f"{type(network).__name__}{'' if network.built else ' that is not built'}."
+            f"network must be functional or Sequential, and built, so that its ReLUs can be seen; {network.name!r} is "
+            f"a {type(network).__name__}{'' if network.built else ' that is not built'}."
         )
     pairs = []
 
