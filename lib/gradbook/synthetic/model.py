@@ -124,9 +124,10 @@ class Decoupled(keras.Model):
             predicted.append(outputs)
             return self.compute_loss(x=x, y=y, y_pred=outputs, sample_weight=sample_weight, training=True)
 
+        context = self._context(y)
         self._in_step = True
         step = Step(replace(self.chain, loss=loss), self.settings.tensors())
-        passes = step.forward(self.chain.state(), x, self._context(y))
+        passes = step.forward(self.chain.state(), x, context)
         self._in_step = False
         messages = step.messages(passes, self._taken.value)
         for follower in self._follows:
