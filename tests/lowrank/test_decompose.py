@@ -72,4 +72,4 @@ def test_kernels_of_another_shape_are_refused():
 def test_where_tensorly_is_missing_the_sentence_says_so(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorly", None)
     with pytest.raises(InputError, match=r"needs TensorLy; install gradbook\[lowrank\]"):
-        start_from(built(Tucker), np.zeros((1, 1, 16, 24)))
+        start_from(built(CanonicalPolyadic), np.zeros((1, 1, 16, 24)))

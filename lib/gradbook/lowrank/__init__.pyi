@@ -3,11 +3,13 @@ from . import count as count
 from . import distill as distill
 from .budget import Sizes as Sizes
 from .budget import fit as fit
+from .compression import compress as compress
 from .convs.table import FAMILIES as FAMILIES
 from .convs.table import Family as Family
 from .convs.table import substitute as substitute
 from .distill import Distillation as Distillation
 from .distill import Learner as Learner
+from .distilled import Distilled as Distilled
 from .networks import NETWORKS as NETWORKS
 from .networks import darts as darts
 from .networks import mobilenet_v2 as mobilenet_v2

@@ -11,6 +11,7 @@ from keras import layers
 
 from gradbook.errors import InputError, unknown
 from gradbook.lowrank.convs.base import Convolution
+from gradbook.lowrank.convs.dense import FamilyDense
 from gradbook.lowrank.networks import DropPath
 
 if TYPE_CHECKING:
@@ -204,6 +205,12 @@ def _linear(layer: layers.Dense, before: Shape, after: Shape, convention: str) -
     return math.prod(before) * layer.units + (layer.units if convention == "log" and layer.use_bias else 0)
 
 
+def _family_dense(layer: FamilyDense, before: Shape, after: Shape, convention: str) -> int:
+    rows = math.prod(before[:-1])
+    bias = after[-1] if convention == "log" and layer.convolution.use_bias else 0
+    return rows * layer.convolution.mult_adds((1, 1, before[-1])) + bias
+
+
 def _rectifier(layer: layers.Layer, before: Shape, after: Shape, convention: str) -> int:
     return math.prod(after) if convention == "log" else 0
 
@@ -250,5 +257,6 @@ HANDLERS: dict[type, Handler] = {
     layers.ReLU: _rectifier,
     layers.Activation: _activation,
     Convolution: _family,
+    FamilyDense: _family_dense,
 }
 """What a call of each kind of layer costs; see `mult_adds`."""

@@ -1,40 +1,46 @@
-"""Starting weights for Tucker, tensor-train and CP layers from a dense kernel that was trained."""
+"""Starting weights for a family's layer from a dense kernel that was trained."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from keras import ops
 
 from gradbook.errors import InputError
-from gradbook.lowrank.convs.factorised import Tensorised, TensorTrain, Tucker
+
+if TYPE_CHECKING:
+    from gradbook.lowrank.convs.base import Convolution
+
+SWEEPS = 3  # of alternating improvements after the first guess
 
 
-def start_from(layer: Tensorised, kernel: np.ndarray) -> float:
+def start_from(layer: "Convolution", kernel: np.ndarray) -> float:
     """Give a built layer weights near those of a dense kernel.
 
-    First each input channel's filters are replaced by one k×k filter times a row of the matrix (the best of rank one,
-    by singular value decomposition), then the matrix, read as a tensor, is factorised by TensorLy.
+    Families that mix channels with a matrix take the nearest separable kernel first, each input channel's filters
+    replaced by one k×k filter times a row of the matrix; then the matrix is written as the family writes it.
 
     Args:
-        layer: Tucker, TensorTrain or CanonicalPolyadic, built.
+        layer: built, of a family whose nearest weights are known: plain, separable, low rank, Tucker, Tucker-2, tensor
+            train, CP, hashed and separable hashed.
         kernel: float [k, k, c_in, c_out].
 
     Returns:
-        ‖layer's kernel − kernel‖ / ‖kernel‖ in the Frobenius norm.
+        ‖layer's kernel − kernel‖ / ‖kernel‖ in the Frobenius norm; 0 for a kernel of zeros that is met.
 
     Raises:
-        InputError: a kernel of another shape than the layer's, or TensorLy is not installed.
+        InputError: a kernel of another shape than the layer's, another family, or CP without TensorLy.
     """
     k, channels = layer.kernel_size, layer.channels
     if kernel.shape != (k, k, channels, layer.filters):
         raise InputError(f"kernel must have shape {(k, k, channels, layer.filters)}; received {kernel.shape}.")
-    if k > 1:
-        depthwise, matrix = separate(kernel)
-        layer.factor["depthwise"].assign(depthwise)
-    else:
-        matrix = kernel[0, 0]
-    for place, factor in enumerate(factorise(layer, matrix)):
-        layer.factor[f"factor_{place}"].assign(factor)
+    weights = layer.nearest(np.asarray(kernel, np.float64))
+    if weights.keys() != layer.factor.keys():
+        raise InputError(f"the nearest {type(layer).__name__} to a dense kernel is not known; start it at random.")
+    for name, value in weights.items():
+        layer.factor[name].assign(value)
     reached = ops.convert_to_numpy(layer.dense_kernel())
-    return float(np.linalg.norm(reached - kernel) / np.linalg.norm(kernel))
+    return float(np.linalg.norm(reached - kernel) / max(np.linalg.norm(kernel), np.finfo(float).tiny))
 
 
 def separate(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -46,26 +52,62 @@ def separate(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return depthwise, values[:, :1] * right[:, 0]
 
 
-def factorise(layer: Tensorised, matrix: np.ndarray) -> list[np.ndarray]:
-    """Return a matrix [c_in, c_out] as the layer's factors."""
-    try:
-        import tensorly
-        from tensorly import decomposition
-    except ImportError as missing:
-        raise InputError("starting from dense kernels needs TensorLy; install gradbook[lowrank].") from missing
-    tensorly.set_backend("numpy")  # the TensorFlow backend would change how NumPy behaves everywhere
-    tensor = np.asarray(matrix, np.float64).reshape(layer.sizes(layer.channels))
-    ranks = layer.ranks(layer.channels)
-    if isinstance(layer, Tucker):
-        core, factors = decomposition.tucker(tensor, ranks)
-        cores = [core] if layer.core == "full" else decomposition.tensor_train(core, layer.bonds(layer.channels))
-        return [*map(_grown, cores, layer.core_shapes(layer.channels)), *factors]
-    if isinstance(layer, TensorTrain):
-        return list(decomposition.tensor_train(tensor, [1, *ranks, 1]))
-    weights, factors = decomposition.parafac(tensor, ranks[0], init="svd", random_state=0)
-    return [factors[0] * weights, *factors[1:]]
+def principal(matrix: np.ndarray, rank: int) -> np.ndarray:
+    """Return the first left singular vectors [n, rank] of a matrix [n, m], from its products of rows."""
+    return np.linalg.eigh(matrix @ matrix.T)[1][:, ::-1][:, :rank]
 
 
-def _grown(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Return an array with zeros behind it, up to a shape; TensorLy leaves out ranks that a core cannot have."""
-    return np.pad(array, [(0, most - size) for size, most in zip(array.shape, shape, strict=True)])
+def product(matrix: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the nearest product of two matrices [n, r] and [r, m]; r is the rank, or min(n, m) if that is less.
+
+    (Eckart and Young 1936.) Singular vectors are taken on the smaller side.
+
+    >>> left, right = product(np.outer([1.0, 2.0], [3.0, 0.0, 1.0]), 1)
+    >>> (left @ right).round(6)
+    array([[3., 0., 1.],
+           [6., 0., 2.]])
+    """
+    if matrix.shape[0] > matrix.shape[1]:
+        left, right = product(matrix.T, rank)
+        return right.T, left.T
+    left = principal(matrix, rank)
+    return left, left.T @ matrix
+
+
+def tucker(tensor: np.ndarray, ranks: Mapping[int, int]) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Return a core and orthonormal matrices [n_j, r_j] for the dimensions that have a rank; others stay as they are.
+
+    Higher-order orthogonal iteration (De Lathauwer, De Moor and Vandewalle 2000).
+    """
+    matrices = {place: principal(_unfold(tensor, place), rank) for place, rank in ranks.items()}
+    for _ in range(SWEEPS):
+        for place, rank in ranks.items():
+            others = {other: matrix for other, matrix in matrices.items() if other != place}
+            matrices[place] = principal(_unfold(_project(tensor, others), place), rank)
+    return _project(tensor, matrices), list(matrices.values())
+
+
+def tensor_train(tensor: np.ndarray, ranks: Sequence[int]) -> list[np.ndarray]:
+    """Return the cores [r_{j-1}, n_j, r_j] of a tensor train, by one decomposition after the other (Oseledets 2011).
+
+    Args:
+        tensor: [n_1, …, n_d].
+        ranks: r_1 … r_{d-1}; where the tensor cannot have such a rank the core ends in zeros.
+    """
+    cores, left, before = [], tensor.reshape(1, -1), 1
+    for size, rank in zip(tensor.shape, ranks, strict=False):
+        first, rest = product(left.reshape(before * size, -1), rank)
+        missing = rank - first.shape[1]
+        cores.append(np.pad(first, [(0, 0), (0, missing)]).reshape(before, size, rank))
+        left, before = np.pad(rest, [(0, missing), (0, 0)]), rank
+    return [*cores, left.reshape(before, tensor.shape[-1], 1)]
+
+
+def _unfold(tensor: np.ndarray, place: int) -> np.ndarray:
+    return np.moveaxis(tensor, place, 0).reshape(tensor.shape[place], -1)
+
+
+def _project(tensor: np.ndarray, matrices: Mapping[int, np.ndarray]) -> np.ndarray:
+    for place, matrix in matrices.items():
+        tensor = np.moveaxis(np.tensordot(tensor, matrix, (place, 0)), -1, place)
+    return tensor

@@ -4,6 +4,7 @@ from .base import GAIN as GAIN
 from .base import Convolution as Convolution
 from .base import Factor as Factor
 from .base import Plain as Plain
+from .dense import FamilyDense as FamilyDense
 from .factorised import CanonicalPolyadic as CanonicalPolyadic
 from .factorised import LowRank as LowRank
 from .factorised import Tensorised as Tensorised
@@ -18,3 +19,4 @@ from .separable import Separable as Separable
 from .table import FAMILIES as FAMILIES
 from .table import Family as Family
 from .table import substitute as substitute
+from .tucker2 import Tucker2 as Tucker2

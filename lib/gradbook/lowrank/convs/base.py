@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 from keras import ops
 
 from gradbook.errors import InputError
@@ -80,6 +81,10 @@ class Convolution(keras.layers.Layer):
         """Return the kernel [k, k, c_in, c_out] of the plain convolution that does the same."""
         raise NotImplementedError
 
+    def nearest(self, kernel: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the weights, by name, that come nearest to a dense kernel [k, k, c_in, c_out]; empty if not known."""
+        return {}
+
     def mult_adds(self, input_shape: Sequence[int]) -> int:
         """Count the multiplications of the convolution of one image [height, width, c_in]; the bias is free."""
         raise NotImplementedError
@@ -146,6 +151,9 @@ class Plain(Convolution):
 
     def dense_kernel(self) -> Any:
         return ops.convert_to_tensor(self.factor["kernel"])
+
+    def nearest(self, kernel: np.ndarray) -> dict[str, np.ndarray]:
+        return {"kernel": kernel}
 
     def convolve(self, images: Any) -> Any:
         return self._slide(images, self.dense_kernel())

@@ -3,11 +3,14 @@
 
 import itertools
 import math
+import warnings
 from typing import Any
 
+import numpy as np
 from keras import ops
 
 from gradbook.errors import InputError, unknown
+from gradbook.lowrank import decompose
 from gradbook.lowrank.arguments import positive, positive_integer
 from gradbook.lowrank.convs.base import GAIN, Factor, fraction, register
 from gradbook.lowrank.convs.separable import Separable
@@ -49,6 +52,15 @@ class LowRank(Separable):
 
     def matrix(self) -> Any:
         return ops.matmul(*self.pair())
+
+    def nearest_matrix(self, matrix: np.ndarray) -> dict[str, np.ndarray]:
+        if self.tied:
+            return {}
+        contract, expand = (np.array(ops.convert_to_numpy(one), np.float64) for one in self.pair())
+        left, right = decompose.product(matrix, contract.shape[1])
+        needed = left.shape[1]  # a larger rank than the matrix can have stays at random on one side, zero on the other
+        contract[:, :needed], expand[:needed], expand[needed:] = left, right, 0
+        return {"contract": contract, "expand": expand}
 
     def mix(self, images: Any) -> Any:
         contract, expand = self.pair()
@@ -104,6 +116,14 @@ class Tensorised(Separable):
     def matrix(self) -> Any:
         parts = [self.factor[name] for name in self.factor if name.startswith("factor_")]
         return ops.reshape(self.multiply_out(parts), (self.channels, self.filters))
+
+    def nearest_matrix(self, matrix: np.ndarray) -> dict[str, np.ndarray]:
+        factors = self.decompose(matrix.reshape(self.sizes(self.channels)))
+        return {f"factor_{place}": factor for place, factor in enumerate(factors)}
+
+    def decompose(self, tensor: np.ndarray) -> list[np.ndarray]:
+        """Return the factors that come nearest to a tensor; empty if not known."""
+        return []
 
     def multiply_out(self, factors: list[Any]) -> Any:
         """Return the tensor's numbers in order, whatever their shape."""
@@ -170,6 +190,11 @@ class Tucker(Tensorised):
     def terms(self, channels: int) -> int:
         return super().terms(channels) * (math.prod(self.bonds(channels)) if self.core == "train" else 1)
 
+    def decompose(self, tensor: np.ndarray) -> list[np.ndarray]:
+        core, matrices = decompose.tucker(tensor, dict(enumerate(self.ranks(self.channels))))
+        bonds = self.bonds(self.channels)[1:-1]
+        return [*([core] if self.core == "full" else decompose.tensor_train(core, bonds)), *matrices]
+
     def multiply_out(self, factors: list[Any]) -> Any:
         cores, matrices = factors[: -self.dimensions], factors[-self.dimensions :]
         tensor = chain(cores)
@@ -192,6 +217,9 @@ class TensorTrain(Tensorised):
     def factor_shapes(self, channels: int) -> list[tuple[int, ...]]:
         ranks = [1, *self.ranks(channels), 1]
         return list(zip(ranks, self.sizes(channels), ranks[1:], strict=False))
+
+    def decompose(self, tensor: np.ndarray) -> list[np.ndarray]:
+        return decompose.tensor_train(tensor, self.ranks(self.channels))
 
     def multiply_out(self, factors: list[Any]) -> Any:
         return chain(factors)
@@ -219,6 +247,18 @@ class CanonicalPolyadic(Tensorised):
 
     def factor_shapes(self, channels: int) -> list[tuple[int, ...]]:
         return [(size, *self.ranks(channels)) for size in self.sizes(channels)]
+
+    def decompose(self, tensor: np.ndarray) -> list[np.ndarray]:
+        try:
+            import tensorly
+            from tensorly import decomposition
+        except ImportError as missing:
+            raise InputError("starting CP from dense kernels needs TensorLy; install gradbook[lowrank].") from missing
+        tensorly.set_backend("numpy")  # the TensorFlow backend would change how NumPy behaves everywhere
+        with warnings.catch_warnings():  # that a rank exceeds a dimension, which here it may
+            warnings.simplefilter("ignore", UserWarning)
+            weights, factors = decomposition.parafac(tensor, *self.ranks(self.channels), init="svd", random_state=0)
+        return [factors[0] * weights, *factors[1:]]
 
     def multiply_out(self, factors: list[Any]) -> Any:
         *first, last = factors

@@ -48,6 +48,11 @@ class Stored(Convolution):
         """Return the weights at their places."""
         return ops.take(self.factor["hashed"], self.places)
 
+    def averages(self, array: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the store that comes nearest to an array: the mean over the places of each weight."""
+        places = self.places.ravel()
+        return {"hashed": np.bincount(places, array.ravel()) / np.bincount(places)}
+
 
 @register
 class Hashed(Stored, Plain):
@@ -62,6 +67,9 @@ class Hashed(Stored, Plain):
     def dense_kernel(self) -> Any:
         return self.array()
 
+    def nearest(self, kernel: np.ndarray) -> dict[str, np.ndarray]:
+        return self.averages(kernel)
+
 
 @register
 class SeparableHashed(Stored, Separable):
@@ -75,6 +83,9 @@ class SeparableHashed(Stored, Separable):
 
     def matrix(self) -> Any:
         return self.array()
+
+    def nearest_matrix(self, matrix: np.ndarray) -> dict[str, np.ndarray]:
+        return self.averages(matrix)
 
 
 def deal(weights: int, shape: tuple[int, ...], seed: int) -> np.ndarray:

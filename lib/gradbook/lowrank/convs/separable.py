@@ -5,8 +5,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from keras import ops
 
+from gradbook.lowrank import decompose
 from gradbook.lowrank.convs.base import GAIN, Convolution, Factor, register
 
 
@@ -53,6 +55,16 @@ class Separable(Convolution):
     def dense_kernel(self) -> Any:
         matrix = self.matrix()[None, None]
         return self.factor["depthwise"] * matrix if self.kernel_size > 1 else matrix
+
+    def nearest(self, kernel: np.ndarray) -> dict[str, np.ndarray]:
+        if self.kernel_size == 1:
+            return self.nearest_matrix(kernel[0, 0])
+        depthwise, matrix = decompose.separate(kernel)
+        return {"depthwise": depthwise} | self.nearest_matrix(matrix)
+
+    def nearest_matrix(self, matrix: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the weights of the second step that come nearest to its matrix."""
+        return {"pointwise": matrix}
 
     def mult_adds(self, input_shape: Sequence[int]) -> int:
         channels = input_shape[-1]

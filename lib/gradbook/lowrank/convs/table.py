@@ -84,6 +84,7 @@ FAMILIES: dict[str, Family] = {
         Family("tied_low_rank", "factorised:LowRank", "rank", 0.25, options={"tied": True}),
         Family("tucker", "factorised:Tucker", "rank", 0.25),
         Family("tensor_train", "factorised:TensorTrain", "rank", 0.25),
+        Family("tucker2", "tucker2:Tucker2", "rank", 0.25),
         Family("cp", "factorised:CanonicalPolyadic", "rank", 2.0, high=64.0),
         Family("acdc", "acdc:ACDC", "layers", 12, 1, 128),
     )
