@@ -30,7 +30,7 @@ export const descend = (rule, start, goal, { weight = 0.1, rate = 0.01, steps = 
 export const figure = stage => {
   const points = { start: [0, 2], goal: [2, 0] }, size = 400, scale = 85, centre = [205, 200];
   const place = ([x, y]) => [centre[0] + scale * x, centre[1] - scale * y];
-  const picture = canvas(stage, 640, size, "Seven paths in the plane, one for each rule"), tell = says(stage);
+  const picture = canvas(stage, 640, size, "Seven paths in the plane, one for each rule", "group"), tell = says(stage);
   const paths = add(picture, "g");
 
   const draw = () => {

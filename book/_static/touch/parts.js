@@ -11,7 +11,8 @@ export const add = (parent, name, attributes = {}, text = "") => {
   return element;
 };
 
-export const canvas = (stage, width, height, label) => add(stage, "svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
+export const canvas = (stage, width, height, label, role = "img") =>
+  add(stage, "svg", { viewBox: `0 0 ${width} ${height}`, role, "aria-label": label });
 
 const labelled = (form, text, input) => {
   const label = form.appendChild(document.createElement("label"));
