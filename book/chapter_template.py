@@ -92,10 +92,12 @@ plots.use_style()
 #   That is their inner product. It must be divided by both norms.
 # :::
 
+
 # %%
 def cos(u, v):
     """The equation, word for word."""
     return u @ v / np.sqrt((u @ u) * (v @ v))
+
 
 u, v = np.array([1.0, 0.0]), np.array([1.0, 1.0])
 glue("smallest", cos(u, v))
@@ -130,6 +132,7 @@ assert abs(cosine(vector, vector) - 1) < 1e-12
 #   There are more directions to be different in, so two of them have less in common ({numref}`NN_name-dimensions`).
 # :::
 
+
 # %% tags=["hide-input"]
 #| label: NN_name-dimensions
 #| fig-cap: >-
@@ -140,6 +143,7 @@ assert abs(cosine(vector, vector) - 1) < 1e-12
 def cosines(size, of):
     pairs = generator(seed, of, str(size)).normal(size=(points, 2, size))
     return np.array([cos(u, v) for u, v in pairs])
+
 
 figure, axes = plt.subplots()
 for size in (2, 10, 100, 1000):
