@@ -79,9 +79,11 @@ def grid(
     return nodes.table("", group, classes=[kind])
 
 
-def reference(domain: str, kind: str, target: str, shown: nodes.Node) -> addnodes.pending_xref:
-    """Make a link that Sphinx resolves: to a page, an equation or a name of the library."""
-    options = {"refdomain": domain, "reftype": kind, "reftarget": target, "refexplicit": False}
+def reference(
+    domain: str, kind: str, target: str, shown: nodes.Node, *, as_shown: bool = False
+) -> addnodes.pending_xref:
+    """Make a link that Sphinx resolves: to a page, an equation or a name; by its title or number, unless as shown."""
+    options = {"refdomain": domain, "reftype": kind, "reftarget": target, "refexplicit": as_shown}
     return addnodes.pending_xref("", shown, **options)
 
 

@@ -54,7 +54,7 @@ class Outcomes(SphinxDirective):
         outcome = table[chosen].set_index("id")["verdict"].str.removeprefix(REDUCED)
         if outcome.empty:
             raise self.error(f"no claim of the ledger is called {' or '.join(method.claims)}.")
-        title = reference("std", "doc", method.page, nodes.inline("", method.method))
+        title = reference("std", "doc", method.page, nodes.inline("", method.method), as_shown=True)
         cells = [
             _words(known[name] for name in outcome.index[outcome == kind]) for kind in (REPRODUCED, NOT_REPRODUCED)
         ]
