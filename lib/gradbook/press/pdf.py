@@ -11,7 +11,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 """Commands that Chromium goes by."""
 
 UNFOLD_AND_LINK = """() => {
-    for (const folded of document.querySelectorAll("details")) folded.open = true;
+    for (const folded of document.querySelectorAll("details:not(.question details)")) folded.open = true;
     const page = element => element.closest(".toctree-wrapper > section");
     const elements = [...document.querySelectorAll("article [id]")];
     const named = Map.groupBy(elements, element => element.id);
@@ -22,8 +22,9 @@ UNFOLD_AND_LINK = """() => {
         if (meant) link.href = `#${meant.id}`;
     }
 }"""
-"""What is folded opens. Pages that were one file each share names in one document, so a link leads to its own page's;
-names with a file before them are of another page, where only those of citations are numbered alike."""
+"""What is folded opens, but for the answers to questions. Pages that were one file each share names in one document, so
+a link leads to its own page's; names with a file before them are of another page, where only those of citations are
+numbered alike."""
 
 FOOTER = '<p style="width: 100%; text-align: center; font-size: 8pt"><span class="pageNumber"></span></p>'
 PAPER = {
