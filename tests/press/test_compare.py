@@ -12,7 +12,7 @@ def test_equal_twins_are_counted_and_differences_named_by_chapter_cell_and_value
     twin.write_text(twin.read_text().replace("sum 3.0", "sum 3.5"))
     said = gradbook(book, "compare").stdout
     assert said.startswith("1 of 2 twins came out exactly as committed.\n")
-    assert "10_sum, cell [2]: 'sum 3.0' → 'sum 3.5'" in said
+    assert "10_sum, cell [3]: 'sum 3.0' → 'sum 3.5'" in said
 
 
 def test_a_missing_twin_and_a_changed_text_are_told_apart(book, gradbook):

@@ -8,7 +8,7 @@ from gradbook.errors import InputError
 from gradbook.press import fingerprint
 from gradbook.press.chapters import find_chapters
 
-LIGHT = ["__init__.py", "seeds.py"]
+LIGHT = ["__init__.py", "errors.py", "parameters.py", "seeds.py"]
 
 
 def ingredients(book, chapter):

@@ -58,11 +58,20 @@ VIEWS = {
         chapter="11_imdb",
         metric="test_loss",
         axis="test loss (nats)",
-        controls={"rule": "rule", "weight": "λ", "alpha": "α", "shuffle_buffer": "shuffled"},
-        words={"shuffle_buffer": {1000: "within 1,000 reviews", 20_000: "as a whole"}},
+        controls={
+            "rule": "rule",
+            "weight": "λ",
+            "alpha": "α",
+            "shuffle_buffer": "shuffled",
+            "last_batch": "last 32 reviews",
+        },
+        words={
+            "shuffle_buffer": {1000: "within 1,000 reviews", 20_000: "as a whole"},
+            "last_batch": {"keep": "a batch", "drop": "left out", "merge": "merged"},
+        },
         published=(
             Published(
-                where={"shuffle_buffer": 1000},
+                where={"shuffle_buffer": 1000, "last_batch": "keep"},
                 quantity="test_loss_mean",
                 setting="rule={rule}; weight={weight:g}; alpha={alpha:g}",
                 source="vivien000 (2019), experiment-4.csv",
