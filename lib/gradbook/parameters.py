@@ -122,13 +122,13 @@ def _in_range(value: Any, match: re.Match[str]) -> bool:
 
 def _dataset_problem(value: Any, kind: str) -> str | None:
     from gradbook.data import SOURCES
-    from gradbook.data.folder import readers
+    from gradbook.data.folder import is_there
 
     if not isinstance(value, str) or not value:
         return ""
     known = [name for name, source in SOURCES.items() if source.kind == kind]
     own = kind == "images"  # of images the reader's own are read, too
-    if value in known or (own and value not in SOURCES and readers(value).exists()):
+    if value in known or (own and value not in SOURCES and is_there(value)):
         return None
     if near := get_close_matches(value, known, n=1):
         return f" (did you mean {near[0]!r}?)"

@@ -334,13 +334,13 @@ def test_an_explorer_moves_by_keyboard_and_says_what_the_runs_say(page, address)
     page.set_viewport_size(PHONE)
     visit(page, address, "book/explorers")
     explorer, runs = page.locator("#explorer-imdb"), results.load("imdb")
-    runs = runs[runs["shuffle_buffer"] == 1000].astype({"weight": float, "alpha": float})
+    runs = runs.select(shuffle_buffer=1000, last_batch="keep").astype({"weight": float, "alpha": float})
     seen = set()
     for control, field in {"λ": "weight", "rule": "rule"}.items():
         group = explorer.get_by_role("group", name=control)
         for _ in range(group.get_by_role("radio").count()):
             group.locator(":checked").press("ArrowRight")
-            rule, weight, alpha, _ = explorer.locator(":checked").evaluate_all(
+            rule, weight, alpha, *_ = explorer.locator(":checked").evaluate_all(
                 "radios => radios.map(radio => radio.nextSibling.textContent.trim())"
             )
             chosen = {"rule": rule.replace(" ", "_"), "weight": float(weight), "alpha": float(alpha)}

@@ -15,7 +15,7 @@ from gradbook.data import cache, own
 from gradbook.data.cifar10 import CIFAR10
 from gradbook.data.dataset import Dataset, Reviews
 from gradbook.data.digits import DIGITS
-from gradbook.data.folder import find, readers, root
+from gradbook.data.folder import find, is_there, root
 from gradbook.data.imdb import IMDB
 from gradbook.data.mnist import MNIST
 from gradbook.data.reviews_toy import REVIEWS_TOY
@@ -45,7 +45,7 @@ def load(name: str | os.PathLike) -> Dataset:
     if name in SOURCES:
         return cache.load(SOURCES[name])
     text = str(name)
-    if isinstance(name, os.PathLike) or os.sep in text or text.endswith(".npz") or readers(text).exists():
+    if isinstance(name, os.PathLike) or os.sep in text or text.endswith(".npz") or is_there(text):
         return own.load(text)
     raise unknown("dataset", name, [*SOURCES, "or the path of a folder of images or of an .npz"])
 

@@ -22,6 +22,14 @@ def readers(path: str | os.PathLike) -> Path:
     return Path(os.environ.get("GRADBOOK_CWD", ""), Path(path).expanduser())
 
 
+def is_there(text: str) -> bool:
+    """Return whether a file or folder stands at a path of the reader's; what can be no path is not there."""
+    try:
+        return readers(text).exists()
+    except (OSError, ValueError):  # too long for a name, or a zero byte in it
+        return False
+
+
 def find(folder: Path, patterns: Iterable[str]) -> list[Path]:
     """List the files in a folder that match the patterns, sorted.
 
