@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
+from gradbook import ops
+
 Tensor = Any
 Tensors = list[Tensor]
 
@@ -88,8 +90,6 @@ class Adam:
             weights: floating tensors of one type.
             stack: (n,) where the weights are those of n networks, each with a step and a mask of its own.
         """
-        from keras import ops
-
         zeros = [ops.zeros_like(w) for w in weights]
         return AdamState(ops.zeros(stack, weights[0].dtype), zeros, list(zeros))
 
@@ -109,8 +109,6 @@ class Adam:
             learning_rate: η ≥ 0, a number or one for each network of a stack.
             mask: 1 for an update, 0 for none; a number or one for each network of a stack.
         """
-        from keras import ops
-
         step = state.step + mask
         keep_1, keep_2 = mask * (1 - self.beta_1), mask * (1 - self.beta_2)
         means = [m + _along(keep_1, m) * (g - m) for m, g in zip(state.means, gradients, strict=True)]
@@ -128,6 +126,4 @@ def _along(value: Tensor, weights: Tensor) -> Tensor:
     """Return a number as it is; one number for each network of a stack, shaped to multiply the stack's weights."""
     if not getattr(value, "shape", ()):
         return value
-    from keras import ops
-
     return ops.reshape(value, (*value.shape, *[1] * (len(weights.shape) - len(value.shape))))

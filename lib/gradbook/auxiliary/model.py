@@ -5,7 +5,7 @@ as an auxiliary task's own head, follow their own loss whatever the rule; where 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import keras
 from keras import ops, tree
@@ -370,8 +370,7 @@ def _only(y_pred: Any, names: Sequence[str], task: str) -> Any:
 
 
 def _metric_names(tasks: Sequence[str]) -> list[str]:
-    kinds: tuple[Literal["cosine", "conflict_fraction", "norm"], ...] = ("cosine", "conflict_fraction", "norm")
-    return [*(f"{kind}_{task}" for task in tasks for kind in kinds), "norm_main"]
+    return [*(f"{kind}_{task}" for task in tasks for kind in ("cosine", "conflict_fraction", "norm")), "norm_main"]
 
 
 def _times(weight: float, gradient: Tensor | None) -> Tensor | None:

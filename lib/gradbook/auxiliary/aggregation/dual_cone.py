@@ -9,11 +9,13 @@ from gradbook.auxiliary.aggregation.gramian import factor
 def project(gramian: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the weights of the projection of Σ wᵢ gᵢ onto the dual cone {d : gᵢ·d ≥ 0 for all i}.
 
-    It is Σ vᵢ gᵢ with v = argmin vᵀGv over v ≥ w.
+    It is Σ vᵢ gᵢ with v = argmin vᵀGv over v ≥ w, solved for gradients of norm 1, so that none is too short to count.
     """
-    half = factor(gramian / np.trace(gramian))
-    added, _ = nnls(half, -half @ weights)
-    return weights + added
+    norms = np.sqrt(np.diag(gramian))
+    norms = np.where(norms > 0, norms, 1.0)
+    half = factor(gramian / np.outer(norms, norms))
+    added, _ = nnls(half, -half @ (weights * norms))
+    return weights + added / norms
 
 
 def upgrad(gramian: np.ndarray) -> np.ndarray:

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from gradbook import ops
+
 
 def graddrop(parts: Sequence[Any], random: np.random.Generator) -> Any:
     """Return Σ gᵢ at each coordinate over the gradients of one sign only.
@@ -18,8 +20,6 @@ def graddrop(parts: Sequence[Any], random: np.random.Generator) -> Any:
 
     Source: Chen et al. 2020, arXiv 2010.06808, algorithm 1.
     """
-    from keras import ops
-
     stacked = ops.stack(list(parts))
     total, size = ops.sum(stacked, axis=0), ops.sum(ops.abs(stacked), axis=0)
     positive = 0.5 * (1 + total / ops.where(size > 0, size, ops.ones_like(size)))

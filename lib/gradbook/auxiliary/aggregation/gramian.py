@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from gradbook import ops
 from gradbook.errors import InputError
 
 Tensor = Any
@@ -27,21 +28,19 @@ def gramian(gradients: Sequence[Sequence[Tensor | None]]) -> Tensor:
 
     used = [part for one in gradients for part in one if part is not None]
     kind = keras.backend.result_type("float32", *(part.dtype for part in used))
-    wide = [[None if part is None else keras.ops.cast(part, kind) for part in one] for one in gradients]
+    wide = [[None if part is None else ops.cast(part, kind) for part in one] for one in gradients]
 
     def product(i: int, j: int) -> Tensor:
         pairs = [(a, b) for a, b in zip(wide[i], wide[j], strict=True) if a is not None and b is not None]
-        return sum((keras.ops.sum(a * b) for a, b in pairs), keras.ops.zeros((), kind))
+        return sum((ops.sum(a * b) for a, b in pairs), ops.zeros((), kind))
 
     half = {(i, j): product(i, j) for i in range(len(wide)) for j in range(i + 1)}
     rows = [[half[max(i, j), min(i, j)] for j in range(len(wide))] for i in range(len(wide))]
-    return keras.ops.stack([keras.ops.stack(row) for row in rows])
+    return ops.stack([ops.stack(row) for row in rows])
 
 
 def combine(gradients: Sequence[Sequence[Tensor | None]], weights: Tensor) -> list[Tensor | None]:
     """Return Σ wᵢ gᵢ for each variable, in the variable's type; None where no task uses it."""
-    from keras import ops
-
     combined = []
     for parts in zip(*gradients, strict=True):
         used = [(i, part) for i, part in enumerate(parts) if part is not None]
@@ -76,4 +75,4 @@ def on_host(weights: Callable[[np.ndarray], np.ndarray], gramian: Tensor) -> Ten
 
         if isinstance(gramian, jax.core.Tracer):
             return jax.pure_callback(computed, jax.ShapeDtypeStruct(gramian.shape[:1], gramian.dtype), gramian)
-    return keras.ops.convert_to_tensor(computed(keras.ops.convert_to_numpy(gramian)))
+    return ops.convert_to_tensor(computed(ops.convert_to_numpy(gramian)))
