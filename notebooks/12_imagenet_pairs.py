@@ -43,14 +43,20 @@
 # - what near and far pairs gain from each other here.
 
 # %% tags=["remove-cell"]
-# On Colab: install the library this chapter imports. Elsewhere: nothing to do.
+# On Colab: install the library in the version that made this page. Elsewhere: nothing to do.
 import importlib.util
 import subprocess
 import sys
 
 if importlib.util.find_spec("gradbook") is None:
-    library = "gradbook[chapters] @ git+https://github.com/gradients-rewritten/gradients-rewritten"
-    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", library], check=True)
+    version, repository = "0.1.0", "git+https://github.com/gradients-rewritten/gradients-rewritten"
+    for source in (f"=={version}", f" @ {repository}@v{version}", f" @ {repository}"):
+        install = [sys.executable, "-m", "pip", "install", "--quiet", f"gradbook[chapters]{source}"]
+        installed = subprocess.run(install, capture_output=True, text=True)
+        if installed.returncode == 0:
+            break
+    else:
+        raise ImportError(installed.stderr)
 
 # %% tags=["parameters"]
 dataset = "digits"  # "tiny-imagenet" for natural images, with the network "resnet_18"; three classes or more

@@ -80,6 +80,11 @@ def test_readers_packages_have_floors_only():
     assert bounds == {">="}
 
 
+def test_the_version_is_cited_as_it_is():
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["version"]
+    assert cited == PROJECT["version"]
+
+
 def conda_dependencies() -> list:
     """The entries of environment.yml."""
     return yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ from gradbook.press.status import published_record
 
 ROOT = checkout(Path(__file__))
 CHAPTERS = find_chapters(ROOT)
+VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 LINES_IN_A_CELL = 25
 WORDS_IN_A_SENTENCE = 40
 BYTES_IN_A_TWIN = 1_000_000
@@ -96,7 +98,7 @@ def test_its_first_code_cell_installs_the_library_as_in_the_template_and_no_othe
     template = jupytext.read(ROOT / "book/chapter_template.py")
     first, *others = code_cells(chapter)
     assert first.source == next(cell.source for cell in template.cells if cell.cell_type == "code")
-    assert f"git+{current(ROOT)}" in first.source
+    assert f'version, repository = "{VERSION}", "git+{current(ROOT)}"' in first.source
     assert [cell.source for cell in others if re.search(r"\bpip\b", cell.source)] == []
 
 

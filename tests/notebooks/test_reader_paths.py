@@ -5,9 +5,11 @@ import json
 import os
 import shutil
 import subprocess
+import tomllib
 import venv
 from pathlib import Path
 
+import jupytext
 import nbformat
 import pytest
 
@@ -62,7 +64,11 @@ def test_a_lone_twin_installs_the_library_and_runs_with_another_seed(colab, repo
     alone = tmp_path / FIRST.name
     alone.write_text(text.replace(f"git+{current(root)}", repository), encoding="utf-8")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    environment |= {"PIP_NO_BUILD_ISOLATION": "false", "PATH": f"{colab.parent}:{os.environ['PATH']}"}
+    environment |= {
+        "PIP_NO_INDEX": "1",
+        "PIP_NO_BUILD_ISOLATION": "false",
+        "PATH": f"{colab.parent}:{os.environ['PATH']}",
+    }
     command = [colab, "-m", "papermill", "--no-progress-bar", alone.name, "executed.ipynb", "-k", "python3"]
     ended = subprocess.run([*command, "-p", "seed", "3"], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr[-2000:]
@@ -75,3 +81,35 @@ def test_a_lone_twin_installs_the_library_and_runs_with_another_seed(colab, repo
     outputs = [json.dumps(cell.get("outputs", [])) for cell in executed.cells]
     committed = [json.dumps(cell.get("outputs", [])) for cell in nbformat.read(FIRST, 4).cells]
     assert outputs != committed
+
+
+@pytest.fixture
+def bootstrap(root, monkeypatch):
+    """Run the bootstrap cell without the library, with a pip that has what ends in a text; tell what it was asked."""
+    cells = jupytext.read(root / "book/chapter_template.py").cells
+    cell = next(cell.source for cell in cells if cell.cell_type == "code")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+
+    def run(there: str) -> list[str]:
+        asked = []
+
+        def pip(command, **_):
+            asked.append(command[-1])
+            return subprocess.CompletedProcess(
+                command, not asked[-1].endswith(there), stderr="No matching distribution"
+            )
+
+        monkeypatch.setattr(subprocess, "run", pip)
+        exec(cell, {})
+        return asked
+
+    return run
+
+
+def test_the_library_is_the_release_that_made_the_page_else_its_tag_else_the_repository_as_it_is(bootstrap, root):
+    version = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    repository = f" @ git+{current(root)}"
+    places = [f"gradbook[chapters]{place}" for place in (f"=={version}", f"{repository}@v{version}", repository)]
+    assert [bootstrap(place) for place in places] == [places[:1], places[:2], places]
+    with pytest.raises(ImportError, match="No matching distribution"):
+        bootstrap("elsewhere")
