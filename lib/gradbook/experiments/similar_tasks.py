@@ -190,24 +190,31 @@ EXPERIMENT = Experiment("similar_tasks", version=1, configuration=Configuration,
 run = EXPERIMENT.run
 
 TASKS, WEIGHTS = ["same", "similar", "unrelated"], [0.1, 0.3, 1, 3, 10]
-COMPARED = ["unweighted_cosine", "weighted_cosine", "projection", "orthogonal"]
-
-STUDY = Study(
-    "similar_tasks",
-    EXPERIMENT,
-    plan(
-        (grid(Configuration, auxiliary_task=["same"], rule=["single_task"], weight=[0], alpha=[1]), 20),
-        (grid(Configuration, auxiliary_task=TASKS, rule=["multitask"], weight=WEIGHTS, alpha=[1]), 20),
-        (
-            grid(
-                Configuration,
-                auxiliary_task=TASKS,
-                rule=COMPARED,
-                scope=["global", "variable"],
-                weight=WEIGHTS,
-                alpha=[0.01, 0.1, 1],
-            ),
-            20,
-        ),
+SINGLE = Configuration(auxiliary_task="same", rule="single_task", weight=0, alpha=1)
+GRID = [
+    *grid(Configuration, auxiliary_task=TASKS, rule=["multitask"], weight=WEIGHTS, alpha=[1]),
+    *grid(
+        Configuration,
+        auxiliary_task=TASKS,
+        rule=["unweighted_cosine", "weighted_cosine", "projection", "orthogonal"],
+        scope=["global", "variable"],
+        weight=WEIGHTS,
+        alpha=[0.01, 0.1, 1],
     ),
-)
+]
+"""The published cells but single task."""
+
+COMPARED = [
+    *grid(Configuration, auxiliary_task=["same"], rule=["multitask"], weight=[1, 3], alpha=[1]),
+    *grid(Configuration, auxiliary_task=["same"], weight=[3], alpha=[0.01, 1]),
+    *grid(Configuration, auxiliary_task=["same"], scope=["variable"], weight=[3]),
+    *grid(Configuration, auxiliary_task=["same", "similar"], rule=["orthogonal"], weight=[0.3], alpha=[0.1]),
+    *grid(Configuration, auxiliary_task=["similar"], rule=["multitask"], weight=[0.3], alpha=[1]),
+    *grid(Configuration, auxiliary_task=["similar"], weight=[1]),
+    *grid(Configuration, auxiliary_task=["unrelated"], rule=["multitask"], weight=[0.1, 10], alpha=[1]),
+    *grid(Configuration, auxiliary_task=["unrelated"], weight=[10]),
+    *grid(Configuration, auxiliary_task=["unrelated"], scope=["variable"], weight=[0.1]),
+]
+"""The cells that the ledger's claims name."""
+
+STUDY = Study("similar_tasks", EXPERIMENT, plan(([SINGLE, *COMPARED], 20), (GRID, 5)))
