@@ -485,6 +485,13 @@ columns |= {"would decide": undecided.needed.map(ledger.text), "p adjusted": und
 sentences(pd.DataFrame(columns).sort_values("would decide", key=lambda texts: pd.to_numeric(texts)), "Inconclusive claims")
 
 # %% [markdown]
+# These studies plan runs that two cores have not made yet. The hours are measured: those that runs of the same cell took.
+# The command makes the runs on a cluster; {doc}`/book/sweeps` says how to start one.
+#
+# ```{still-to-run}
+# ```
+
+# %% [markdown]
 # Where an experiment is smaller than the published one, the verdict says *at reduced scale*. This is how it is smaller:
 
 # %% tags=["hide-input"]

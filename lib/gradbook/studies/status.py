@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from gradbook.studies import results
 from gradbook.studies.store import Store
-from gradbook.studies.study import Study
+from gradbook.studies.study import Run, Study
 
 
 @dataclass(frozen=True)
@@ -44,3 +46,21 @@ def status(study: Study, store: Store, folder: Path = results.FOLDER) -> Status:
         failed={key: errors[key] for key in study.runs if errors.get(key)},
         waiting=[key for key in study.runs if key not in errors],
     )
+
+
+def still_to_run(study: Study, folder: Path = results.FOLDER) -> tuple[int, float]:
+    """Return how many planned runs the committed results lack, and the core-hours that they would take.
+
+    A run takes what the measured runs of its cell took on the mean, on the machines that ran them; where its cell has
+    none, what the runs of the study's slowest cell took.
+
+    Raises:
+        InputError: the study has no committed results.
+    """
+    measured = results.load(study.name, folder).set_index("key")["seconds"]
+    cells = {cell: [Run(study.experiment, cell, seed).key for seed in seeds] for cell, seeds in study.planned.items()}
+    means = {cell: measured.reindex(keys).mean() for cell, keys in cells.items()}
+    slowest = np.nanmax(list(means.values()))
+    lacking = {cell: sum(key not in measured.index for key in keys) for cell, keys in cells.items()}
+    seconds = sum(count * (slowest if np.isnan(means[cell]) else means[cell]) for cell, count in lacking.items())
+    return sum(lacking.values()), float(seconds) / 3600

@@ -5,7 +5,7 @@ from sphinx.application import Sphinx
 
 from gradbook.press.sphinx.bibliography import lead_back, open_entry
 from gradbook.press.sphinx.crosswalk import Crosswalk, Notes
-from gradbook.press.sphinx.directives import ChapterStatus, Cost, Provenance, Verdict
+from gradbook.press.sphinx.directives import ChapterStatus, Cost, Provenance, StillToRun, Verdict
 from gradbook.press.sphinx.explorer import Explorer
 from gradbook.press.sphinx.faults import Faults
 from gradbook.press.sphinx.found import describe, tell_address
@@ -25,6 +25,7 @@ DIRECTIVES = {
     "outcomes": Outcomes,
     "question": Question,
     "speeds": Speeds,
+    "still-to-run": StillToRun,
     "touch": Touch,
 }
 

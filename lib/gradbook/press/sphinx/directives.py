@@ -8,9 +8,11 @@ from sphinx import addnodes
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from gradbook.claims.ledger import verdict
+from gradbook.experiments import STUDIES, study
 from gradbook.press.chapters import find_chapters
 from gradbook.press.status import Status, cost, machine, memory, status_published
 from gradbook.studies.results import provenance_in_words
+from gradbook.studies.status import still_to_run
 
 
 class Cost(SphinxRole):
@@ -49,6 +51,22 @@ class ChapterStatus(SphinxDirective):
         rows = [_row(status_published(root, chapter)) for chapter in find_chapters(root)]
         headings = ["chapter", "executed", "seconds", "memory", "machine", "twin"]
         return [grid(headings, rows, (8, 4, 3, 3, 6, 3), "colwidths-given")]
+
+
+class StillToRun(SphinxDirective):
+    """A table of the planned runs that the book lacks: how many, the core-hours that they take, and the command."""
+
+    def run(self) -> list[nodes.Node]:
+        """Make the table."""
+        rows = []
+        for name in STUDIES:
+            runs, hours = still_to_run(study(name), Path(self.env.srcdir) / "book/results")
+            if runs:
+                command = nodes.literal("", f"gradbook sweep {name} --scheduler ADDRESS")
+                rows.append([[nodes.Text(name)], [nodes.Text(f"{runs:,}")], [nodes.Text(f"{hours:.1f}")], [command]])
+        if not rows:
+            return [nodes.paragraph("", "Every planned run is in the book.")]
+        return [grid(["study", "runs to do", "core-hours", "command"], rows, (4, 3, 3, 8), "colwidths-given")]
 
 
 def _row(status: Status) -> list[list[nodes.Node]]:
