@@ -254,8 +254,8 @@ def test_an_unknown_rule_is_refused_with_the_known_ones(word):
     [
         (([tf.ones(2)], [tf.ones(2), tf.ones(2)]), {}, "1 in all; received 2 gradients"),
         (([tf.ones(2)], tf.ones(2)), {}, "received a single tensor"),
-        ((tf.ones(2), tf.ones(3)), {}, "one dtype and shape"),
-        ((tf.ones(2), tf.ones(2, tf.float64)), {}, "one dtype and shape"),
+        ((tf.ones(2), tf.ones(3)), {}, "one framework, dtype and shape"),
+        ((tf.ones(2), tf.ones(2, tf.float64)), {}, "one framework, dtype and shape"),
         ((tf.ones(2, tf.int32), tf.ones(2, tf.int32)), {}, "floating"),
         ((tf.ones(2), tf.ones(2)), {"scope": "layer"}, "unknown scope 'layer'"),
         ((tf.ones(2), tf.ones(2)), {"at_zero": "nan"}, "unknown at_zero 'nan'"),

@@ -11,17 +11,19 @@ A rule is a formula (u, v, over) → (a, b) and whether it compares u with v at 
 """
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Any, Literal, get_args
 
+import numpy as np
 from pydantic import AfterValidator
 
 from gradbook import ops
 from gradbook.errors import InputError, unknown
 
 Tensor = Any
-Gradients = Tensor | None | Sequence[Tensor | None]
+Gradients = Any
+"""A tensor, None, or lists, tuples and dictionaries of these, in one another."""
 Coefficient = float | Tensor
 Mixture = tuple[Coefficient, Coefficient]
 Scope = Literal["variable", "global"]
@@ -43,12 +45,12 @@ class Products:
     @cached_property
     def uu(self) -> Tensor:
         """The square ‖u‖²."""
-        return _square(u for u, _ in self.pairs)
+        return _square([u for u, _ in self.pairs])
 
     @cached_property
     def vv(self) -> Tensor:
         """The square ‖v‖²."""
-        return _square(v for _, v in self.pairs)
+        return _square([v for _, v in self.pairs])
 
     @property
     def norms(self) -> Tensor:
@@ -121,8 +123,8 @@ def _safe(names: Sequence[str], values: Sequence[Tensor]) -> Tensor:
 
 def _largest(tensors: Sequence[Tensor]) -> Tensor:
     """Return the largest size of an entry, 1 where all are zero."""
-    sizes = [ops.max(ops.abs(x)) for x in tensors if 0 not in x.shape]
-    size = functools.reduce(ops.maximum, sizes, ops.zeros(()))
+    sizes = [ops.max(ops.abs(x)) for x in tensors if 0 not in x.shape] or [ops.sum(tensors[0])]
+    size = functools.reduce(ops.maximum, sizes)
     return ops.where(size > 0, size, ops.ones_like(size))
 
 
@@ -132,9 +134,8 @@ def _single(x: Tensor | None) -> Tensor | None:
 
 
 def _dtype(x: Tensor) -> str:
-    import keras
-
-    return keras.backend.standardize_dtype(x.dtype)
+    """Return the name of a tensor's dtype, the same in all frameworks."""
+    return getattr(x.dtype, "name", str(x.dtype).rpartition(".")[2])
 
 
 HALF = ("float16", "bfloat16")
@@ -144,25 +145,19 @@ HALF = ("float16", "bfloat16")
 
 
 def _total(terms: list[Tensor]) -> Tensor:
-    if not _on_tensorflow():
+    if ops.framework(terms[0]) != "tensorflow":
         return sum(terms)
     import tensorflow as tf
 
     return tf.add_n(terms)
 
 
-def _square(tensors: Iterator[Tensor]) -> Tensor:
-    if not _on_tensorflow():
+def _square(tensors: list[Tensor]) -> Tensor:
+    if ops.framework(tensors[0]) != "tensorflow":
         return sum(ops.sum(x * x) for x in tensors)
     import tensorflow as tf
 
     return 2 * tf.add_n([tf.nn.l2_loss(x) for x in tensors])
-
-
-def _on_tensorflow() -> bool:
-    import keras
-
-    return keras.backend.backend() == "tensorflow"
 
 
 Formula = Callable[[Tensor, Tensor, Products], Mixture]
@@ -331,6 +326,7 @@ def parameterwise(u: Tensor, v: Tensor, over: Products) -> Mixture:
     return (ops.sign(u) * ops.sign(v) + 1) / 2, 0.0
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def censor(
     auxiliary: Gradients,
     main: Gradients,
@@ -341,10 +337,12 @@ def censor(
 ) -> Gradients:
     """Keep the part of the auxiliary gradient that a rule allows, to be weighted and added to the main one.
 
-    Works eagerly and inside compiled functions, such as those of `tf.function`.
+    Works eagerly and inside compiled functions, such as those of `tf.function`, `jax.jit` and `torch.compile`, and
+    whatever Keras' own backend is. PyTorch can differentiate what is kept.
 
     Args:
-        auxiliary: u, a floating tensor, or a list with one for each variable. None counts as a gradient of zero.
+        auxiliary: u, a floating tensor of TensorFlow, JAX or PyTorch or an array of NumPy; or a list, tuple or
+            dictionary with one for each variable, or of such. None counts as a gradient of zero.
             Sparse gradients, as embeddings have them, are made dense. Halves are computed with in float32.
         main: v, of the same structure, shapes and dtypes. None says that the main task does not use a variable:
             the auxiliary gradient is kept whole there (`single_task` drops it), and takes no part in the products.
@@ -362,17 +360,13 @@ def censor(
     Raises:
         InputError: for an unknown name, gradients that do not match, or a formula that does not return a pair.
 
-    >>> import tensorflow as tf
-    >>> censor(tf.constant([1.0, -1.0]), tf.constant([0.0, 2.0]), "projection", scope="variable").numpy()
-    array([1., 0.], dtype=float32)
+    >>> censor(np.array([1.0, -1.0]), np.array([0.0, 2.0]), "projection", scope="variable").tolist()
+    [1.0, 0.0]
     """
     rule = rule_of(rule)
     for kind, value, known in (("scope", scope, get_args(Scope)), ("at_zero", at_zero, get_args(AtZero))):
         if value not in known:
             raise unknown(kind, value, known)
-    if not isinstance(auxiliary, list | tuple):
-        return censor([auxiliary], [main], rule, scope=scope, at_zero=at_zero)[0]
-
     given = _pairs(auxiliary, main)
     pairs = [(_single(u), _single(v)) for u, v in given]
     whole = Products([(u, v) for u, v in pairs if u is not None and v is not None])
@@ -383,10 +377,10 @@ def censor(
         over = whole if scope == "global" else Products([(u, v)])
         return mixture(u, v, *rule.coefficients(u, v, over, at_zero=at_zero))
 
-    return [_like(keep(*pair), *before) for pair, before in zip(pairs, given, strict=True)]
+    return _like(auxiliary, (_in_dtype(keep(*pair), *before) for pair, before in zip(pairs, given, strict=True)))
 
 
-def _like(kept: Tensor | None, u: Tensor | None, v: Tensor | None) -> Tensor | None:
+def _in_dtype(kept: Tensor | None, u: Tensor | None, v: Tensor | None) -> Tensor | None:
     return None if kept is None else ops.cast(kept, (v if u is None else u).dtype)
 
 
@@ -400,68 +394,91 @@ def _is(coefficient: Coefficient, constant: float) -> bool:
     return isinstance(coefficient, float) and coefficient == constant
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def cosine(auxiliary: Gradients, main: Gradients) -> Tensor:
     """Return the cosine u·v/(‖u‖‖v‖) of two gradients over all variables that both have; 0 where a norm is zero.
 
-    In the dtype of the gradients; halves are computed with in float32. Norms may be anything that the dtype holds.
+    In the framework and dtype of the gradients; halves are computed with in float32. Norms may be anything that the
+    dtype holds.
 
-    >>> import tensorflow as tf
-    >>> float(cosine(tf.constant([1.0, 0.0]), tf.constant([3.0, 4.0])))
-    0.6000000238418579
+    >>> float(cosine(np.array([1.0, 0.0]), np.array([3.0, 4.0])))
+    0.6
     """
-    if not isinstance(auxiliary, list | tuple):
-        auxiliary, main = [auxiliary], [main]
-    pairs = [(u, v) for u, v in _pairs(auxiliary, main) if u is not None and v is not None]
+    given = _pairs(auxiliary, main)
+    pairs = [(u, v) for u, v in given if u is not None and v is not None]
     if not pairs:
-        return ops.zeros(())
+        return next((0 * ops.sum(x) for pair in given for x in pair if x is not None), 0.0)
     (u, _), over = pairs[0], Products(pairs)
     if _dtype(u) != "float64":
         over = over.in_range(SAFE, apart=True)
     return ops.cast(ops.divide_no_nan(over.uv, over.norms), u.dtype)
 
 
-def _pairs(
-    auxiliary: Sequence[Tensor | None], main: Sequence[Tensor | None]
-) -> list[tuple[Tensor | None, Tensor | None]]:
-    """Return (u, v) for each variable, as tensors, once numbers, shapes and dtypes are known to agree."""
-    import keras
-
-    if not isinstance(main, list | tuple) or len(main) != len(auxiliary):
-        received = f"{len(main)} gradients" if isinstance(main, list | tuple) else "a single tensor"
-        raise InputError(
-            f"main must hold one gradient for each variable, as auxiliary does, {len(auxiliary)} in all; "
-            f"received {received}."
-        )
+def _pairs(auxiliary: Gradients, main: Gradients) -> list[tuple[Tensor | None, Tensor | None]]:
+    """Return (u, v) for each variable, as tensors, once structure, framework, dtype and shape are known to agree."""
     pairs = []
-    for index, pair in enumerate(zip(auxiliary, main, strict=True)):
+    for index, pair in enumerate(_side_by_side(auxiliary, main)):
         pair = tuple(None if x is None else dense(x) for x in pair)
-        kinds = [(keras.backend.standardize_dtype(x.dtype), tuple(x.shape)) for x in pair if x is not None]
-        for dtype, _ in kinds:
+        kinds = [(ops.framework(x), _dtype(x), tuple(x.shape)) for x in pair if x is not None]
+        for _, dtype, _ in kinds:
             if "float" not in dtype:
                 raise InputError(f"gradient {index} must be of a floating type; received {dtype}.")
         if len(kinds) == 2 and not _agree(*kinds):
-            (u_dtype, u_shape), (v_dtype, v_shape) = kinds
+            of_u, of_v = (f"{dtype}{shape} of {framework}" for framework, dtype, shape in kinds)
             raise InputError(
-                f"auxiliary and main must be of one dtype and shape; received gradient {index} as "
-                f"{u_dtype}{u_shape} and {v_dtype}{v_shape}."
+                "auxiliary and main must be of one framework, dtype and shape; "
+                f"received gradient {index} as {of_u} and {of_v}."
             )
         pairs.append(pair)
     return pairs
 
 
+def _side_by_side(auxiliary: Gradients, main: Gradients) -> Iterator[tuple[Tensor | None, Tensor | None]]:
+    """Yield both gradients of each variable."""
+    if not isinstance(auxiliary, list | tuple | Mapping):
+        if isinstance(main, list | tuple | Mapping):
+            raise InputError(f"main must be a single tensor, as auxiliary is; received {len(main)} gradients.")
+        yield auxiliary, main
+        return
+    named = isinstance(auxiliary, Mapping)
+    alike = isinstance(main, Mapping) == named and isinstance(main, list | tuple | Mapping)
+    if not alike or (set(main) != set(auxiliary) if named else len(main) != len(auxiliary)):
+        several = isinstance(main, list | tuple | Mapping)
+        held = f"{list(main) if isinstance(main, Mapping) else len(main)} gradients" if several else "a single tensor"
+        raise InputError(
+            "main must hold one gradient for each variable, as auxiliary does, "
+            f"{list(auxiliary) if named else len(auxiliary)} in all; received {held}."
+        )
+    for key in auxiliary if named else range(len(auxiliary)):
+        yield from _side_by_side(auxiliary[key], main[key])
+
+
+def _like(structure: Gradients, tensors: Iterator[Tensor | None]) -> Gradients:
+    """Return the tensors in the order of `_side_by_side`, held as in a structure."""
+    if isinstance(structure, Mapping):
+        return type(structure)({name: _like(part, tensors) for name, part in structure.items()})
+    if isinstance(structure, list | tuple):
+        parts = [_like(part, tensors) for part in structure]
+        return type(structure)(*parts) if hasattr(structure, "_fields") else type(structure)(parts)
+    return next(tensors)
+
+
 def dense(gradient: Tensor) -> Tensor:
-    """Return a gradient as a dense tensor, whatever its backend makes of an embedding's."""
+    """Return a gradient as a dense tensor of its framework, whatever that makes of an embedding's; numbers by NumPy."""
     if hasattr(gradient, "dense_shape"):
         import tensorflow as tf
 
         return tf.convert_to_tensor(gradient)
-    return ops.convert_to_tensor(gradient.to_dense() if getattr(gradient, "is_sparse", False) else gradient)
+    if getattr(gradient, "is_sparse", False):
+        return gradient.to_dense()
+    if ops.framework(gradient):
+        return gradient
+    return gradient.value if hasattr(gradient, "value") else np.asarray(gradient)
 
 
-def _agree(one: tuple[str, tuple], other: tuple[str, tuple]) -> bool:
-    """Return whether dtypes and shapes are equal, as far as the sizes are known while a function is compiled."""
-    (dtype, shape), (other_dtype, other_shape) = one, other
+def _agree(one: tuple[str | None, str, tuple], other: tuple[str | None, str, tuple]) -> bool:
+    """Return whether framework, dtype and shape agree, as far as sizes are known while a function is compiled."""
+    *kind, shape = one
+    *other_kind, other_shape = other
     sizes = zip(shape, other_shape, strict=False)
-    return (
-        dtype == other_dtype and len(shape) == len(other_shape) and all(m == n for m, n in sizes if None not in (m, n))
-    )
+    return kind == other_kind and len(shape) == len(other_shape) and all(m == n for m, n in sizes if None not in (m, n))
