@@ -106,6 +106,7 @@ from gradbook.seeds import generator, set_seed
 from gradbook.studies import results
 
 plots.use_style()
+pd.set_option("styler.html.mathjax", False)  # a dollar sign in the name of a class begins no formula
 MODES = {"single_task": "single task", "unweighted_cosine": "gated", "multitask": "multitask"}
 styles = plots.styles(MODES)
 facts = published.load("12_imagenet_pairs")
@@ -338,7 +339,7 @@ for axes, (kind, pair) in zip(panels, {"near": near_pair, "far": far_pair}.items
     for rule, label in MODES.items():
         accuracies = np.array([run.curves["test_accuracy"] for run in runs[pair, rule]])
         plots.seeds(axes, np.arange(1, epochs + 1), accuracies, label, **styles[rule])
-    axes.set(xlabel="epoch", title=f"{kind}: {names[pair]}".replace("$", r"\$"))
+    axes.set(xlabel="epoch", title=plots.literal(f"{kind}: {names[pair]}"))
     axes.xaxis.get_major_locator().set_params(integer=True)
 panels[0].set_ylabel("test accuracy")
 _ = panels[1].legend()
@@ -354,7 +355,7 @@ live = pd.DataFrame(
 )
 live = live.T[columns].rename_axis(["pair", "mode", "seed"]).sort_index()
 summary = live.groupby(["pair", "mode"], sort=False).agg(["mean", "std"])
-summary.style.format(precision=3, na_rep="–")
+summary.style.format(precision=3, na_rep="–").format_index(escape="html")
 
 # %% tags=["remove-cell"]
 for kind, pair in {"near": near_pair, "far": far_pair}.items():

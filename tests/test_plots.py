@@ -49,3 +49,24 @@ def test_seeds_are_faint_lines_under_their_mean(style):
     assert all(line.get_alpha() < 0.5 and line.get_linewidth() < mean.get_linewidth() for line in faint)
     assert axes.get_legend_handles_labels()[1] == ["two runs"]
     plt.close(figure)
+
+
+@pytest.mark.parametrize("name", ["$x", "$x$ or $y$", r"\$", "a_b", "_", "cat/dog", "100 % <b>", "été"])
+def test_a_name_is_drawn_letter_by_letter_and_never_read_as_a_formula(style, name):
+    pixels = []
+    for text, options in ((name, {"parse_math": False}), (plots.literal(name), {})):
+        figure = plt.figure()
+        figure.suptitle(text, **options)
+        figure.canvas.draw()
+        pixels.append(np.asarray(figure.canvas.buffer_rgba()))
+        plt.close(figure)
+    assert np.array_equal(*pixels)
+
+
+@pytest.mark.parametrize("name", ["猫", "\N{GRINNING FACE}", "\ufdd0"])
+def test_a_character_that_no_font_has_is_given_by_its_number(style, name):
+    assert plots.literal(name) in (name, f"U+{ord(name):04X}")
+    figure, axes = plt.subplots()
+    axes.set_title(plots.literal(name))
+    figure.canvas.draw()  # a missing glyph is a warning, and here an error
+    plt.close(figure)

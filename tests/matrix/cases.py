@@ -10,17 +10,23 @@ from gradbook.press.chapters import Chapter, find_chapters, profile_parameters
 OWN = "bars.npz"
 """Stands for a dataset of the reader's own, made where a case runs."""
 
+NAMES = ["$x$", "$y", "cat/dog", "a_b", "猫", "<b>"]
+"""Of its classes: what could be read as a formula, a path or a tag, and what a font may lack."""
+
+IMAGES = "a dataset of images"
+"""What chapters say that take such a dataset."""
+
 MUCH = {"integer": 2, "number": 10}
 """What is taken for much of a number without an upper bound: so many times the default."""
 
 INTERACTING: dict[str, list[dict[str, Any]]] = {
     "10_concept": [
         {"n_seeds": 1, "epochs": 1, "steps_per_epoch": 1},
-        {"dataset": OWN, "main_classes": "first/sixth", "auxiliary_classes": "0/1"},
+        {"dataset": OWN, "main_classes": "$x$/cat/dog", "auxiliary_classes": "0/1"},
         {"main_classes": "1/2", "auxiliary_classes": "2/1"},
     ],
     "11_imdb": [{"rule": "orthogonal", "weight": 1000.0, "alpha": 1.0}, {"rule": "single_task", "n_seeds": 1}],
-    "12_imagenet_pairs": [{"dataset": OWN, "near": "first/second", "far": "0/5"}, {"near": "0/1", "far": "0/1"}],
+    "12_imagenet_pairs": [{"dataset": OWN, "near": "$x$/$y", "far": "猫/5"}, {"near": "1/0", "far": "0/1"}],
     "20_synthetic_gradients": [{"depth": 1, "width": 1}, {"depth": 30, "steps": 1}, {"n_seeds": 1, "copy_steps": 100}],
     "30_gradnets": [{"depth": 4, "n_seeds": 1}, {"tau": 100.0, "epochs": 1}, {"keep": 0.5, "penalty": 50.0}],
     "40_low_rank_convolutions": [{"depth": 16, "budget": 12_000}, {"images": 64, "epochs": 1, "n_seeds": 1}],
@@ -53,7 +59,7 @@ def extremes(default: Any, allowed: str) -> Iterator[Any]:
         kind = allowed.removeprefix("a dataset of ")
         here = [entry.name for entry in describe() if entry.present and SOURCES[entry.name].kind == kind]
         yield from (name for name in here if name != default)
-        yield from [OWN] if kind == "images" else []
+        yield from [OWN] if allowed == IMAGES else []
 
 
 def _ends(default: Any, match: Any) -> Iterator[Any]:
