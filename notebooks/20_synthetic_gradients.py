@@ -792,7 +792,8 @@ _ = axes[0].legend()
 # ### Other predictors, and convolutions
 #
 # Two controls first. One predictor learns the *true* gradient instead of the one that was propagated from a prediction.
-# Another one is drawn at random and never learns.
+# Another one is drawn at random and never learns. Then predictors with hidden layers. Then blocks that wait for nobody:
+# their input is predicted as well, from the image, so that forward passes are unlocked too.
 #
 # Then CIFAR-10, with three convolutions of 32 channels and {glue:text}`cifar_steps` steps, which is what two processor
 # cores allow. This ranks the modes; it does not say how well they could do. The accuracy is over all 10,000 test images.
@@ -804,6 +805,11 @@ convolutional = {name: value for name, (value,) in CONVOLUTIONAL.items()}
 cells = {
     "MNIST, cDNI, target true": {"target": "true"},
     "MNIST, random predictor": {"mode": "no backpropagation", "initializer": "glorot_uniform"},
+    "MNIST, cDNI, one hidden layer in the predictor": {"predictor_layers": 1},
+    "MNIST, cDNI, two hidden layers": {"predictor_layers": 2},
+    "MNIST, DNI, two hidden layers": {"predictor_layers": 2, "mode": "DNI"},
+    "MNIST, cDNI, inputs predicted too": {"predict_inputs": True},
+    "MNIST, cDNI unlocked, inputs predicted too": {"predict_inputs": True, "update_probability": 0.2},
 } | {f"CIFAR-10, {mode}": {"mode": mode, **convolutional} for mode in MODES[:4]}
 glue("cifar_steps", f"{convolutional['steps']:,}")
 table = summary(cells)

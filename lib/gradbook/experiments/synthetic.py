@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from gradbook.synthetic.training import Data
 
 LOGS = 20
+NETWORK = {"depth", "width", "batch_norm", "initializer", "predictor_layers", "predict_inputs", "epsilon"}
+"""The fields that `gradbook.synthetic.networks.classifier` takes."""
 
 
 class Configuration(experiment.Configuration):
@@ -30,6 +32,8 @@ class Configuration(experiment.Configuration):
         mode: see `gradbook.synthetic.modes`.
         update_probability, target, learning_rate: see `gradbook.synthetic.Settings`.
         initializer: of the predictors' last kernel.
+        predictor_layers: hidden layers of each predictor, with ReLU, as wide as what it predicts; 0 is a linear one.
+        predict_inputs: let each block compute from a predicted input too, so that it waits for no other block.
         depth: hidden layers.
         width: units of each, or channels.
         epsilon: ε of Adam; 1e-7 is Keras' choice, 1e-8 that of the published notebooks' library.
@@ -44,6 +48,8 @@ class Configuration(experiment.Configuration):
     update_probability: float = Field(1.0, gt=0, le=1)
     target: Target = "bootstrapped"
     initializer: Literal["zeros", "glorot_uniform"] = "zeros"
+    predictor_layers: int = Field(0, ge=0, le=4)
+    predict_inputs: bool = False
     depth: int = Field(3, ge=1, le=30)
     width: int = Field(256, ge=1)
     learning_rate: float = Field(3e-4, gt=0)
@@ -86,7 +92,7 @@ def train(cell: Configuration, seeds: Sequence[int]) -> Iterator[Record]:
         classifier,
         examples.x_train.shape[1:],
         examples.y_train.shape[1],
-        **cell.model_dump(include={"depth", "width", "batch_norm", "initializer", "epsilon"}),
+        **cell.model_dump(include=NETWORK),
     )
     runs = training.train(
         build,
@@ -132,6 +138,8 @@ STUDY = Study(
         (grid(Configuration, depth=[6, 4, 5], mode=["cDNI", "DNI", "backpropagation"]), 5),
         (grid(Configuration, target=["true"]), 5),
         (grid(Configuration, mode=["no backpropagation"], initializer=["glorot_uniform"]), 5),
+        (grid(Configuration, predictor_layers=[1, 2], mode=["cDNI", "DNI"]), 5),
+        (grid(Configuration, predict_inputs=[True], update_probability=[1, 0.2]), 5),
         (grid(Configuration, **CONVOLUTIONAL, mode=MODES), 5),
         (grid(Configuration, **PUBLISHED, update_probability=[0.2]), 3),
         (grid(Configuration, **PUBLISHED, mode=["backpropagation"]), 3),

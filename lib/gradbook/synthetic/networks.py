@@ -30,6 +30,8 @@ def classifier(
     width: int,
     batch_norm: Literal["training", "inference"] = "training",
     initializer: str = "zeros",
+    predictor_layers: int = 0,
+    predict_inputs: bool = False,
     epsilon: float = 1e-7,
 ) -> Chain:
     """Return a classifier cut after each of its hidden layers: 784-256-256-256-10 has 336,650 trainable parameters.
@@ -41,6 +43,8 @@ def classifier(
         width: units or channels of each.
         batch_norm: normalise by the batch's statistics in training, or always by the initial moving averages.
         initializer: of the predictors' last kernel.
+        predictor_layers: hidden layers of each predictor of gradients, as wide as what it predicts.
+        predict_inputs: predict each block's input too.
         epsilon: ε of Adam.
 
     >>> chain = classifier([784], 10, depth=3, width=256)
@@ -56,5 +60,15 @@ def classifier(
             layers.append(keras.layers.Conv2D(width, 5, strides=2, padding="same"))
         layers += [normalization(), keras.layers.ReLU(name=f"hidden_{k}")]
     model = keras.Sequential([*layers, keras.layers.Flatten(), keras.layers.Dense(classes)])
-    interfaces = [Interface(f"hidden_{k}", SyntheticGradient(initializer=initializer)) for k in range(1, depth + 1)]
-    return cut(model, interfaces, loss=cross_entropy, context=classes, optimizer=Adam(epsilon=epsilon))
+    interfaces = [
+        Interface(f"hidden_{k}", SyntheticGradient([width] * predictor_layers, initializer=initializer))
+        for k in range(1, depth + 1)
+    ]
+    return cut(
+        model,
+        interfaces,
+        loss=cross_entropy,
+        context=classes,
+        predict_inputs=predict_inputs,
+        optimizer=Adam(epsilon=epsilon),
+    )
