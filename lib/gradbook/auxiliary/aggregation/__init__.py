@@ -4,17 +4,19 @@ An aggregator is a function from the Gramian, float64 [m, m], to the weights of 
 their entries. Adding one is a module and a line in the table.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from inspect import signature
 from typing import Any
 
 import numpy as np
 
+from gradbook import ops
 from gradbook.auxiliary.aggregation.aligned import aligned_mtl
 from gradbook.auxiliary.aggregation.cagrad import cagrad
 from gradbook.auxiliary.aggregation.dual_cone import dualproj, upgrad
 from gradbook.auxiliary.aggregation.graddrop import graddrop
-from gradbook.auxiliary.aggregation.gramian import Gradient, combine, gramian, on_host
+from gradbook.auxiliary.aggregation.gramian import Gradient, combine, eager, gramian, on_host, weigh
 from gradbook.auxiliary.aggregation.imtl import imtl_g
 from gradbook.auxiliary.aggregation.min_norm import mgda
 from gradbook.auxiliary.aggregation.nash import nash_mtl
@@ -52,7 +54,8 @@ def aggregate(
         options: of the aggregator, such as ``c`` of ``cagrad``.
 
     Returns:
-        The direction to descend, in the structure of one task's gradient.
+        The direction to descend, in the structure of one task's gradient. Inside compiled functions it is NaN where a
+        gradient is not finite.
 
     Raises:
         InputError: an unknown name, option or structure, no task, or gradients that are not finite.
@@ -60,8 +63,7 @@ def aggregate(
     >>> [round(float(x), 4) for x in aggregate([np.array([-4.0, 1, 1]), np.array([6.0, 1, 1])], "upgrad")]
     [0.2924, 1.9006, 1.9006]
     """
-    if how not in AGGREGATORS:
-        raise unknown("aggregator", how, AGGREGATORS)
+    check(how, options)
     if not gradients:
         raise InputError("gradients must be those of one task or more; received none.")
     if not isinstance(gradients[0], list | tuple):
@@ -70,13 +72,27 @@ def aggregate(
         raise InputError(
             f"gradients must have one entry for each variable; received {[len(one) for one in gradients]}."
         )
+    products = gramian(gradients)
+    if eager(products) and not np.isfinite(ops.convert_to_numpy(products)).all():
+        raise InputError("gradients must be finite; their products are not.")
     function, random = AGGREGATORS[how], random or np.random.default_rng()
-    takes = signature(function).parameters
-    for name in options:
-        if name not in takes:
-            raise unknown(f"option of {how}", name, [one for one in takes if one not in ("gramian", "parts", "random")])
-    own = options | ({"random": random} if "random" in takes else {})
+    own = options | ({"random": random} if "random" in signature(function).parameters else {})
     if how == "graddrop":
         used = [[part for part in parts if part is not None] for parts in zip(*gradients, strict=True)]
         return [function(parts, **own) if parts else None for parts in used]
-    return combine(gradients, on_host(lambda products: function(products, **own), gramian(gradients)))
+    weights = on_host(lambda found: weigh(partial(function, **own), found), products, products.shape[:1])
+    return combine(gradients, weights)
+
+
+def check(how: str, options: Mapping[str, Any]) -> None:
+    """Require a name of `AGGREGATORS`, and options that this aggregator has.
+
+    Raises:
+        InputError: an unknown name or option, with the nearest.
+    """
+    if how not in AGGREGATORS:
+        raise unknown("aggregator", how, AGGREGATORS)
+    takes = [one for one in signature(AGGREGATORS[how]).parameters if one not in ("gramian", "parts", "random")]
+    for name in options:
+        if name not in takes:
+            raise unknown(f"option of {how}", name, takes)

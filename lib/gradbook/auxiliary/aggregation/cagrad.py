@@ -16,23 +16,43 @@ def cagrad(gramian: np.ndarray, c: float = 0.5) -> np.ndarray:
 
     Source: Liu et al. 2021, arXiv 2110.14048.
     """
-    count, scaled = len(gramian), gramian / np.trace(gramian)
-    mean = np.full(count, 1 / count)
+    scaled = gramian / np.trace(gramian)
+    mean = np.full(len(gramian), 1 / len(gramian))
     radius = c * np.sqrt(mean @ scaled @ mean)
     if radius == 0:
         return mean
+    w = _of_two(scaled, radius) if len(gramian) == 2 else _of_many(scaled, radius)
+    return mean + radius / _norm(scaled, w) * w
 
-    def length(w: np.ndarray) -> float:
-        return np.sqrt(max(w @ scaled @ w, 1e-30))
 
+def _norm(gramian: np.ndarray, w: np.ndarray) -> float:
+    """Return ‖g_w‖."""
+    return np.sqrt(max(w @ gramian @ w, 1e-30))
+
+
+def _of_two(gramian: np.ndarray, radius: float) -> np.ndarray:
+    """Return w = (x, 1 - x): with y = x - t/s the function is by + r√(sy² + h), whose slope is 0 at one point at most."""
+    (uu, uv), (_, vv) = gramian
+    b, s, t = (uu - vv) / 2, uu - 2 * uv + vv, vv - uv
+    if radius**2 * s <= b**2:
+        x = float(b < 0)
+    else:
+        h = max(vv - t**2 / s, 0)
+        x = np.clip(t / s - b * np.sqrt(h / (s * (radius**2 * s - b**2))), 0, 1)
+    return np.array([x, 1 - x])
+
+
+def _of_many(gramian: np.ndarray, radius: float) -> np.ndarray:
+    """Return w by sequential quadratic programming from the mean."""
+    mean = np.full(len(gramian), 1 / len(gramian))
     found = minimize(
-        lambda w: w @ scaled @ mean + radius * length(w),
+        lambda w: w @ gramian @ mean + radius * _norm(gramian, w),
         mean,
-        jac=lambda w: scaled @ mean + radius * (scaled @ w) / length(w),
-        bounds=[(0, 1)] * count,
+        jac=lambda w: gramian @ mean + radius * (gramian @ w) / _norm(gramian, w),
+        bounds=[(0, 1)] * len(gramian),
         constraints={"type": "eq", "fun": lambda w: w.sum() - 1, "jac": np.ones_like},
         method="SLSQP",
         options={"ftol": 1e-15, "maxiter": 500},
     )
-    w = np.maximum(found.x, 0) / np.maximum(found.x, 0).sum()
-    return mean + radius / length(w) * w
+    w = np.maximum(found.x, 0)
+    return w / w.sum()

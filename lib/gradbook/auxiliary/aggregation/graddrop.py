@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from gradbook import ops
+from gradbook.auxiliary.aggregation.gramian import on_host
 
 
 def graddrop(parts: Sequence[Any], random: np.random.Generator) -> Any:
@@ -23,6 +24,6 @@ def graddrop(parts: Sequence[Any], random: np.random.Generator) -> Any:
     stacked = ops.stack(list(parts))
     total, size = ops.sum(stacked, axis=0), ops.sum(ops.abs(stacked), axis=0)
     positive = 0.5 * (1 + total / ops.where(size > 0, size, ops.ones_like(size)))
-    drawn = ops.cast(random.random(tuple(total.shape)), total.dtype)
+    drawn = on_host(lambda like: random.random(like.shape), total, total.shape)
     kept = ops.where(positive > drawn, ops.maximum(stacked, 0), ops.minimum(stacked, 0))
     return ops.sum(kept, axis=0)

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from gradbook import ops
-from gradbook.errors import InputError
 
 Tensor = Any
 Gradient = Tensor | Sequence[Tensor | None]
@@ -49,30 +48,47 @@ def combine(gradients: Sequence[Sequence[Tensor | None]], weights: Tensor) -> li
     return combined
 
 
-def on_host(weights: Callable[[np.ndarray], np.ndarray], gramian: Tensor) -> Tensor:
-    """Return the weights for a Gramian, computed by NumPy in float64, inside compiled functions too.
+def weigh(weights: Callable[[np.ndarray], np.ndarray], products: np.ndarray) -> np.ndarray:
+    """Return the weights for a Gramian, found in float64: 0 where it is zero, NaN where it is not finite."""
+    products = np.asarray(products, np.float64)
+    if not np.isfinite(products).all():
+        return np.full(len(products), np.nan)
+    return weights(products) if products.any() else np.zeros(len(products))
 
-    TensorFlow and JAX call back to the host for them: m×m numbers go there and m come back.
+
+def on_host(function: Callable[[np.ndarray], np.ndarray], given: Tensor, shape: Sequence[int]) -> Tensor:
+    """Return a tensor of this shape and the given one's type, computed by NumPy, inside compiled functions too.
+
+    TensorFlow and JAX call back to the host for it, at every call anew.
     """
     import keras
 
-    def computed(given: np.ndarray) -> np.ndarray:
-        values = np.asarray(given, np.float64)
-        if not np.isfinite(values).all():
-            raise InputError("gradients must be finite; their products are not.")
-        return np.asarray(weights(values) if values.any() else np.zeros(len(values)), given.dtype)
+    def computed(values: np.ndarray) -> np.ndarray:
+        return np.asarray(function(np.asarray(values)), values.dtype)
 
-    backend = keras.backend.backend()
-    if backend == "tensorflow":
-        import tensorflow as tf
-
-        if not tf.executing_eagerly():
-            found = tf.numpy_function(computed, [gramian], gramian.dtype)
-            found.set_shape(gramian.shape[:1])
-            return found
-    if backend == "jax":
+    if eager(given):
+        return ops.convert_to_tensor(computed(ops.convert_to_numpy(given)))
+    if keras.backend.backend() == "jax":
         import jax
 
-        if isinstance(gramian, jax.core.Tracer):
-            return jax.pure_callback(computed, jax.ShapeDtypeStruct(gramian.shape[:1], gramian.dtype), gramian)
-    return ops.convert_to_tensor(computed(ops.convert_to_numpy(gramian)))
+        return jax.pure_callback(computed, jax.ShapeDtypeStruct(tuple(shape), given.dtype), given)
+    import tensorflow as tf
+
+    found = tf.numpy_function(computed, [given], given.dtype)
+    found.set_shape(shape)
+    return found
+
+
+def eager(tensor: Tensor) -> bool:
+    """Return whether a tensor's numbers are known: it is not one that stands for them in a compiled function."""
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.executing_eagerly()
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return not isinstance(tensor, jax.core.Tracer)
+    return True
