@@ -31,7 +31,7 @@ def _norm(gramian: np.ndarray, w: np.ndarray) -> float:
 
 
 def _of_two(gramian: np.ndarray, radius: float) -> np.ndarray:
-    """Return w = (x, 1 - x): with y = x - t/s the function is by + r√(sy² + h), whose slope is 0 at one point at most."""
+    """Return w = (x, 1 - x): with y = x - t/s it is by + r√(sy² + h), whose slope is 0 at one point at most."""
     (uu, uv), (_, vv) = gramian
     b, s, t = (uu - vv) / 2, uu - 2 * uv + vv, vv - uv
     if radius**2 * s <= b**2:
