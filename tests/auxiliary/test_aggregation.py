@@ -7,6 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from gradbook.auxiliary.aggregation import AGGREGATORS, aggregate
+from gradbook.auxiliary.aggregation.famo import Famo
 from gradbook.auxiliary.aggregation.gramian import gramian
 from gradbook.errors import InputError
 
@@ -181,6 +182,33 @@ def test_a_compiled_function_gives_the_same(how):
     assert compiled(*rows).numpy() == pytest.approx(eager.numpy(), abs=1e-6)
 
 
+def test_a_compiled_function_drops_other_signs_each_time():
+    rows = [tf.ones(100), -tf.ones(100)]
+    compiled = tf.function(lambda: aggregate(rows, "graddrop", random=np.random.default_rng(0)))
+    assert (compiled().numpy() != compiled().numpy()).any()
+
+
+@settings(max_examples=30)
+@given(rows=hard(tasks=2), c=st.floats(0, 2))
+def test_the_conflict_averse_step_of_two_tasks_is_that_of_many(rows, c):
+    from gradbook.auxiliary.aggregation.cagrad import _of_many, _of_two
+
+    gram = rows @ rows.T
+    assume(np.linalg.cond(gram) < 1e6)
+    scaled = gram / np.trace(gram)
+    radius = c * np.sqrt(scaled.mean())
+
+    def worth(w):
+        return w @ scaled.mean(1) + radius * np.sqrt(w @ scaled @ w)
+
+    assert worth(_of_two(scaled, radius)) <= worth(_of_many(scaled, radius)) + 1e-7
+
+
+def test_what_is_not_finite_stays_so():
+    for how in AGGREGATORS:
+        assert not np.isfinite(np.asarray(aggregate([np.array([np.nan]), np.array([1.0])], how))).any()
+
+
 def test_half_precision_is_computed_in_single():
     rows = [tf.constant([300.0, 1.0], tf.float16), tf.constant([-300.0, 1.0], tf.float16)]
     found = aggregate(rows, "upgrad")
@@ -200,9 +228,36 @@ def test_no_gradient_at_all_is_no_direction():
         (EXAMPLE, "upgrd", {}, "did you mean 'upgrad'"),
         (EXAMPLE, "cagrad", {"k": 1}, "unknown option of cagrad 'k'.*Known: c"),
         ([[1.0], [1.0, 2.0]], "sum", {}, r"one entry for each variable; received \[1, 2\]"),
-        ([np.array([np.nan]), np.array([1.0])], "upgrad", {}, "must be finite"),
     ],
 )
 def test_what_cannot_be_combined_is_refused(gradients, how, options, sentence):
     with pytest.raises(InputError, match=sentence):
         aggregate(list(gradients), how, **options)
+
+
+positive = st.lists(st.floats(0.01, 100), min_size=3, max_size=3).map(np.array)
+
+
+@settings(max_examples=30)
+@given(before=positive, after=positive)
+def test_famo_weighs_what_fell_least_the_most(before, after):
+    famo, now = Famo(), tf.constant(before, "float32")
+    start = famo.init(3)
+    weights = famo.weights(start, now).numpy()
+    assert weights.sum() == pytest.approx(1, abs=1e-5)
+    assert weights * before == pytest.approx(np.full(3, weights[0] * before[0]), rel=1e-4)
+    logits = famo.update(start, now, tf.constant(after, "float32"))[0].numpy()
+    fell = np.log(before) - np.log(after)
+    assume(np.diff(np.sort(fell)).min() > 1e-3)
+    assert logits[np.argmax(fell)] == pytest.approx(logits.min())  # Adam's first steps are of one size
+    assert logits[np.argmin(fell)] == pytest.approx(logits.max())
+    assert logits.max() > 0 > logits.min()
+
+
+def test_famo_without_decay_moves_logits_along_the_simplex():
+    famo = Famo(learning_rate=1e-3, decay=0.0, lowest=(-1.0, -2.0))
+    losses = tf.constant([1.0, 1.0])
+    state = famo.init(2)
+    assert famo.weights(state, losses).numpy() == pytest.approx([0.6, 0.4])  # 1/2 and 1/3
+    (logits, _) = famo.update(state, losses, losses - 0.5)
+    assert float(tf.reduce_sum(logits)) == pytest.approx(0, abs=1e-6)

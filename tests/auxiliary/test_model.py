@@ -6,6 +6,7 @@ import pytest
 from keras import layers, ops
 
 from gradbook.auxiliary import RULES, censor
+from gradbook.auxiliary.aggregation import aggregate
 from gradbook.auxiliary.model import Censored
 from gradbook.errors import InputError
 
@@ -61,6 +62,60 @@ def test_the_shared_layer_follows_the_censored_sum(rule, scope):
     (kernel, bias, *_), _ = trained(model)
     for change, main, part in zip((kernel, bias), gradients["quality"], kept, strict=True):
         assert -change == pytest.approx(main + 0.5 * ops.convert_to_numpy(part), abs=2e-5)
+
+
+@pytest.mark.parametrize("how", ["upgrad", "nash_mtl", "graddrop"])
+@pytest.mark.parametrize("scope", ["global", "variable"])
+def test_the_shared_layer_follows_an_aggregator(how, scope):
+    net = network()
+    gradients = plain_gradients(net)
+    v, u = ([ops.convert_to_tensor(part) for part in gradients[task]] for task in ("quality", "topic"))
+    u = [0.5 * part for part in u]
+    keras.utils.set_random_seed(7)
+    model = Censored(net, "quality", how, scope=scope, weight=0.5)
+    (kernel, bias, *_), _ = trained(model)
+    random = np.random.default_rng(np.random.RandomState(7).randint(2**31))
+    if scope == "global":
+        expected = aggregate([v, u], how, random=random)
+    else:
+        expected = [aggregate(list(pair), how, random=random) for pair in zip(v, u, strict=True)]
+    for change, part in zip((kernel, bias), expected, strict=True):
+        assert -change == pytest.approx(ops.convert_to_numpy(part), abs=5e-5)
+
+
+def test_the_aggregator_sum_is_multitask():
+    one = network()
+    other = keras.models.clone_model(one)
+    other.set_weights(one.get_weights())
+    changes = [
+        trained(Censored(net, "quality", rule, weight=0.3))[0] for net, rule in ((one, "multitask"), (other, "sum"))
+    ]
+    for mine, theirs in zip(*changes, strict=True):
+        assert mine == pytest.approx(theirs, abs=1e-5)
+
+
+def test_an_aggregator_and_its_options_are_saved(tmp_path):
+    model = Censored(network(), "quality", "cagrad", rule_options={"c": 0.2})
+    trained(model)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert (loaded.rule, loaded.rule_options) == ("cagrad", {"c": 0.2})
+    trained(loaded)
+
+
+@pytest.mark.parametrize(
+    ("rule", "choices", "sentence"),
+    [
+        ("upgrd", {}, "rule or aggregator 'upgrd'; did you mean 'upgrad'"),
+        ("cagrad", {"rule_options": {"d": 1}}, "unknown option of cagrad 'd'"),
+        ("projection", {"rule_options": {"c": 1}}, "rule_options must be empty but for an aggregator"),
+        ("upgrad", {"alpha": 0.5}, "alpha must be 1 with the aggregator 'upgrad'; received 0.5"),
+        ("upgrad", {"together": True}, "together must be False with the aggregator 'upgrad'"),
+    ],
+)
+def test_what_no_aggregator_can_do_is_refused(rule, choices, sentence):
+    with pytest.raises(InputError, match=sentence):
+        Censored(network(), "quality", rule, **choices)
 
 
 def test_an_auxiliary_head_learns_whatever_the_rule():

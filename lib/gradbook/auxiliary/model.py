@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops, tree
 
-from gradbook.auxiliary.rules import AtZero, Products, Rule, Scope, censor, rule_of
+from gradbook.auxiliary.aggregation import AGGREGATORS, aggregate, require
+from gradbook.auxiliary.rules import RULES, AtZero, Products, Rule, Scope, censor, rule_of
 from gradbook.errors import InputError, unknown
 
 DECAY = "weight_decay"
@@ -30,13 +32,16 @@ class Censored(keras.Model):
     Args:
         network: built and with two outputs or more; functional, or subclassed (not on JAX).
         main: name or number of the main task's output.
-        rule: a name of ``gradbook.auxiliary.RULES``, a `Rule`, or one of these for each auxiliary output by name.
+        rule: a name of ``gradbook.auxiliary.RULES``, a `Rule`, or one of these for each auxiliary output by name; or a
+            name of ``gradbook.auxiliary.aggregation.AGGREGATORS``, which makes one direction of all weighted gradients
+            and knows no main task.
         scope: "global" compares the gradients as one vector over the shared variables, "variable" one by one.
         weight: λ ≥ 0 of the auxiliary losses; or one for each, as a dictionary, in which "weight_decay" adds the
             weights themselves as an auxiliary gradient. Weights given to ``compile`` multiply the losses before.
         alpha: α in (0, 1]; below 1 the rule compares with a moving average of the main gradient, v ← v + α (g - v).
         together: censor the sum of the weighted auxiliary gradients, by one rule, instead of each on its own.
         at_zero: see `gradbook.auxiliary.censor`.
+        rule_options: of an aggregator, such as ``{"c": 0.4}`` of "cagrad".
         measure: report the cosine, the fraction of conflicts and the norms of shared gradients as metrics of ``fit``.
 
     Raises:
@@ -60,6 +65,7 @@ class Censored(keras.Model):
         alpha: float = 1.0,
         together: bool = False,
         at_zero: AtZero = "keep",
+        rule_options: Mapping[str, float] | None = None,
         measure: bool = True,
         **options: Any,
     ) -> None:
@@ -70,6 +76,7 @@ class Censored(keras.Model):
         self.auxiliary = [name for name in self.output_names if name != self.main]
         self.rule, self.scope, self.weight, self.at_zero = rule, scope, weight, at_zero
         self.alpha, self.together, self.measure = alpha, together, measure
+        self.rule_options = dict(rule_options or {})
         self._check()
         self._reached = _reached(network, self.output_names)
         self._single_head = False
@@ -101,8 +108,24 @@ class Censored(keras.Model):
         for name, value in self._weights.items():
             if not value >= 0:
                 raise InputError(f"weight of {name!r} must be 0 or more; received {value}.")
+        self._aggregates = isinstance(self.rule, str) and self.rule not in RULES
+        if self._aggregates:
+            self._check_aggregator()
+        elif self.rule_options:
+            raise InputError(f"rule_options must be empty but for an aggregator; received {self.rule_options}.")
         rules = dict(self.rule) if isinstance(self.rule, Mapping) else dict.fromkeys(known, self.rule)
-        self._rules = {name: rule_of(rules.get(name, "projection")) for name in known}
+        self._rules = {} if self._aggregates else {name: rule_of(rules.get(name, "projection")) for name in known}
+
+    def _check_aggregator(self) -> None:
+        if self.rule not in AGGREGATORS:
+            raise unknown("rule or aggregator", self.rule, [*RULES, *AGGREGATORS])
+        require(self.rule, self.rule_options)
+        for name, value, usual in (("alpha", self.alpha, 1), ("together", self.together, False)):
+            if value != usual:
+                raise InputError(f"{name} must be {usual} with the aggregator {self.rule!r}; received {value}.")
+        self._random = np.random.default_rng(np.random.randint(2**31))  # `keras.utils.set_random_seed` decides it
+        if keras.backend.backend() == "tensorflow":
+            self.supports_jit = False  # XLA does not call back to the host
 
     @property
     def losses(self) -> list[Tensor]:
@@ -164,6 +187,11 @@ class Censored(keras.Model):
         main = by_task.pop(self.main)
         if DECAY in self._weights:
             by_task[DECAY] = [ops.cast(ops.convert_to_tensor(v) * scale, v.dtype) for v in variables]
+        if self._aggregates:
+            direction = self._aggregated([main, *by_task.values()], [1.0, *map(self._weights.get, by_task)], scale)
+            if self.measure:
+                self._update_measured(by_task, main, scale)
+            return direction
         if self.together:
             summed = [
                 _sum([_times(self._weights[task], one[i]) for task, one in by_task.items()]) for i in range(len(main))
@@ -184,6 +212,21 @@ class Censored(keras.Model):
         if self.measure:
             self._update_measured(by_task, compared, scale)
         return direction
+
+    def _aggregated(self, gradients: Sequence[Gradients], weights: Sequence[float], scale: Tensor) -> Gradients:
+        """Return one direction; a variable that one task alone uses follows that task, whatever the aggregator."""
+        weighted = [
+            [None if g is None else g * ops.cast(weight / scale, g.dtype) for g in one]
+            for one, weight in zip(gradients, weights, strict=True)
+        ]
+        direction = [_sum(parts) for parts in zip(*weighted, strict=True)]
+        shared = [i for i, parts in enumerate(zip(*weighted, strict=True)) if sum(g is not None for g in parts) > 1]
+        for scope in [shared] if self.scope == "global" else [[i] for i in shared]:
+            among = [[one[i] for i in scope] for one in weighted]
+            found = aggregate(among, self.rule, random=self._random, **self.rule_options)
+            for i, part in zip(scope, found, strict=True):
+                direction[i] = part
+        return [None if d is None else d * ops.cast(scale, d.dtype) for d in direction]
 
     def _used(self, gradient: Gradients, task: str) -> Gradients:
         reached = self._reached
@@ -310,10 +353,10 @@ class Censored(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """Return what makes the model anew, the network included."""
-        names = ("main", "scope", "weight", "alpha", "together", "at_zero", "measure")
+        names = ("main", "scope", "weight", "alpha", "together", "at_zero", "rule_options", "measure")
         choices = {name: getattr(self, name) for name in names}
         by_task = {task: rule.__name__ for task, rule in self._rules.items()}
-        rule = by_task if isinstance(self.rule, Mapping) else rule_of(self.rule).__name__
+        rule = by_task if isinstance(self.rule, Mapping) else getattr(self.rule, "__name__", self.rule)
         return (
             super().get_config()
             | choices

@@ -11,12 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from gradbook import ops
 from gradbook.auxiliary.aggregation.aligned import aligned_mtl
 from gradbook.auxiliary.aggregation.cagrad import cagrad
 from gradbook.auxiliary.aggregation.dual_cone import dualproj, upgrad
 from gradbook.auxiliary.aggregation.graddrop import graddrop
-from gradbook.auxiliary.aggregation.gramian import Gradient, combine, eager, gramian, on_host, weigh
+from gradbook.auxiliary.aggregation.gramian import Gradient, combine, gramian, on_host, weigh
 from gradbook.auxiliary.aggregation.imtl import imtl_g
 from gradbook.auxiliary.aggregation.min_norm import mgda
 from gradbook.auxiliary.aggregation.nash import nash_mtl
@@ -54,16 +53,15 @@ def aggregate(
         options: of the aggregator, such as ``c`` of ``cagrad``.
 
     Returns:
-        The direction to descend, in the structure of one task's gradient. Inside compiled functions it is NaN where a
-        gradient is not finite.
+        The direction to descend, in the structure of one task's gradient; NaN where a gradient is not finite.
 
     Raises:
-        InputError: an unknown name, option or structure, no task, or gradients that are not finite.
+        InputError: an unknown name, option or structure, or no task.
 
     >>> [round(float(x), 4) for x in aggregate([np.array([-4.0, 1, 1]), np.array([6.0, 1, 1])], "upgrad")]
     [0.2924, 1.9006, 1.9006]
     """
-    check(how, options)
+    require(how, options)
     if not gradients:
         raise InputError("gradients must be those of one task or more; received none.")
     if not isinstance(gradients[0], list | tuple):
@@ -72,19 +70,16 @@ def aggregate(
         raise InputError(
             f"gradients must have one entry for each variable; received {[len(one) for one in gradients]}."
         )
-    products = gramian(gradients)
-    if eager(products) and not np.isfinite(ops.convert_to_numpy(products)).all():
-        raise InputError("gradients must be finite; their products are not.")
     function, random = AGGREGATORS[how], random or np.random.default_rng()
     own = options | ({"random": random} if "random" in signature(function).parameters else {})
     if how == "graddrop":
         used = [[part for part in parts if part is not None] for parts in zip(*gradients, strict=True)]
         return [function(parts, **own) if parts else None for parts in used]
-    weights = on_host(lambda found: weigh(partial(function, **own), found), products, products.shape[:1])
+    weights = on_host(partial(weigh, partial(function, **own)), gramian(gradients), [len(gradients)])
     return combine(gradients, weights)
 
 
-def check(how: str, options: Mapping[str, Any]) -> None:
+def require(how: str, options: Mapping[str, Any]) -> None:
     """Require a name of `AGGREGATORS`, and options that this aggregator has.
 
     Raises:

@@ -66,29 +66,17 @@ def on_host(function: Callable[[np.ndarray], np.ndarray], given: Tensor, shape: 
     def computed(values: np.ndarray) -> np.ndarray:
         return np.asarray(function(np.asarray(values)), values.dtype)
 
-    if eager(given):
-        return ops.convert_to_tensor(computed(ops.convert_to_numpy(given)))
-    if keras.backend.backend() == "jax":
-        import jax
-
-        return jax.pure_callback(computed, jax.ShapeDtypeStruct(tuple(shape), given.dtype), given)
-    import tensorflow as tf
-
-    found = tf.numpy_function(computed, [given], given.dtype)
-    found.set_shape(shape)
-    return found
-
-
-def eager(tensor: Tensor) -> bool:
-    """Return whether a tensor's numbers are known: it is not one that stands for them in a compiled function."""
-    import keras
-
-    if keras.backend.backend() == "tensorflow":
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
         import tensorflow as tf
 
-        return tf.executing_eagerly()
-    if keras.backend.backend() == "jax":
+        if not tf.executing_eagerly():
+            found = tf.numpy_function(computed, [given], given.dtype)
+            found.set_shape(shape)
+            return found
+    if backend == "jax":
         import jax
 
-        return not isinstance(tensor, jax.core.Tracer)
-    return True
+        if isinstance(given, jax.core.Tracer):
+            return jax.pure_callback(computed, jax.ShapeDtypeStruct(tuple(shape), given.dtype), given)
+    return ops.convert_to_tensor(computed(ops.convert_to_numpy(given)))
