@@ -127,20 +127,29 @@ def build(force: bool, pdf: bool) -> None:
 
 @app.command()
 @chapter_names
-def slides(chapters: tuple[str, ...]) -> None:
+@click.option("--svg", is_flag=True, help="Also write each figure as SVG; executes the chapters once for it.")
+def slides(chapters: tuple[str, ...], svg: bool) -> None:
     """Make slides of chapters, one page each: their figures, each after its question; in _build/slides.
 
     \b
-    Example:
-      gradbook slides 10_concept
+    Examples:
+      gradbook slides 10_concept         _build/slides/10_concept.html
+      gradbook slides 10_concept --svg   and _build/slides/10_concept/fig-concept-line.svg, …
     """
-    from gradbook.press import slides as press
-    from gradbook.press.chapters import find_chapters
-    from gradbook.press.checkout import checkout
+    from gradbook.press import execute, slides
+    from gradbook.press.chapters import QUICK, find_chapters
+    from gradbook.press.checkout import checkout, read_json
 
     root = checkout()
     for chapter in find_chapters(root, chapters):
-        click.echo(press.write(chapter, root / "_build/slides").relative_to(root))
+        made = [slides.write(chapter, root / "_build/slides")]
+        if svg:
+            job = execute.Job(root, chapter, QUICK, {}, figures="svg")
+            if job.stale(read_json(job.record)):
+                execute.run(job)
+            made += slides.write_svg(job.output, root / "_build/slides" / chapter.name)
+        for path in made:
+            click.echo(path.relative_to(root))
 
 
 @app.command()

@@ -1,5 +1,7 @@
 """Slides: a chapter's figures and questions on a page that needs no network."""
 
+from xml.etree import ElementTree
+
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
@@ -45,3 +47,27 @@ def test_a_slide_for_the_title_each_question_and_each_figure(chapter, tmp_path):
 def test_a_chapter_without_figures_has_no_slides(chapter):
     with pytest.raises(InputError, match="has no figure to show; execute the chapter first"):
         slides(chapter())
+
+
+DRAWN = """
+# %%
+#| label: fig-line
+#| fig-cap: A line.
+#| fig-alt: It rises.
+import matplotlib.pyplot as plt
+
+_ = plt.plot([0, 1])
+"""
+
+
+def test_the_figures_of_a_chapter_are_written_as_svg(book, gradbook):
+    source = book / "notebooks/10_sum.py"
+    source.write_text(source.read_text() + DRAWN)
+    assert gradbook(book, "execute", "10_sum").returncode == 0
+    twin = (book / "notebooks/10_sum.ipynb").read_bytes()
+    said = gradbook(book, "slides", "10_sum", "--svg")
+    assert said.stdout.split() == ["_build/slides/10_sum.html", "_build/slides/10_sum/fig-line.svg"], said.stderr
+    drawing = ElementTree.parse(book / "_build/slides/10_sum/fig-line.svg").getroot()
+    assert drawing.tag == "{http://www.w3.org/2000/svg}svg"
+    assert drawing.findall(".//{http://www.w3.org/2000/svg}path")
+    assert (book / "notebooks/10_sum.ipynb").read_bytes() == twin

@@ -1,5 +1,5 @@
 // Part IV: a budget of weights, and what each family makes of one 3×3 convolution from 64 to 64 channels on 32×32 pixels.
-import { add, canvas, choice, random, says, slider } from "./parts.js";
+import { add, choice, halves, random, says, slider } from "./parts.js";
 
 const C = 64, K = 3, PIXELS = 32 * 32, DEPTHWISE = K * K * C;
 const powers = [1, 2, 4, 8, 16];
@@ -51,22 +51,23 @@ const matrix = (family, found, weights) => {
 
 export const figure = stage => {
   const state = { budget: 3000, family: "low rank" }, form = stage.appendChild(document.createElement("form"));
-  const picture = canvas(stage, 640, 300, "The matrix that mixes channels, and what each family costs at this budget"), tell = says(stage);
+  const [mixing, costs] = halves(stage, 300, "The matrix that mixes channels, and what each family costs at this budget"), tell = says(stage);
 
   const draw = () => {
-    picture.replaceChildren();
+    mixing.replaceChildren();
+    costs.replaceChildren();
     const all = Object.fromEntries(Object.entries(FAMILIES).map(([name, make]) => [name, make(state.budget)]));
     const cells = matrix(state.family, all[state.family], all[state.family].weights), most = Math.max(...cells.flat().map(Math.abs));
     cells.forEach((row, i) => row.forEach((value, j) => {
-      if (value) add(picture, "rect", { x: 10 + 11 * j, y: 20 + 11 * i, width: 11, height: 11, fill: value > 0 ? "#0072B2" : "#D55E00", "fill-opacity": (Math.abs(value) / most).toFixed(2) });
+      if (value) add(mixing, "rect", { x: 10 + 11 * j, y: 20 + 11 * i, width: 11, height: 11, fill: value > 0 ? "#0072B2" : "#D55E00", "fill-opacity": (Math.abs(value) / most).toFixed(2) });
     }));
     Object.entries(all).forEach(([name, { weights, multiplications }], row) => {
       const y = 45 + 44 * row, width = value => Math.max(2, 40 * Math.log10(value) - 60);
-      add(picture, "text", { x: 380, y: y + 4, "text-anchor": "end", class: name === state.family ? "chosen" : "" }, name);
-      add(picture, "rect", { x: 388, y: y - 12, width: width(weights), height: 10, fill: "#0072B2" });
-      add(picture, "rect", { x: 388, y, width: width(multiplications) / 2.2, height: 10, fill: "#D55E00" });
-      add(picture, "text", { x: 392 + width(weights), y: y - 3, class: "small" }, weights.toLocaleString("en"));
-      add(picture, "text", { x: 392 + width(multiplications) / 2.2, y: y + 9, class: "small" }, `${(multiplications / 1e6).toFixed(1)} M`);
+      add(costs, "text", { x: 68, y: y + 4, "text-anchor": "end", class: name === state.family ? "chosen" : "" }, name);
+      add(costs, "rect", { x: 76, y: y - 12, width: width(weights), height: 10, fill: "#0072B2" });
+      add(costs, "rect", { x: 76, y, width: width(multiplications) / 2.2, height: 10, fill: "#D55E00" });
+      add(costs, "text", { x: 80 + width(weights), y: y - 3, class: "small" }, weights.toLocaleString("en"));
+      add(costs, "text", { x: 80 + width(multiplications) / 2.2, y: y + 9, class: "small" }, `${(multiplications / 1e6).toFixed(1)} M`);
     });
     const { name, weights, multiplications } = all[state.family];
     tell(`${state.family}${name ? ` of ${name}` : ""}: ${weights.toLocaleString("en")} weights, ${(multiplications / 1e6).toFixed(1)} million multiplications for an image; dense: 36,864 and 37.7 million. Blue bars are weights, orange ones multiplications, both on a logarithmic scale.`);

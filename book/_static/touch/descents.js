@@ -1,5 +1,5 @@
 // Part I: seven descents in the plane; drag the start and the auxiliary task's goal, or move them with the arrow keys.
-import { DASHES, add, canvas, colour, says } from "./parts.js";
+import { DASHES, add, colour, halves, says } from "./parts.js";
 
 const dot = ([a, b], [c, d]) => a * c + b * d;
 const mix = (a, u, b, v) => [a * u[0] + b * v[0], a * u[1] + b * v[1]];
@@ -27,53 +27,75 @@ export const descend = (rule, start, goal, { weight = 0.1, rate = 0.01, steps = 
   return path;
 };
 
-export const figure = stage => {
-  const points = { start: [0, 2], goal: [2, 0] }, size = 400, scale = 85, centre = [205, 200];
-  const place = ([x, y]) => [centre[0] + scale * x, centre[1] - scale * y];
-  const picture = canvas(stage, 640, size, "Seven paths in the plane, one for each rule", "group"), tell = says(stage);
-  const paths = add(picture, "g");
+const STEPS = 5000, SECONDS = 4;
 
+export const figure = stage => {
+  const points = { start: [0, 2], goal: [2, 0] }, scale = 66, centre = [150, 160];
+  const place = ([x, y]) => [centre[0] + scale * x, centre[1] - scale * y];
+  const [plane, legend] = halves(stage, 315, "Seven paths in the plane, one for each rule", "group"), tell = says(stage, false);
+  add(plane, "circle", { cx: centre[0], cy: centre[1], r: scale, class: "ring" });
+  const rules = Object.keys(RULES).map((rule, number) => {
+    const style = { stroke: colour(number), "stroke-dasharray": DASHES[number] }, y = 60.5 + 26 * number;
+    add(legend, "line", { x1: 20, x2: 56, y1: y, y2: y, ...style });
+    const line = add(plane, "polyline", style), end = add(plane, "circle", { r: 4, fill: colour(number) });
+    return { rule, name: rule.replace("_", " "), line, end, label: add(legend, "text", { x: 64, y: y + 4.5 }) };
+  });
+
+  const show = step => { // the descents up to this step
+    for (const { path, line, end } of rules) {
+      const seen = path.slice(0, step + 1), last = place(seen[seen.length - 1]);
+      const corners = [...seen.filter((_, each) => each % 20 === 0).map(place), last];
+      line.setAttribute("points", corners.map(at => at.map(value => value.toFixed(1)).join()).join(" "));
+      [["cx", 0], ["cy", 1]].forEach(([key, axis]) => end.setAttribute(key, last[axis].toFixed(1)));
+    }
+  };
   const draw = () => {
-    paths.replaceChildren();
-    const [x, y] = place([0, 0]);
-    add(paths, "circle", { cx: x, cy: y, r: scale, class: "ring" });
-    const ends = Object.keys(RULES).map((rule, number) => {
-      const path = descend(rule, points.start, points.goal), style = { stroke: colour(number), "stroke-dasharray": DASHES[number] };
-      const line = path.filter((_, step) => step % 20 === 0).map(place).map(at => at.map(value => value.toFixed(1)));
-      add(paths, "polyline", { points: line.map(at => at.join()).join(" "), ...style });
-      add(paths, "line", { x1: 455, x2: 485, y1: 40 + 24 * number, y2: 40 + 24 * number, ...style });
-      add(paths, "text", { x: 492, y: 45 + 24 * number }, rule.replace("_", " "));
-      const end = path[path.length - 1], loss = (Math.hypot(...end) - 1) ** 2;
-      return `${rule.replace("_", " ")} (${end.map(value => value.toFixed(2)).join(", ")}), main loss ${loss.toFixed(3)}`;
+    const ends = rules.map(each => {
+      each.path = descend(each.rule, points.start, points.goal, { steps: STEPS });
+      const end = each.path[STEPS], at = `(${end.map(value => value.toFixed(2).replace(/^-(0\.00)$/, "$1")).join(", ")})`;
+      each.label.textContent = `${each.name} ${at}`;
+      return `${each.name} ${at}, main loss ${((Math.hypot(...end) - 1) ** 2).toFixed(3)}`;
     });
-    tell(`Ends after 5,000 steps: ${ends.join("; ")}.`);
+    show(STEPS);
+    tell(`Ends after ${STEPS.toLocaleString("en")} steps: ${ends.join("; ")}.`);
   };
 
-  for (const [name, label] of [["start", "start of the descents"], ["goal", "goal of the auxiliary task"]]) {
-    const caption = add(picture, "text", { class: "small", "text-anchor": "middle" }, name === "start" ? "start" : "auxiliary goal");
-    const handle = add(picture, "circle", { r: 9, tabindex: 0, class: `handle ${name}`, role: "slider", "aria-label": label });
+  let touched = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  for (const [name, label, caption] of [["start", "start of the descents", "start"], ["goal", "goal of the auxiliary task", "auxiliary goal"]]) {
+    const words = add(plane, "text", { class: "small", "text-anchor": "middle" }, caption);
+    const handle = add(plane, "circle", { r: 9, tabindex: 0, class: `handle ${name}`, role: "slider", "aria-label": label });
     const move = at => {
       points[name] = at.map(value => Math.min(2.1, Math.max(-2.1, value)));
       [["cx", 0], ["cy", 1]].forEach(([key, axis]) => handle.setAttribute(key, place(points[name])[axis]));
-      [["x", 0], ["y", -14]].forEach(([key, off], axis) => caption.setAttribute(key, place(points[name])[axis] + off));
+      [["x", 0], ["y", -14]].forEach(([key, off], axis) => words.setAttribute(key, place(points[name])[axis] + off));
       handle.setAttribute("aria-valuetext", points[name].map(value => value.toFixed(1)).join(", "));
       handle.setAttribute("aria-valuenow", points[name][0].toFixed(1));
     };
+    const moved = at => { touched = true; move(at); draw(); };
     move(points[name]);
     handle.addEventListener("keydown", event => {
       const step = { ArrowLeft: [-0.1, 0], ArrowRight: [0.1, 0], ArrowUp: [0, 0.1], ArrowDown: [0, -0.1] }[event.key];
       if (!step) return;
       event.preventDefault();
-      move(mix(1, points[name], 1, step));
-      draw();
+      moved(mix(1, points[name], 1, step));
     });
     handle.addEventListener("pointerdown", event => handle.setPointerCapture(event.pointerId));
     handle.addEventListener("pointermove", event => {
       if (!handle.hasPointerCapture(event.pointerId)) return;
-      const box = picture.getBoundingClientRect(), unit = 640 / box.width;
-      move([((event.clientX - box.left) * unit - centre[0]) / scale, (centre[1] - (event.clientY - box.top) * unit) / scale]);
-      draw();
+      const { x, y } = new DOMPoint(event.clientX, event.clientY).matrixTransform(plane.getScreenCTM().inverse());
+      moved([(x - centre[0]) / scale, (centre[1] - y) / scale]);
     });
   }
   draw();
+
+  // Once, the descents run: slowly at first, when steps are long; then a reader's hand is faster.
+  let began;
+  const run = now => {
+    began ??= now;
+    const done = Math.min((now - began) / (1000 * SECONDS), 1);
+    if (touched) return;
+    show(Math.round(STEPS * done ** 3));
+    if (done < 1) requestAnimationFrame(run);
+  };
+  if (!touched) requestAnimationFrame(run);
 };

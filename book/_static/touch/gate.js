@@ -1,5 +1,5 @@
 // Part III: a gate between the identity and a layer, and what is left of the gradient in fifty layers.
-import { add, canvas, choice, random, says, slider } from "./parts.js";
+import { add, choice, halves, random, says, slider } from "./parts.js";
 
 const WIDTH = 20, LAYERS = 48;
 export const matrices = (seed = 1) => {
@@ -32,21 +32,23 @@ export const norms = (gate, kind, weights, input) => {
 export const figure = stage => {
   const state = { gate: 0.5, kind: "identity" }, weights = matrices(), input = Array(WIDTH).fill(1);
   const form = stage.appendChild(document.createElement("form"));
-  const picture = canvas(stage, 640, 280, "Left the activation at this gate, right the norm of the gradient through the layers"), tell = says(stage);
+  const [bend, depth] = halves(stage, 280, "The activation at this gate, and the norm of the gradient through the layers"), tell = says(stage);
 
   const draw = () => {
-    picture.replaceChildren();
-    add(picture, "path", { d: "M20 130H270 M145 20V250 M340 30V230H630", class: "axis" });
+    bend.replaceChildren();
+    add(bend, "path", { d: "M20 130H270 M145 20V250", class: "axis" });
     const y = x => state.gate * Math.max(x, 0) + (1 - state.gate) * x;
-    add(picture, "polyline", { points: [-2, 0, 2].map(x => `${145 + 60 * x},${130 - 55 * y(x)}`).join(" "), stroke: "#0072B2" });
-    add(picture, "text", { x: 145, y: 272, "text-anchor": "middle" }, "activation against its input");
+    add(bend, "polyline", { points: [-2, 0, 2].map(x => `${145 + 60 * x},${130 - 55 * y(x)}`).join(" "), stroke: "#0072B2" });
+    add(bend, "text", { x: 145, y: 272, "text-anchor": "middle" }, "activation against its input");
+    depth.replaceChildren();
+    add(depth, "path", { d: "M34 30V230H310", class: "axis" });
     const found = norms(state.gate, state.kind, weights, input), last = Math.hypot(...input);
     const exponent = value => Math.max(-30, Math.log10(value / last));
-    const line = found.map((value, layer) => `${345 + (280 * layer) / (LAYERS - 1)},${40 - 6 * exponent(value)}`);
-    add(picture, "polyline", { points: line.join(" "), stroke: "#D55E00" });
-    for (const power of [0, -10, -20, -30]) add(picture, "text", { x: 334, y: 45 - 6 * power, "text-anchor": "end" }, power);
-    add(picture, "text", { x: 485, y: 252, "text-anchor": "middle" }, "layer, first to last");
-    add(picture, "text", { x: 485, y: 272, "text-anchor": "middle" }, "power of ten of the gradient's norm");
+    const line = found.map((value, layer) => `${39 + (268 * layer) / (LAYERS - 1)},${40 - 6 * exponent(value)}`);
+    add(depth, "polyline", { points: line.join(" "), stroke: "#D55E00" });
+    for (const power of [0, -10, -20, -30]) add(depth, "text", { x: 28, y: 45 - 6 * power, "text-anchor": "end" }, power);
+    add(depth, "text", { x: 172, y: 252, "text-anchor": "middle" }, "layer, first to last");
+    add(depth, "text", { x: 172, y: 272, "text-anchor": "middle" }, "power of ten of the gradient's norm");
     tell(`Gate ${state.gate.toFixed(2)}: at the first of ${LAYERS} layers the gradient's norm is ${found[0].toExponential(1)}.`);
   };
 

@@ -14,6 +14,12 @@ export const add = (parent, name, attributes = {}, text = "") => {
 export const canvas = (stage, width, height, label, role = "img") =>
   add(stage, "svg", { viewBox: `0 0 ${width} ${height}`, role, "aria-label": label });
 
+// Two halves of a picture, 320 wide: beside each other, or below each other where the page is narrow.
+export const halves = (stage, height, label, role) => {
+  const narrow = stage.clientWidth < 480, picture = canvas(stage, narrow ? 320 : 640, narrow ? 2 * height : height, label, role);
+  return [add(picture, "g"), add(picture, "g", { transform: `translate(${narrow ? [0, height] : [320, 0]})` })];
+};
+
 const labelled = (form, text, input) => {
   const label = form.appendChild(document.createElement("label"));
   label.append(`${text} `, input);
@@ -38,8 +44,9 @@ export const switched = (form, text, changed) => {
   labelled(form, text, input).addEventListener("change", () => changed(input.checked));
 };
 
-export const says = stage => {
+export const says = (stage, seen = true) => {
   const output = stage.appendChild(document.createElement("output"));
+  output.classList.toggle("visually-hidden", !seen);
   output.setAttribute("aria-live", "polite");
   return text => { output.textContent = text; };
 };

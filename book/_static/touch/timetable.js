@@ -22,12 +22,12 @@ export const schedule = (blocks, batches, locking) => {
 export const figure = stage => {
   const state = { blocks: 4, backward: false, forward: false }, batches = 3;
   const form = stage.appendChild(document.createElement("form"));
-  const picture = canvas(stage, 640, 300, "A timetable: a row for each block, a box for each unit of work"), tell = says(stage);
+  const width = stage.clientWidth < 480 ? 320 : 640, picture = canvas(stage, width, 300, "A timetable: a row for each block, a box for each unit of work"), tell = says(stage);
 
   const draw = () => {
     const locking = state.forward ? "both unlocked" : state.backward ? "backward unlocked" : "locked";
     const tasks = schedule(state.blocks, batches, locking), end = Math.max(...tasks.map(task => task.start + 1));
-    const longest = 2 * state.blocks * batches, height = 260 / state.blocks, unit = 580 / longest;
+    const longest = 2 * state.blocks * batches, height = 260 / state.blocks, unit = (width - 60) / longest;
     picture.replaceChildren();
     for (const { batch, block, work, start } of tasks) {
       const y = 270 - height * (block + 1), box = { x: 55 + unit * start, y: y + 2, width: unit - 1, height: height - 4 };
@@ -35,7 +35,7 @@ export const figure = stage => {
       if (unit > 14) add(picture, "text", { x: box.x + unit / 2, y: y + height / 2 + 5, "text-anchor": "middle" }, batch + 1);
       if (batch === 0 && work === "forward") add(picture, "text", { x: 4, y: y + height / 2 + 5 }, `block ${block + 1}`);
     }
-    add(picture, "text", { x: 345, y: 292, "text-anchor": "middle" }, "time (units of work)");
+    add(picture, "text", { x: (width + 50) / 2, y: 292, "text-anchor": "middle" }, "time (units of work)");
     tell(`${state.blocks} blocks, ${locking}: ${batches} batches take ${end} units of work, ${longest} where all is locked. Empty boxes are forward passes, filled ones updates.`);
   };
 

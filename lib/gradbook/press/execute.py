@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from multiprocessing import get_context, parent_process
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from gradbook.errors import RunError
 from gradbook.files import BOOK
@@ -61,24 +61,28 @@ QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TQDM_DISABLE": "1"}
 
 @dataclass(frozen=True)
 class Job:
-    """One execution of one chapter, under a profile, with the parameters that differ from its defaults."""
+    """One execution of one chapter, under a profile, with the parameters that differ from its defaults.
+
+    Its figures are pictures for pages, or drawings that a teacher can enlarge and change.
+    """
 
     root: Path
     chapter: Chapter
     profile: str
     parameters: dict[str, Any]
+    figures: Literal["png", "svg"] = "png"
 
     @property
     def is_twin(self) -> bool:
         """Whether the output is the committed twin, rather than a file under ``_build/executed``."""
-        return self.profile == QUICK and not self.parameters
+        return self.profile == QUICK and not self.parameters and self.figures == "png"
 
     @property
     def output(self) -> Path:
         """The notebook it writes."""
         if self.is_twin:
             return self.chapter.twin
-        suffix = "" if self.profile == QUICK else f"-{self.profile}"
+        suffix = ("" if self.profile == QUICK else f"-{self.profile}") + ("-svg" if self.figures == "svg" else "")
         return self.root / "_build/executed" / f"{self.chapter.name}{suffix}.ipynb"
 
     @property
@@ -194,7 +198,8 @@ def _execute(job: Job, half: Path, used: Path, memory: "_Memory", position: int)
                 half, half, job.parameters, cwd=half.parent, on_cell_executed=memory,
                 progress_bar=bar | {"disable": not terminal.isatty()}, stdout_file=printed, stderr_file=printed,
                 execution_timeout=CELL_TIME_LIMIT if job.is_twin else None,
-                extra_arguments=["--log-level=ERROR", f"--IPKernelApp.exec_lines={watch}"],
+                extra_arguments=["--log-level=ERROR", f"--IPKernelApp.exec_lines={watch}",
+                                 f"--InlineBackend.figure_formats={job.figures}"],
             )  # fmt: skip
     except PapermillExecutionError as error:
         raise _failed(job, half, f"cell {error.exec_count}", error.source, f"{error.ename}: {error.evalue}") from None

@@ -1,4 +1,4 @@
-"""Slides of a chapter: its title, then each figure on a slide, after the question that it answers."""
+"""For teachers: slides of a chapter, each figure after the question that it answers, and its figures as SVG."""
 
 import re
 from html import escape
@@ -81,3 +81,21 @@ def write(chapter: Chapter, folder: Path) -> Path:
     path = folder / f"{chapter.name}.html"
     path.write_text(slides(chapter), encoding="utf-8")
     return path
+
+
+def write_svg(executed: Path, folder: Path) -> list[Path]:
+    """Write each figure of an executed chapter into a folder as ``LABEL.svg``, and return their files.
+
+    Args:
+        executed: a notebook whose job had ``figures="svg"``.
+        folder: it is made if need be.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for cell in nbformat.read(executed, as_version=4).cells:
+        label = cell.metadata.get("mystnb", {}).get("figure", {}).get("name")
+        for output in cell.get("outputs", []):
+            if label and "image/svg+xml" in output.get("data", {}):
+                written.append(folder / f"{label}.svg")
+                written[-1].write_text(output.data["image/svg+xml"], encoding="utf-8")
+    return written

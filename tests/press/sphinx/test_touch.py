@@ -38,7 +38,7 @@ def page(root):
     Thread(target=server.serve_forever, daemon=True).start()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
-        found = browser.new_page(viewport={"width": 800, "height": 900})
+        found = browser.new_page(viewport={"width": 800, "height": 900}, reduced_motion="reduce")
         found.base = f"http://127.0.0.1:{server.server_port}"
         yield found
         browser.close()
