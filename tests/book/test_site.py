@@ -6,7 +6,7 @@ from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from threading import Thread
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import parse_qs, unquote, urljoin, urlsplit
 
 import pandas as pd
 import pytest
@@ -267,6 +267,19 @@ def test_a_page_says_to_machines_what_it_is_about_and_where_it_stands(built, nam
     assert said["og:title"] and said["og:site_name"] == "Gradients, Rewritten"
     assert (built / said["og:image"].removeprefix(home)).is_file()
     assert f"<loc>{said['og:url']}</loc>" in (built / "sitemap.xml").read_text()
+
+
+@pytest.mark.parametrize("name", site.pages(ROOT))
+def test_each_section_asks_what_is_unclear_and_says_where(built, name):
+    article, home = read(built / f"{name}.html").find("article"), current(ROOT)
+    parts = article.select("section section:has(> h2)") or article.select("section:has(> h1)")
+    for part in parts:
+        (link,) = part.select("p.feedback a")
+        asked = parse_qs(urlsplit(link["href"]).query)
+        assert link["href"].startswith(f"{home}/issues/new?")
+        assert f"{name}.html#{part['id']}\n" in asked["body"][0]
+        assert asked["title"][0].removeprefix("Unclear: ") in part.find(["h1", "h2"]).text
+        assert link["aria-label"].startswith(link.text)
 
 
 def test_the_first_page_can_be_cited(built):

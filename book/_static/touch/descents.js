@@ -32,10 +32,10 @@ const STEPS = 5000, SECONDS = 4;
 export const figure = stage => {
   const points = { start: [0, 2], goal: [2, 0] }, scale = 66, centre = [150, 160];
   const place = ([x, y]) => [centre[0] + scale * x, centre[1] - scale * y];
-  const [plane, legend] = halves(stage, 315, "Seven paths in the plane, one for each rule", "group"), tell = says(stage, false);
+  const [plane, legend] = halves(stage, 315, "Seven paths in the plane, one for each rule", "group", 215), tell = says(stage, false);
   add(plane, "circle", { cx: centre[0], cy: centre[1], r: scale, class: "ring" });
   const rules = Object.keys(RULES).map((rule, number) => {
-    const style = { stroke: colour(number), "stroke-dasharray": DASHES[number] }, y = 60.5 + 26 * number;
+    const style = { stroke: colour(number), "stroke-dasharray": DASHES[number] }, y = 40.5 + 26 * number;
     add(legend, "line", { x1: 20, x2: 56, y1: y, y2: y, ...style });
     const line = add(plane, "polyline", style), end = add(plane, "circle", { r: 4, fill: colour(number) });
     return { rule, name: rule.replace("_", " "), line, end, label: add(legend, "text", { x: 64, y: y + 4.5 }) };

@@ -15,8 +15,8 @@ export const canvas = (stage, width, height, label, role = "img") =>
   add(stage, "svg", { viewBox: `0 0 ${width} ${height}`, role, "aria-label": label });
 
 // Two halves of a picture, 320 wide: beside each other, or below each other where the page is narrow.
-export const halves = (stage, height, label, role) => {
-  const narrow = stage.clientWidth < 480, picture = canvas(stage, narrow ? 320 : 640, narrow ? 2 * height : height, label, role);
+export const halves = (stage, height, label, role, below = height) => {
+  const narrow = stage.clientWidth < 480, picture = canvas(stage, narrow ? 320 : 640, narrow ? height + below : height, label, role);
   return [add(picture, "g"), add(picture, "g", { transform: `translate(${narrow ? [0, height] : [320, 0]})` })];
 };
 

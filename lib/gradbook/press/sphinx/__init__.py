@@ -8,6 +8,7 @@ from gradbook.press.sphinx.crosswalk import Crosswalk, Notes
 from gradbook.press.sphinx.directives import ChapterStatus, Cost, Provenance, StillToRun, Verdict
 from gradbook.press.sphinx.explorer import Explorer
 from gradbook.press.sphinx.faults import Faults
+from gradbook.press.sphinx.feedback import ask
 from gradbook.press.sphinx.found import describe, tell_address
 from gradbook.press.sphinx.outcomes import Outcomes
 from gradbook.press.sphinx.question import Question
@@ -45,6 +46,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("autodoc-process-signature", readable)
     app.connect("autodoc-process-docstring", own_words)
     app.connect("doctree-resolved", lead_back)
+    app.connect("doctree-resolved", ask)
     app.connect("config-inited", tell_address)
     app.connect("html-page-context", describe, priority=400)  # before the cards of links, which look for it
     app.connect("html-page-context", open_source, priority=900)  # behind the theme, which makes the button
