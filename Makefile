@@ -52,11 +52,11 @@ lint: .venv/ready
 	@$(BIN)/typos
 
 # Environments that readers have, made from nothing in _build; see environments/README.md.
-floors: ELSEWHERE := --resolution lowest-direct
-colab: ELSEWHERE := --constraint environments/colab.txt
+floors: ELSEWHERE := --resolution lowest-direct --editable ".[book,chapters,lowrank,sweep,test]"
+colab: ELSEWHERE := --constraint environments/colab.txt --editable ".[chapters,lowrank,sweep,test]" papermill
 floors colab: .venv/ready
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python _build/$@
-	@$(BIN)/uv pip install --quiet --python _build/$@ $(ELSEWHERE) --editable ".[book,chapters,lowrank,sweep,test]"
+	@$(BIN)/uv pip install --quiet --python _build/$@ $(ELSEWHERE)
 	@_build/$@/bin/python -m pytest -q tests/auxiliary tests/claims tests/data tests/experiments tests/gradnets \
 	    tests/lowrank tests/studies tests/synthetic tests/test_light.py -W default
 	@cd _build && for chapter in ../notebooks/*.ipynb; do \

@@ -44,7 +44,8 @@ def test_a_folder_of_classes_is_split_fifth_by_fifth(tmp_path):
     ("train", "part"),
     [
         *[("train", part) for part in ("test", "val", "valid", "validation", "eval", "Test", "VAL")],
-        *[("training", "testing"), ("Train", "Dev"), ("TRAINING", "Evaluation")],
+        *[("training", "testing"), ("Train", "Dev"), ("TRAINING", "Evaluation"), ("train", "holdout")],
+        *[("training_set", "test_set"), ("Train Data", "Test Data"), ("train-images", "test-images")],
     ],
 )
 def test_a_folder_may_bring_its_own_test_set_and_grey_images(tmp_path, train, part):
@@ -98,6 +99,7 @@ def test_a_training_set_alone_is_divided(tmp_path):
         (["val"], "must hold one training set, named train or training; received val"),
         (["train", "Training", "test"], "must hold one training set, named train or training; received Training"),
         (["train", "test", "other"], "must hold either parts or classes; received train beside other"),
+        (["fit", "score"], "or parts named train and test; received fit and score, which both hold a and b"),
     ],
 )
 def test_parts_that_cannot_be_told_apart_are_refused_by_name(tmp_path, parts, said):
@@ -105,6 +107,14 @@ def test_parts_that_cannot_be_told_apart_are_refused_by_name(tmp_path, parts, sa
         for name in ("a", "b"):
             picture(tmp_path / part / name / "0.png")
     with pytest.raises(InputError, match=said):
+        data.load(tmp_path)
+
+
+def test_classes_that_are_each_divided_into_parts_are_refused(tmp_path):
+    for name in ("cat", "dog"):
+        for part in ("train", "test"):
+            picture(tmp_path / name / part / "0.png")
+    with pytest.raises(InputError, match="received cat and dog, which both hold test and train"):
         data.load(tmp_path)
 
 
@@ -332,6 +342,9 @@ def test_floats_are_taken_as_they_are_and_grey_images_get_a_channel(tmp_path):
         ({"y_test": np.zeros((3, 2), int)}, r"y_test must hold one label for each of the 3 samples; received \(3, 2\)"),
         ({"classes": ["a", "b"]}, "y_train must hold labels 0 to 1, one for each class; received label 2"),
         ({"classes": "ab"}, "classes must hold one name for each class"),
+        ({"classes": ["a", "b", "a"]}, "classes must hold a name of its own for each class; received 'a'"),
+        ({"classes": ["a", "", "b"]}, "classes must hold a name of its own for each class; received ''"),
+        ({"x_train": np.zeros((6, 3, 8, 8), np.uint8)}, r"must have its channels last.*received \(6, 3, 8, 8\)"),
         ({"x_train": np.array([{}] * 6)}, "holds pickled objects, which could run code"),
         ({"classes": np.array(["a", {}, None])}, "holds pickled objects, which could run code"),
     ],

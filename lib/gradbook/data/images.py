@@ -1,5 +1,6 @@
 """Folders of images as arrays."""
 
+import re
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
@@ -23,8 +24,8 @@ BESIDE = (".csv", ".db", ".html", ".ini", ".json", ".md", ".mat", ".txt", ".xml"
 """Suffixes of files that often lie beside images and are none."""
 
 TRAIN = ("train", "training")
-TEST = ("test", "testing", "val", "valid", "validation", "eval", "evaluation", "dev")
-"""Names of the folders of parts, in any case; of several test sets the first in this order is used."""
+TEST = ("test", "testing", "val", "valid", "validation", "eval", "evaluation", "dev", "holdout")
+"""Names of the folders of parts, as `part` reads them; of several test sets the first in this order is used."""
 
 TABLE = "val_annotations.txt"
 """Tiny ImageNet's list of images and their classes."""
@@ -69,17 +70,45 @@ def read_folder(folder: Path) -> dict[str, Any]:
 def divided(folder: Path) -> tuple[Path, Path | None]:
     """Find where the training images lie, and where the test images; None if they are still to be divided."""
     inside = folders(folder)
-    parts = [part for part in inside if part.name.lower() in (*TRAIN, *TEST) and (folders(part) or is_listed(part))]
-    train = [part for part in parts if part.name.lower() in TRAIN]
+    parts = [one for one in inside if part(one) in (*TRAIN, *TEST) and (folders(one) or is_listed(one))]
+    train = [one for one in parts if part(one) in TRAIN]
     if not parts:
+        refuse_alike(inside)
         return folder, None
     if len(train) != 1:
-        found = ", ".join(part.name for part in parts)
+        found = ", ".join(one.name for one in parts)
         raise InputError(f"{folder} must hold one training set, named {' or '.join(TRAIN)}; received {found}.")
-    if others := [other.name for other in inside if other.name.lower() not in (*TRAIN, *TEST)]:
+    if others := [other.name for other in inside if part(other) not in (*TRAIN, *TEST)]:
         raise InputError(f"{folder} must hold either parts or classes; received {train[0].name} beside {others[0]}.")
-    tests = sorted(set(parts) - set(train), key=lambda part: (not is_listed(part), TEST.index(part.name.lower())))
+    tests = sorted(set(parts) - set(train), key=lambda one: (not is_listed(one), TEST.index(part(one))))
     return train[0], tests[0] if tests else None
+
+
+def part(folder: Path) -> str:
+    """Return a folder's name without capitals and without what people add to the name of a part.
+
+    >>> [part(Path(name)) for name in ("Train", "training_set", "test-images", "valset", "cat")]
+    ['train', 'training', 'test', 'val', 'cat']
+    """
+    return re.sub(r"[-_ ]?(set|split|data|images)$", "", folder.name.lower())
+
+
+def refuse_alike(inside: Sequence[Path]) -> None:
+    """Refuse folders that seem to be parts under unknown names, or classes each divided into parts.
+
+    Raises:
+        InputError: all of several folders have two folders or more in common.
+    """
+    first, *others = inside or [Path()]
+    common = {one.name for one in folders(first)} if others else set()
+    for other in others:
+        if len(common) > 1:
+            common &= {one.name for one in folders(other)}
+    if len(common) > 1:
+        found = f"{first.name} and {others[0].name}, which both hold {' and '.join(sorted(common)[:2])}"
+        raise InputError(
+            f"{first.parent} must hold classes, or parts named {TRAIN[0]} and {TEST[0]}; received {found}."
+        )
 
 
 def folders(folder: Path) -> list[Path]:

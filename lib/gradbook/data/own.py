@@ -2,6 +2,7 @@
 
 import os
 import zipfile
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from gradbook.errors import InputError
 
 NEEDED = ("x_train", "y_train", "x_test", "y_test")
 LARGEST = 2**34  # bytes in one .npz, unpacked
+COLOURS = (1, 3, 4)  # channels of grey images, of coloured ones, and of such with transparency
 
 
 def load(path: str | os.PathLike) -> Dataset:
@@ -47,7 +49,10 @@ def read_arrays(path: Path) -> dict[str, Any]:
     names = arrays.get("classes", np.arange(len(np.unique(content["y_train"]))))
     if names.ndim != 1:
         raise InputError(f"classes must hold one name for each class; received an array of shape {names.shape}.")
-    return content | {"classes": tuple(map(str, names))}
+    classes = tuple(map(str, names))
+    if twice := [name for name, count in Counter(classes).items() if not name or count > 1]:
+        raise InputError(f"classes must hold a name of its own for each class; received {twice[0]!r}.")
+    return content | {"classes": classes}
 
 
 def unpacked(path: Path) -> dict[str, np.ndarray]:
@@ -75,6 +80,8 @@ def images(arrays: dict[str, np.ndarray], name: str) -> np.ndarray:
     if x.ndim not in (3, 4) or 0 in x.shape[1:]:
         shapes = "[n, height, width] or [n, height, width, channels]"
         raise InputError(f"{name} must have the shape {shapes}; received {x.shape}.")
+    if x.ndim == 4 and x.shape[1] in COLOURS and x.shape[3] not in COLOURS:
+        raise InputError(f"{name} must have its channels last, [n, height, width, channels]; received {x.shape}.")
     if x.dtype == np.uint8:
         return scaled(x)
     if x.dtype.kind != "f":
