@@ -1,4 +1,4 @@
-"""Feedback: at the end of each section a link to a new issue of the repository, which says already where its reader was."""
+"""Feedback: each section ends with a link to a new issue of the repository, which says where its reader was."""
 
 from html import escape
 from urllib.parse import urlencode
