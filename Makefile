@@ -20,7 +20,7 @@ help:
 	@echo "make test    run every test"
 	@echo "make matrix  run every chapter with each parameter at its extremes; takes hours"
 	@echo "make bench   measure the book's speeds, for the page How fast it is"
-	@echo "make lint    check style, the floors of the library, what is typed, and spelling"
+	@echo "make lint    check style, the floors of the library, what is typed, spelling and grammar"
 	@echo "make floors  test the library and chapters with the lowest versions allowed; also: make colab, make backends"
 	@echo "make audit   ask the package index for known weaknesses of what is installed"
 	@echo "make lock    pin the newest versions that pyproject.toml allows"
@@ -50,6 +50,7 @@ lint: .venv/ready
 	@$(BIN)/lint-imports --no-cache --no-logo
 	@$(BIN)/mypy
 	@$(BIN)/typos
+	@$(BIN)/gradbook prose
 
 # Environments that readers have, made from nothing in _build; see environments/README.md.
 floors: ELSEWHERE := --resolution lowest-direct --editable ".[book,chapters,lowrank,sweep,test]"

@@ -424,7 +424,7 @@ glue("full_cells", len(study[["rule", "weight", "alpha"]].drop_duplicates()))
 # %% [markdown]
 # {numref}`fig-imdb-grid` is the whole grid. In the published half the two cosine rules hardly depend on $\lambda$, since
 # they hardly ever let the decay in. The others have a best weight. With larger weights they fail, unless the rule compares
-# with an average. Here the heavy weights agree with the published cells. The light ones come out worse: three seeds are
+# with an average. Here the cells with a large $\lambda$ agree with the published ones. Those with a small $\lambda$ come out worse: three seeds are
 # few, and the first of them is among the bad runs of {numref}`fig-imdb-seeds`.
 
 # %% tags=["hide-input"]

@@ -16,7 +16,7 @@
 # # Pairs of classes
 #
 # :::{card}
-# **Paper.** {cite:t}`du2018adapting`, the experiment on pairs of ImageNet classes, as re-implemented by
+# **Paper.** {cite:t}`du2018adapting`, the experiment on pairs of ImageNet classes, as reimplemented by
 # {cite:t}`szkocot2019adapting`.
 #
 # **Claim.** Telling a class from all others helps a network to know a related class, and hinders it with an unrelated
@@ -331,7 +331,7 @@ runs = {(pair, rule): pairs.run(configured(pair, rule), seeds) for pair in (near
 #| fig-cap: >-
 #|   Test accuracy of the main task, of a near and of a far pair; faint lines are seeds, strong ones their mean.
 #| fig-alt: >-
-#|   Within each pair the three modes' curves lie on each other as far as the spread of the seeds allows to say. The far
+#|   Within each pair the three modes' curves lie on each other as far as the spread of the seeds can tell. The far
 #|   pair is learned almost perfectly within two epochs, the near pair more slowly and with a wider spread.
 names = {pair: "/".join(data.classes[number] for number in pair) for pair in (near_pair, far_pair)}
 figure, panels = plt.subplots(1, 2, figsize=(8, 3.4), sharey=True)

@@ -238,8 +238,8 @@ def gradients_by_layer(g):
 #|   Before training: the norm of the gradient with respect to each hidden matrix, for a random input and a random
 #|   gradient that enters at the top.
 #| fig-alt: >-
-#|   Five nearly level lines on a logarithmic axis, one per gate: at g of 0.01 and 0.1 about 1, at 0.3 one
-#|   ten-thousandth, at 0.6 one ten-billionth, and at 1 a norm of 10 to the power of minus 15, the same for the first
+#|   Five nearly level lines on a logarithmic axis, one per gate. At g of 0.01 and 0.1 the norm is about 1, at 0.3 one
+#|   ten-thousandth, at 0.6 one ten-billionth, and at 1 it is 10 to the power of minus 15. It is the same for the first
 #|   matrix as for the last.
 figure, axes = plt.subplots()
 for g, style in plots.styles([0.01, 0.1, 0.3, 0.6, 1.0]).items():
@@ -458,9 +458,9 @@ glue("published_final", float(last.value["test_accuracy"]))
 #|   with the highway network of the same source below its own dots. Right: mean |W| over the hidden matrices.
 #|   {provenance}`gradnets`
 #| fig-alt: >-
-#|   Left, the published dots of the gated network lie along the bundle of our curves, at its lower edge in the end, a
-#|   little below 0.945; those of the highway network stay near 0.1 for 1,000 iterations, as ours do, and then end
-#|   above 0.95. Right, the mean weight falls from 0.072 to 0.027 within 100 iterations, rises to 0.079 and then falls
+#|   Left, the published dots of the gated network lie along the bundle of our curves. In the end they are at its lower
+#|   edge, a little below 0.945. Those of the highway network stay near 0.1 for 1,000 iterations, as ours do, and then
+#|   end above 0.95. Right, the mean weight falls from 0.072 to 0.027 within 100 iterations, rises to 0.079 and then falls
 #|   slowly; dots and curves coincide.
 figure, axes = plt.subplots(1, 2, figsize=(7.5, 3.4))
 highway = study.select(layer="highway")
@@ -577,11 +577,11 @@ for name, fields in ranges.items():
 #|   what they change in the published setting; its annealing schedule takes τ = 10 epochs. {provenance}`gradnets`
 #| fig-alt: >-
 #|   Rows of dots. From 0.93 to 0.97 stand ten and twenty-five layers, the highway network, the gReLU from orthogonal
-#|   matrices, and the published setting, with a schedule of ten or twenty epochs; one of five epochs is just below
-#|   them, and without hidden layers all dots are at 0.90. Shorter schedules and a hundred layers lie between 0.5 and
-#|   0.9. Residual layers and the gReLU with He's weights spread from 0.11 upwards; of two hundred layers one run
-#|   reaches 0.57, and the others stand at 0.11, as do the leaky ReLU, the gReLU with its published weights, and the
-#|   network whose gate is open.
+#|   matrices, and the published setting, with a schedule of ten or twenty epochs. A schedule of five epochs is just
+#|   below them. Without hidden layers all dots are at 0.90. Shorter schedules and a hundred layers lie between 0.5 and
+#|   0.9. Residual layers and the gReLU with He's weights spread from 0.11 upwards. Of two hundred layers one run reaches
+#|   0.57, and the others stand at 0.11. So do the leaky ReLU, the gReLU with its published weights, and the network
+#|   whose gate is open.
 names = [re.sub(r"layer=highway.*", "layer=highway (its own optimizer)", change) for change in table.index[::-1]]
 figure, axes = plt.subplots(figsize=(7, 0.6 + 0.28 * len(table)))
 for place, change in enumerate(table.index[::-1]):

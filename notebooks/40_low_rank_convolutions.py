@@ -21,9 +21,9 @@
 # **Claim.** A network keeps most of its accuracy with a tenth of its parameters or less, if it has a teacher, a sensible
 # start and a weight decay that knows how many weights were saved. Many ways to save weights do about equally well.
 #
-# **Verdict.** The counts hold: of {glue:text}`counts_published` published students {glue:text}`counts_equal` have our number
-# of parameters to the last one, and the others are of one family, which we store differently. The errors are tested as far
-# as trainings on CIFAR-10 have finished, {glue:text}`finished` of {glue:text}`planned` ([at full scale](#at-full-scale)).
+# **Verdict.** The counts hold. Of {glue:text}`counts_published` published students {glue:text}`counts_equal` have exactly our
+# number of parameters. The others are of one family, which we store in another form. The errors are tested on the runs on
+# CIFAR-10 that have finished, {glue:text}`finished` of {glue:text}`planned` ([at full scale](#at-full-scale)).
 # {doc}`The ledger <90_ledger>` has {verdict}`40_low_rank_convolutions`.
 #
 # **Time to read.** 35 minutes. **Know before.** Convolutions, products of matrices, and what {term}`weight decay` is.
@@ -377,7 +377,7 @@ glue("counts_equal", drawn.equal.sum())
 drawn.groupby("family").equal.agg(["size", "sum"]).set_axis(["published", "counted alike"], axis=1).rename_axis(None)
 
 # %% [markdown]
-# ## What is a multiplication?
+# ## How multiplications are counted
 #
 # *The log, 22 November.* The log counts more in a WRN-28-10 than its convolutions and its linear layer. Its counter also adds
 # one for each element that passes a ReLU, $k^2$ for each element that leaves a $k \times k$ pooling layer, and one for each
@@ -772,9 +772,9 @@ assert mine[mine.index.str.contains("decay")].max() < 60  # trained with either 
 # other families the log found that a lowered decay is critical for shuffles, better for four more, and of no help to
 # separable hashed ones.
 #
-# *Cutout.* In the log it moves errors by less than two tenths of a point, which one run each cannot tell from chance. It costs
+# *Cutout.* In the log cutout changes the error by less than two tenths of a point. One run each cannot tell that from chance. It costs
 # ours {glue:text}`cutout_taught:.1f` points with the teacher and {glue:text}`cutout_alone:.1f` without. A regulariser may have
-# little to do in a training this short; we have not tested that.
+# little to do when training is this short; we have not tested that.
 #
 # *Shuffle.* From riffles to random permutations the error of ACDC changes by {glue:text}`acdc_random:+.1f` points, and to no
 # shuffle by {glue:text}`acdc_none:+.1f`. Riffled ones alone spread by {glue:text}`acdc_spread:.1f` from seed to seed.
@@ -794,7 +794,7 @@ held_out.pivot_table(**pivot).round(1).astype(object).fillna("")
 # %% [markdown]
 # ## What failed, and where we deviate
 #
-# - **Trainings.** Of {glue:text}`planned` runs at full scale {glue:text}`finished` are in, at a size that two processor
+# - **Runs.** Of {glue:text}`planned` runs at full scale {glue:text}`finished` are in, at a size that two processor
 #   cores finish. Nothing was trained at the log's own size, and nothing on ImageNet.
 # - **Equal seeds** are equal orders of the images, and equal initial weights only in runs that were made after
 #   {doc}`a fault of our sweeps was found </book/trust>`. The others are independent draws all the same.
@@ -822,7 +822,7 @@ held_out.pivot_table(**pivot).round(1).astype(object).fillna("")
 # 1. A shuffle layer with 8 groups takes 16 channels to 40, by way of 10. What do its groups become, and why?
 #
 # :::{dropdown} Solution
-# The number is lowered until it divides all of the channels in, between and out:
+# The number is lowered until it divides the numbers of channels in, between and out:
 # :::
 
 # %% tags=["hide-cell"]

@@ -186,7 +186,7 @@ print(three.p, three.contrary, judge(three.p, three.contrary, (0.05, 0.05)))
 # m - p \pm t_{0.95} \sqrt{s^2 / n + s'^2 / m'}
 # $$ (ledger-agreement)
 #
-# lies within the tolerance {cite}`schuirmann1987comparison`. It disagrees if the interval lies outside. Otherwise nothing can be
+# lies within the tolerance {cite}`schuirmann1987comparison`. It disagrees if the interval lies outside. Otherwise, nothing can be
 # said. "No difference" is tested in the same way: it is a claim, and not what is left when a test fails.
 #
 # **It is a single run.** Then it may be one that runs like ours give. These lie within the prediction interval

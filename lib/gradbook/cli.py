@@ -153,6 +153,22 @@ def slides(chapters: tuple[str, ...], svg: bool) -> None:
 
 
 @app.command()
+def prose() -> None:
+    """Check the grammar of every page and chapter, and that no sentence has more than 40 words.
+
+    The checker is Harper, of gradbook[dev]; the rules that are left out stand in pyproject.toml.
+    """
+    from gradbook.press.checkout import checkout
+    from gradbook.press.prose import complaints
+
+    found = list(complaints(checkout()))
+    for complaint in found:
+        click.echo(complaint)
+    if found:
+        raise RunError(f"the prose has {len(found)} places to mend.")
+
+
+@app.command()
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any free port.")
 @click.option("--browser/--no-browser", default=True, help="Open the browser.")
 def serve(port: int, browser: bool) -> None:
