@@ -45,12 +45,12 @@ def list_chapters() -> None:
     """List the chapters: last execution here, whether the twin is current, what each parameter is and may be."""
     from gradbook.press.chapters import find_chapters
     from gradbook.press.checkout import checkout
-    from gradbook.press.status import cost, status_here
+    from gradbook.press.status import cost, status
 
     root = checkout()
     for chapter in find_chapters(root):
-        status = status_here(root, chapter)
-        click.echo(f"{chapter.name}\n    twin: {status.verdict}; last execution: {cost(status.record)}")
+        here = status(root, chapter)
+        click.echo(f"{chapter.name}\n    twin: {here.verdict}; last execution: {cost(here.record)}")
         for name, default in chapter.parameters.items():
             _, allowed = chapter.declared.get(name, (default, ""))
             click.echo((f"    {name} = {default!r}".ljust(36) + f"  {allowed}").rstrip())
@@ -85,8 +85,6 @@ def execute(
       gradbook execute 10_concept --force --record   once more, and publish what it cost
       gradbook execute 10_concept -p dataset mnist -p seed 3
     """
-    import shutil
-
     from gradbook.press import execute as press
     from gradbook.press.chapters import find_chapters
     from gradbook.press.checkout import checkout, read_json

@@ -1,10 +1,10 @@
-"""What training loops share: the order in which examples come, what a model scores, how many runs go on at once, and
-when a run is lost.
+"""What training loops share: where weights start, the order in which examples come, what a model scores, how many runs
+go on at once, and when a run is lost.
 """
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,6 +33,19 @@ def order(examples: int, shape: tuple[int, ...], generator: np.random.Generator)
     passes = math.ceil(math.prod(shape) / examples)
     indices = np.concatenate([generator.permutation(examples).astype(np.int32) for _ in range(passes)])
     return indices[: math.prod(shape)].reshape(shape)
+
+
+def glorot(sizes: Iterable[tuple[int, int]], generator: np.random.Generator) -> list[np.ndarray]:
+    """Draw layers of so many inputs and units: kernels uniform in the bounds of Glorot and Bengio (2010), biases zero.
+
+    >>> [array.shape for array in glorot([(3, 2), (2, 1)], np.random.default_rng(0))]
+    [(3, 2), (2,), (2, 1), (1,)]
+    """
+    weights = []
+    for inputs, units in sizes:
+        bound = np.sqrt(6 / (inputs + units))
+        weights += [generator.uniform(-bound, bound, (inputs, units)), np.zeros(units)]
+    return [array.astype(np.float32) for array in weights]
 
 
 def evaluator(model: "Callable[[tf.Tensor], tf.Tensor]", batch_size: int = 500) -> Callable:

@@ -1,8 +1,10 @@
 """Files that people write by hand, read without trusting them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from reprlib import repr as brief
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -17,6 +19,28 @@ LARGEST = 2**20
 """Bytes that a YAML file may have."""
 
 
+@contextmanager
+def reading(path: Path, damaged: str) -> Iterator[None]:
+    """Refuse a file that cannot be read, in one sentence; a damaged one can break its reader in any way.
+
+    Args:
+        path: the file.
+        damaged: what is said of a damaged one, such as "claims.yml is not YAML".
+
+    Raises:
+        InputError: whatever went wrong in the block; one that was raised there stays as it is.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        if reason := getattr(error, "strerror", None):
+            raise InputError(f"{path} cannot be read: {reason}.") from error
+        reason = shorten(str(error), 300, placeholder=" …") or type(error).__name__
+        raise InputError(f"{damaged}: {reason.rstrip('.')}.") from error
+
+
 def read_yaml(path: Path, shape: Any) -> Any:
     """Read a YAML file.
 
@@ -27,16 +51,10 @@ def read_yaml(path: Path, shape: Any) -> Any:
     Raises:
         InputError: the file is missing, too large, not YAML, tagged as more than plain values, or of another shape.
     """
-    try:
+    with reading(path, f"{path.name} is not YAML"):
         if (size := path.stat().st_size) > LARGEST:
             raise InputError(f"{path.name} has {size:,} bytes; at most {LARGEST:,} are allowed.")
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except InputError:
-        raise
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from None
-    except Exception as error:  # a malformed file can break its reader in any way
-        raise InputError(f"{path.name} is not YAML: {' '.join(str(error).split())}.") from None
     try:
         return TypeAdapter(shape).validate_python(content)
     except ValidationError as error:
@@ -51,12 +69,8 @@ def read_csv(path: Path) -> "pd.DataFrame":
     """
     import pandas as pd
 
-    try:
+    with reading(path, f"{path.name} is not CSV"):
         return pd.read_csv(path, keep_default_na=False, na_values=[""], low_memory=False)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from None
-    except ValueError as error:  # of pandas' parser, or of the decoder
-        raise InputError(f"{path.name} is not CSV: {' '.join(str(error).split())}.") from None
 
 
 def refusal(error: ValidationError, start: int = 0) -> str:

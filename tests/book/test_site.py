@@ -1,5 +1,6 @@
 """The built site, in a real browser and with nothing but the site to load from."""
 
+import gzip
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -35,6 +36,13 @@ CUT_OFF = """
 """The beginnings of texts that reach beyond the right edge of the window; tables and outputs scroll on their own."""
 LONG_SIGNATURE = ".sig dl"
 """Sphinx breaks a long signature into a list of definitions without terms, and offers no other way."""
+SHOW = """() => {
+    for (const picture of document.images) picture.loading = "eager";
+    return Promise.allSettled([...document.images].map(picture => picture.decode()));
+}"""
+"""Loads the pictures that a reader would meet further down."""
+MOST = 1_500_000
+"""Bytes that a page with all it loads may take over the wire."""
 SPREAD = """() => {
     for (const folded of document.querySelectorAll("details")) folded.open = true;
     const colours = new Set();
@@ -179,10 +187,15 @@ def visit(page: Page, address: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_opens_fits_a_phone_and_a_desk_and_shuts_nobody_out(page, address, name):
+def test_a_page_opens_is_light_fits_a_phone_and_a_desk_and_shuts_nobody_out(page, address, built, name):
+    asked = set()
+    page.on("request", lambda request: asked.add(urlsplit(request.url)))
     page.set_viewport_size(PHONE)
     visit(page, address, name)
     assert page.title()
+    page.evaluate(SHOW)
+    loaded = [built / url.path.lstrip("/") for url in asked if url.scheme == "http"]
+    assert sum(len(gzip.compress(file.read_bytes())) for file in loaded) < MOST
     assert page.evaluate("[...document.images].filter(image => !image.naturalWidth).map(image => image.src)") == []
     page.evaluate(SPREAD)
     page.evaluate(AXE_SCRIPT)

@@ -48,7 +48,8 @@ class CensoredDecay:
         self.variables, self.rule, self.adam = variables, rule_of(rule), Adam(epsilon=1e-7)
         self.weight, self.alpha, self.learning_rate = weight, alpha, learning_rate
         self.state = tf.nest.map_structure(tf.Variable, self.adam.init(tf.nest.flatten(variables)))
-        self.averages = _zeros(variables) if self.rule.compares and alpha < 1 else []
+        averaged = variables if self.rule.compares and alpha < 1 else []
+        self.averages = tf.nest.map_structure(lambda part: tf.Variable(tf.zeros_like(part)), averaged)
 
     def reset(self) -> None:
         """Forget all gradients."""
@@ -94,7 +95,3 @@ class CensoredDecay:
         for u, v, ab, adam in zip(parameters, main or tf.nest.flatten(self.averages), mixing, moved, strict=True):
             u.assign_add(self.learning_rate * (adam - self.weight * mixture(u, v, *ab)))
         tf.nest.map_structure(lambda variable, value: variable.assign(value), self.state, state)
-
-
-def _zeros(variables: Sequence[Parts]) -> list[list[tf.Variable]]:
-    return [[tf.Variable(tf.zeros_like(part)) for part in parts] for parts in variables]

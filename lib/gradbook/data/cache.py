@@ -1,8 +1,7 @@
 """Published datasets on disk: what is sound is read, what is missing or damaged is fetched first."""
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +87,10 @@ def fetch(source: Source) -> Dataset:
     """
     folder = root() / source.name
     try:
-        with alone_in(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder / ".lock"):
+            for leftover in folder.glob(".*.part"):  # of a process that was killed
+                leftover.unlink(missing_ok=True)
             with suppress(Exception):  # whatever is wrong with the files, new ones are the remedy
                 return read(source)
             files = [download(item, folder) for item in source.downloads]
@@ -103,13 +105,3 @@ def fetch(source: Source) -> Dataset:
             f"{source.name} needs {', '.join(source.files)} in {folder}, and fetching failed ({error}); run `gradbook "
             f"data fetch {source.name}` where there is a network, or set GRADBOOK_DATA to a folder that has it."
         ) from error
-
-
-@contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Let one process at a time enter the block; what a killed one left half-written is removed."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder / ".lock"):
-        for leftover in folder.glob(".*.part"):
-            leftover.unlink(missing_ok=True)
-        yield

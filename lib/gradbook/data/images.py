@@ -11,6 +11,7 @@ import numpy as np
 
 from gradbook.data.dataset import split
 from gradbook.errors import InputError
+from gradbook.untrusted import reading
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -170,15 +171,14 @@ def decode(file: Path, shape: tuple[int, ...] | None = None) -> np.ndarray:
     """
     from PIL import Image
 
-    try:
-        with warnings.catch_warnings(action="ignore"), Image.open(file, formats=FORMATS) as image:
-            if image.width * image.height > LARGEST:
-                raise InputError(f"{file} has {image.width}×{image.height} pixels; at most {LARGEST:,} are allowed.")
-            pixels = np.asarray(on_white(eight_bits(upright(image))))
-    except InputError:
-        raise
-    except Exception as error:  # a damaged image can break its decoder in any way
-        raise InputError(f"{file} cannot be read as an image: {error}.") from error
+    with (
+        reading(file, f"{file} cannot be read as an image"),
+        warnings.catch_warnings(action="ignore"),
+        Image.open(file, formats=FORMATS) as image,
+    ):
+        if image.width * image.height > LARGEST:
+            raise InputError(f"{file} has {image.width}×{image.height} pixels; at most {LARGEST:,} are allowed.")
+        pixels = np.asarray(on_white(eight_bits(upright(image))))
     if shape and pixels.shape != shape:
         height, width, _ = pixels.shape
         raise InputError(

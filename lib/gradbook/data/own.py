@@ -12,6 +12,7 @@ from gradbook.data.dataset import Dataset, check, checksum, scaled
 from gradbook.data.folder import readers
 from gradbook.data.images import read_folder
 from gradbook.errors import InputError
+from gradbook.untrusted import reading
 
 NEEDED = ("x_train", "y_train", "x_test", "y_test")
 LARGEST = 2**34  # bytes in one .npz, unpacked
@@ -57,7 +58,7 @@ def read_arrays(path: Path) -> dict[str, Any]:
 
 def unpacked(path: Path) -> dict[str, np.ndarray]:
     """Read the arrays in an .npz, by name."""
-    try:
+    with reading(path, f"{path} cannot be read as an .npz"):
         with zipfile.ZipFile(path) as archive:
             size = sum(entry.file_size for entry in archive.infolist())
         if size > LARGEST:
@@ -65,13 +66,12 @@ def unpacked(path: Path) -> dict[str, np.ndarray]:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             if missing := set(NEEDED) - set(file.files):
                 raise InputError(f"{path} lacks {', '.join(sorted(missing))}; it must hold {', '.join(NEEDED)}.")
-            return {name: file[name] for name in (*NEEDED, "classes") if name in file.files}
-    except InputError:
-        raise
-    except Exception as error:  # a damaged or hostile file can break its reader in any way
-        if "allow_pickle" in str(error):
-            raise InputError(f"{path} holds pickled objects, which could run code; save plain arrays.") from error
-        raise InputError(f"{path} cannot be read as an .npz: {error}") from error
+            try:
+                return {name: file[name] for name in (*NEEDED, "classes") if name in file.files}
+            except ValueError as error:
+                if "allow_pickle" not in str(error):
+                    raise
+                raise InputError(f"{path} holds pickled objects, which could run code; save plain arrays.") from error
 
 
 def images(arrays: dict[str, np.ndarray], name: str) -> np.ndarray:

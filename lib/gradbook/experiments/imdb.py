@@ -18,7 +18,7 @@ from gradbook.seeds import generator, set_seed
 from gradbook.studies import experiment
 from gradbook.studies.experiment import Experiment, Record
 from gradbook.studies.study import Study, plan
-from gradbook.training import require_finite
+from gradbook.training import glorot, require_finite
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -152,14 +152,9 @@ class Classifier:
         self.variables = [[tf.Variable(part) for part in parts] for parts in self.initial(0)]
 
     def initial(self, seed: int) -> list[list[np.ndarray]]:
-        """Draw a seed's initial weights: kernels uniform in the bounds of Glorot and Bengio (2010), biases zero."""
-        random, weights = generator(seed, "weights"), []
-        for inputs, units in itertools.pairwise(self._sizes):
-            bound = np.sqrt(6 / (inputs + units))
-            kernel = random.uniform(-bound, bound, (inputs, units)).astype(np.float32)
-            weights += [[kernel], [np.zeros(units, np.float32)]]
-        (first,), *others = weights
-        return [np.split(first, [self._frequent]), *others]
+        """Draw a seed's initial weights as `glorot` does."""
+        first, *others = glorot(itertools.pairwise(self._sizes), generator(seed, "weights"))
+        return [np.split(first, [self._frequent]), *([part] for part in others)]
 
     def weights(self) -> "list[list[tf.Tensor]]":
         """Return a copy of the weights."""

@@ -19,7 +19,7 @@ from gradbook.seeds import generator
 from gradbook.studies.experiment import Configuration as Base
 from gradbook.studies.experiment import Experiment, Record
 from gradbook.studies.study import Study, grid, plan
-from gradbook.training import require_finite
+from gradbook.training import glorot, require_finite
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -77,13 +77,9 @@ def tasks() -> Tasks:
 
 
 def initial(seed: int) -> list[np.ndarray]:
-    """Return a seed's initial weights: kernels after Glorot and Bengio (2010), biases zero; shared, main, auxiliary."""
-    random, weights = generator(seed, "weights"), []
-    sizes = [INPUTS, *[HIDDEN] * SHARED_LAYERS]
-    for inputs, units in [*pairwise(sizes), (HIDDEN, OUTPUTS), (HIDDEN, OUTPUTS)]:
-        bound = np.sqrt(6 / (inputs + units))
-        weights += [random.uniform(-bound, bound, (inputs, units)), np.zeros(units)]
-    return [array.astype(np.float32) for array in weights]
+    """Return a seed's initial weights as `glorot` draws them: of the shared layers, the main and the auxiliary head."""
+    shared = pairwise([INPUTS, *[HIDDEN] * SHARED_LAYERS])
+    return glorot([*shared, *[(HIDDEN, OUTPUTS)] * 2], generator(seed, "weights"))
 
 
 @cache

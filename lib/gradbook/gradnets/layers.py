@@ -91,12 +91,14 @@ def _serialized(item: Any) -> dict[str, Any]:
 class Gated(keras.Layer):
     """What the layers below share: a gate, the mixture by it, and how they are saved.
 
-    A subclass adds its own arguments to `get_config`, objects of Keras as ``keras.saving.serialize_keras_object``
-    gives them.
-
     Args:
         gate: a `Gate`, or what one is made from: a schedule, or a number in [0, 1].
+
+    Attributes:
+        saved: names of a subclass's own arguments, which are attributes too.
     """
+
+    saved: tuple[str, ...] = ()
 
     def __init__(self, gate: Gate | Schedule | float, **options: Any) -> None:
         super().__init__(**options)
@@ -112,8 +114,9 @@ class Gated(keras.Layer):
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
-        """Return the gate, beside what every layer keeps."""
-        return {**super().get_config(), "gate": self.gate.shared_config()}
+        """Return the gate and the layer's own arguments, beside what every layer keeps."""
+        own = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in self.saved}
+        return {**super().get_config(), "gate": self.gate.shared_config(), **own}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
@@ -172,10 +175,7 @@ class Gradual(Between):
     True
     """
 
-    def get_config(self) -> dict[str, Any]:
-        """Return both layers and the gate."""
-        inner = {"early": self.early, "late": self.late}
-        return {**super().get_config(), **{k: keras.saving.serialize_keras_object(v) for k, v in inner.items()}}
+    saved = ("early", "late")
 
 
 @register
@@ -248,6 +248,8 @@ class GradualIdentity(Gated):
         kernel_initializer, kernel_regularizer: of W, as in ``keras.layers.Dense``.
     """
 
+    saved = ("kernel_initializer", "kernel_regularizer")
+
     def __init__(
         self,
         gate: Gate | Schedule | float,
@@ -274,14 +276,6 @@ class GradualIdentity(Gated):
         """Return the mixture of the input and the dense layer's output."""
         return self.mix(inputs, ops.relu(ops.matmul(inputs, self.kernel) + self.bias))
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the gate, and how W starts and is held small."""
-        return {
-            **super().get_config(),
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-        }
-
 
 @register
 class GradualDropout(Gated):
@@ -292,6 +286,8 @@ class GradualDropout(Gated):
         gate: see `Gated`.
         seed: of the masks; None draws one.
     """
+
+    saved = ("rate", "seed")
 
     def __init__(self, rate: float, gate: Gate | Schedule | float, seed: int | None = None, **options: Any) -> None:
         super().__init__(gate, **options)
@@ -308,10 +304,6 @@ class GradualDropout(Gated):
         rate = ops.cast(self.rate * self.gate.value, inputs.dtype)
         kept = keras.random.uniform(ops.shape(inputs), dtype=inputs.dtype, seed=self.noise) >= rate
         return ops.where(kept, inputs / (1 - rate), 0)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return rate, seed and gate."""
-        return {**super().get_config(), "rate": self.rate, "seed": self.seed}
 
 
 @register
@@ -338,14 +330,12 @@ class GradualPooling(Between):
         pool_size: side of the squares, ≥ 1.
     """
 
+    saved = ("pool_size",)
+
     def __init__(self, gate: Gate | Schedule | float, pool_size: int = 2, **options: Any) -> None:
         average, maximum = keras.layers.AveragePooling2D(pool_size), keras.layers.MaxPooling2D(pool_size)
         super().__init__(average, maximum, gate, **options)
         self.pool_size = pool_size
-
-    def get_config(self) -> dict[str, Any]:
-        """Return size and gate."""
-        return {**super().get_config(), "pool_size": self.pool_size}
 
 
 @register
@@ -360,6 +350,8 @@ class GradualSampling(Gated):
         seed: of the draws; None draws one.
     """
 
+    saved = ("seed",)
+
     def __init__(self, gate: Gate | Schedule | float, seed: int | None = None, **options: Any) -> None:
         super().__init__(gate, **options)
         self.seed = seed
@@ -373,10 +365,6 @@ class GradualSampling(Gated):
             return p
         drawn = keras.random.uniform(ops.shape(p), dtype=p.dtype, seed=self.noise) < p
         return self.mix(p, p + ops.stop_gradient(ops.cast(drawn, p.dtype) - p))
-
-    def get_config(self) -> dict[str, Any]:
-        """Return seed and gate."""
-        return {**super().get_config(), "seed": self.seed}
 
 
 class Progress(keras.callbacks.Callback):

@@ -188,13 +188,6 @@ def _no_gain(make: Make, place: Place) -> str | None:
         return str(error).rstrip(".")
 
 
-def _least(make: Make, place: Place) -> int:
-    try:
-        return min(_size(make, place), _dense_size(place))
-    except InputError:
-        return _dense_size(place)
-
-
 class _Places(Sizes):
     """How many parameters a network has whose layers at some places are replaced where that makes them smaller."""
 
@@ -204,7 +197,10 @@ class _Places(Sizes):
         self.fixed = count.parameters(network) - dense
 
     def __call__(self, make: Make) -> int:
-        return self.fixed + sum(number * _least(make, place) for place, number in self.places.items())
+        return self.fixed + sum(
+            number * (_dense_size(place) if _no_gain(make, place) else _size(make, place))
+            for place, number in self.places.items()
+        )
 
 
 def _rebuilt(model: keras.Model, swapped: dict[int, Make], copies: dict[int, Any]) -> keras.Model:

@@ -180,14 +180,6 @@ def _convolution(layer: Any, before: Shape, after: Shape, convention: str) -> in
     return math.prod(layer.kernel_size) * _channels(layer, before) // layer.groups * math.prod(after)
 
 
-def _transposed(layer: Any, before: Shape, after: Shape, convention: str) -> int:
-    return math.prod(layer.kernel_size) * layer.filters * math.prod(before)
-
-
-def _depthwise(layer: Any, before: Shape, after: Shape, convention: str) -> int:
-    return math.prod(layer.kernel_size) * math.prod(after)
-
-
 def _separable(layer: Any, before: Shape, after: Shape, convention: str) -> int:
     inner, pixels = layer.depth_multiplier * _channels(layer, before), math.prod(after) // layer.filters
     return (math.prod(layer.kernel_size) + layer.filters) * inner * pixels
@@ -195,10 +187,6 @@ def _separable(layer: Any, before: Shape, after: Shape, convention: str) -> int:
 
 def _channels(layer: Any, shape: Shape) -> int:
     return shape[0 if layer.data_format == "channels_first" else -1]
-
-
-def _family(layer: Convolution, before: Shape, after: Shape, convention: str) -> int:
-    return layer.mult_adds(before)
 
 
 def _linear(layer: layers.Dense, before: Shape, after: Shape, convention: str) -> int:
@@ -212,19 +200,12 @@ def _family_dense(layer: FamilyDense, before: Shape, after: Shape, convention: s
 
 
 def _rectifier(layer: layers.Layer, before: Shape, after: Shape, convention: str) -> int:
-    return math.prod(after) if convention == "log" else 0
-
-
-def _activation(layer: layers.Activation, before: Shape, after: Shape, convention: str) -> int:
-    return _rectifier(layer, before, after, convention) if layer.activation is keras.activations.relu else 0
+    rectifies = getattr(layer, "activation", keras.activations.relu) is keras.activations.relu
+    return math.prod(after) if convention == "log" and rectifies else 0
 
 
 def _pooling(layer: layers.Layer, before: Shape, after: Shape, convention: str) -> int:
     return math.prod(layer.pool_size) * math.prod(after) if convention == "log" else 0
-
-
-def _free(layer: layers.Layer, before: Shape, after: Shape, convention: str) -> int:
-    return 0
 
 
 FREE = (
@@ -246,17 +227,22 @@ FREE_OPERATIONS = {
 """Operations outside layers that are elementwise or move numbers only, by the names of Keras' classes."""
 
 HANDLERS: dict[type, Handler] = {
-    **dict.fromkeys(FREE, _free),
+    **dict.fromkeys(FREE, lambda *_: 0),
     **dict.fromkeys((layers.Conv1D, layers.Conv2D, layers.Conv3D), _convolution),
-    **dict.fromkeys((layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose), _transposed),
-    **dict.fromkeys((layers.DepthwiseConv1D, layers.DepthwiseConv2D), _depthwise),
+    **dict.fromkeys(
+        (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose),
+        lambda layer, before, *_: math.prod(layer.kernel_size) * layer.filters * math.prod(before),
+    ),
+    **dict.fromkeys(
+        (layers.DepthwiseConv1D, layers.DepthwiseConv2D),
+        lambda layer, _, after, __: math.prod(layer.kernel_size) * math.prod(after),
+    ),
     **dict.fromkeys((layers.SeparableConv1D, layers.SeparableConv2D), _separable),
     **dict.fromkeys((layers.MaxPooling1D, layers.MaxPooling2D, layers.MaxPooling3D), _pooling),
     **dict.fromkeys((layers.AveragePooling1D, layers.AveragePooling2D, layers.AveragePooling3D), _pooling),
     layers.Dense: _linear,
-    layers.ReLU: _rectifier,
-    layers.Activation: _activation,
-    Convolution: _family,
+    **dict.fromkeys((layers.ReLU, layers.Activation), _rectifier),
+    Convolution: lambda layer, before, *_: layer.mult_adds(before),
     FamilyDense: _family_dense,
 }
 """What a call of each kind of layer costs; see `mult_adds`."""

@@ -10,6 +10,7 @@ import keras
 
 from gradbook.errors import InputError
 from gradbook.lowrank.count import weightless
+from gradbook.untrusted import reading
 
 LARGEST = 2**26
 """Bytes that the description of a model may have."""
@@ -38,32 +39,20 @@ def read_model(path: Path) -> keras.Model:
         InputError: the file is missing, damaged or of another kind, or asks for what is neither Keras' nor gradbook's.
     """
     description = _description(Path(path))
-    try:
+    with reading(path, f"{path} cannot be rebuilt"):
         for part in _parts(description):
             _require_harmless(path, part)
             part.pop("compile_config", None)
         return weightless(lambda: keras.saving.deserialize_keras_object(description, safe_mode=True))
-    except InputError:
-        raise
-    except Exception as error:  # a malformed description can break its reader in any way
-        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
-        raise InputError(f"{path} cannot be rebuilt: {reason.rstrip('.')}.") from error
 
 
 def _description(path: Path) -> Any:
     if path.suffix != ".keras":
         raise InputError(f"a saved model must be a file NAME.keras, as model.save writes it; received {path}.")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if (size := archive.getinfo("config.json").file_size) > LARGEST:
-                raise InputError(f"{path} describes its model in {size:,} bytes; at most {LARGEST:,} are allowed.")
-            return json.loads(archive.read("config.json"))
-    except InputError:
-        raise
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
-    except Exception as error:  # a damaged file can break its reader in any way
-        raise InputError(f"{path} is damaged, or no model that Keras saved: {error}.") from error
+    with reading(path, f"{path} is damaged, or no model that Keras saved"), zipfile.ZipFile(path) as archive:
+        if (size := archive.getinfo("config.json").file_size) > LARGEST:
+            raise InputError(f"{path} describes its model in {size:,} bytes; at most {LARGEST:,} are allowed.")
+        return json.loads(archive.read("config.json"))
 
 
 def _parts(description: Any) -> Iterator[dict[str, Any]]:
@@ -79,9 +68,6 @@ def _require_harmless(path: Path, part: dict[str, Any]) -> None:
     kind, module = part.get("class_name"), part.get("module")
     if kind in REFUSED | READING:
         raise InputError(f"{path} holds a {kind}, which runs code or reads files, and is not rebuilt.")
-    if isinstance(module, str) and not _trusted(module):
+    trusted = (module == one or (one != "keras" and module.startswith(f"{one}.")) for one in TRUSTED)
+    if isinstance(module, str) and not any(trusted):
         raise InputError(f"{path} asks for {module}.{kind}; only layers of Keras and gradbook are rebuilt.")
-
-
-def _trusted(module: str) -> bool:
-    return any(module == one or (one != "keras" and module.startswith(f"{one}.")) for one in TRUSTED)

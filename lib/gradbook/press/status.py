@@ -26,25 +26,16 @@ class Status:
         return f"stale: {', '.join(self.stale)}" if self.stale else "current"
 
 
-def status_here(root: Path, chapter: Chapter) -> Status:
-    """Return the status of a chapter's twin after the last execution in this checkout."""
+def status(root: Path, chapter: Chapter, *, published: bool = False) -> Status:
+    """Return the status of a chapter's twin after its last execution here, or after the one that was published."""
     job = Job(root, chapter, QUICK, {})
-    return _status(job, job.record)
-
-
-def status_published(root: Path, chapter: Chapter) -> Status:
-    """Return the status of a chapter's twin after the execution that was recorded for the book."""
-    return _status(Job(root, chapter, QUICK, {}), published_record(root, chapter))
+    record = read_json(published_record(root, chapter) if published else job.record)
+    return Status(chapter, record, job.stale(record) if record else [])
 
 
 def published_record(root: Path, chapter: Chapter) -> Path:
     """Return where ``gradbook execute --record`` keeps what the pages' cost and status lines read."""
     return root / "book/records" / f"{chapter.name}.json"
-
-
-def _status(job: Job, path: Path) -> Status:
-    record = read_json(path)
-    return Status(job.chapter, record, job.stale(record) if record else [])
 
 
 def cost(record: dict[str, Any]) -> str:

@@ -2,29 +2,25 @@
 
 from pathlib import Path
 
-from gradbook.studies.experiment import Record
 from gradbook.studies.store import Store
 from gradbook.studies.study import Study
 
 
-def write_tensorboard(record: Record, directory: Path) -> None:
-    """Write every curve of a record as scalars of its name, one a logged step, and every metric at the last step.
+def write_study(study: Study, store: Store, directory: Path) -> None:
+    """Write every finished run of a study into a folder of its own, named in words; those that are there stay.
 
-    Show them with ``tensorboard --logdir DIRECTORY``; runs in folders side by side are drawn into one plot.
+    Curves are scalars of their names, one a logged step, and metrics stand at the last step. Show them with
+    ``tensorboard --logdir DIRECTORY``; runs in folders side by side are drawn into one plot.
     """
     import tensorflow as tf
 
-    last = max(map(len, record.curves.values()), default=1) - 1
-    with tf.summary.create_file_writer(str(directory)).as_default():
-        for name, values in record.curves.items():
-            for step, value in enumerate(values):
-                tf.summary.scalar(name, value, step)
-        for name, value in record.metrics.items():
-            tf.summary.scalar(f"final/{name}", value, last)
-
-
-def write_study(study: Study, store: Store, directory: Path) -> None:
-    """Write every finished run of a study into a folder of its own, named in words; those that are there stay."""
     for key, _, record, _ in store.records(study.experiment):
-        if key in study.runs and not (folder := directory / study.label(study.runs[key])).exists():
-            write_tensorboard(record, folder)
+        if key not in study.runs or (folder := directory / study.label(study.runs[key])).exists():
+            continue
+        last = max(map(len, record.curves.values()), default=1) - 1
+        with tf.summary.create_file_writer(str(folder)).as_default():
+            for name, values in record.curves.items():
+                for step, value in enumerate(values):
+                    tf.summary.scalar(name, value, step)
+            for name, value in record.metrics.items():
+                tf.summary.scalar(f"final/{name}", value, last)

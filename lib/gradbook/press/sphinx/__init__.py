@@ -10,6 +10,7 @@ from gradbook.press.sphinx.explorer import Explorer
 from gradbook.press.sphinx.faults import Faults
 from gradbook.press.sphinx.feedback import ask
 from gradbook.press.sphinx.found import describe, tell_address
+from gradbook.press.sphinx.light import lazily, lighten
 from gradbook.press.sphinx.outcomes import Outcomes
 from gradbook.press.sphinx.question import Question
 from gradbook.press.sphinx.signatures import own_words, readable
@@ -47,7 +48,9 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("autodoc-process-docstring", own_words)
     app.connect("doctree-resolved", lead_back)
     app.connect("doctree-resolved", ask)
+    app.connect("doctree-resolved", lazily)
     app.connect("config-inited", tell_address)
     app.connect("html-page-context", describe, priority=400)  # before the cards of links, which look for it
     app.connect("html-page-context", open_source, priority=900)  # behind the theme, which makes the button
+    app.connect("build-finished", lighten, priority=900)  # behind MathJax, which is copied then
     return {"parallel_read_safe": True, "parallel_write_safe": True}

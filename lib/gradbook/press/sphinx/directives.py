@@ -10,7 +10,7 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 from gradbook.claims.ledger import verdict
 from gradbook.experiments import STUDIES, study
 from gradbook.press.chapters import find_chapters
-from gradbook.press.status import Status, cost, machine, memory, status_published
+from gradbook.press.status import Status, cost, machine, memory, status
 from gradbook.studies.results import provenance_in_words
 from gradbook.studies.status import still_to_run
 
@@ -22,7 +22,7 @@ class Cost(SphinxRole):
         """Return the cost as text."""
         root = Path(self.env.srcdir)
         (chapter,) = find_chapters(root, [self.text])
-        return [nodes.Text(cost(status_published(root, chapter).record))], []
+        return [nodes.Text(cost(status(root, chapter, published=True).record))], []
 
 
 class Verdict(SphinxRole):
@@ -48,7 +48,7 @@ class ChapterStatus(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Make the table."""
         root = Path(self.env.srcdir)
-        rows = [_row(status_published(root, chapter)) for chapter in find_chapters(root)]
+        rows = [_row(status(root, chapter, published=True)) for chapter in find_chapters(root)]
         headings = ["chapter", "executed", "seconds", "memory", "machine", "twin"]
         return [grid(headings, rows, (8, 4, 3, 3, 6, 3), "colwidths-given")]
 
@@ -69,12 +69,12 @@ class StillToRun(SphinxDirective):
         return [grid(["study", "runs to do", "core-hours", "command"], rows, (4, 3, 3, 8), "colwidths-given")]
 
 
-def _row(status: Status) -> list[list[nodes.Node]]:
-    name, measured = status.chapter.name, [""] * 4
-    if record := status.record:
+def _row(known: Status) -> list[list[nodes.Node]]:
+    name, measured = known.chapter.name, [""] * 4
+    if record := known.record:
         measured = [record["finished"][:10], f"{record['seconds']:.0f}", memory(record), machine(record)]
     title = reference("std", "doc", f"/notebooks/{name}", nodes.inline("", name))
-    return [[title], *([nodes.Text(text)] for text in [*measured, status.verdict])]
+    return [[title], *([nodes.Text(text)] for text in [*measured, known.verdict])]
 
 
 def table(rows: list[list[str]]) -> nodes.table:
