@@ -7,8 +7,10 @@ ACCEPTABLE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13
 # all that the book is made with; other backends are for `make backends`
 EXTRAS := $(foreach extra,book chapters dev lowrank sweep test,--extra $(extra))
 
-# Whatever the user's locale, paths and files are UTF-8.
+# Whatever the user's locale, paths and files are UTF-8; a pipe fails where any part of it does.
 export LC_ALL := C.UTF-8
+SHELL := bash
+.SHELLFLAGS := -o pipefail -c
 # the longest first, so that no processor waits for another's last
 TESTS := $(wildcard notebooks/*.ipynb) tests/book tests/notebooks tests/press tests lib
 
@@ -80,13 +82,17 @@ lock: .venv/ready
 clean:
 	rm -rf .venv _build
 
-# Exactly what the lock names, checked by hash; PYTHON=… chooses the interpreter.
+# Exactly what the lock names, checked by hash; PYTHON=… chooses the interpreter. uv takes a tenth of the time of pip, which
+# stands in where uv does not find the index that pip is set up for.
 .venv/ready: requirements.lock pyproject.toml
 	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
 	    "$$python" -c '$(ACCEPTABLE)' 2>/dev/null && break; python=; done; \
 	test -n "$$python" || { echo "No Python 3.11, 3.12 or 3.13 found; install one, or say make PYTHON=/path/to/python."; exit 1; }; \
-	echo "Setting up .venv with $$("$$python" --version); this takes two to four minutes …"; \
+	echo "Setting up .venv with $$("$$python" --version); this takes seconds, or as long as the downloads do …"; \
 	"$$python" -m venv --clear .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > .venv/uv.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.lock
+	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements.lock 2>&1 | grep -v '^ [-+~] ' || \
+	    $(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -46,9 +46,7 @@ def lighten(app: Sphinx, error: Exception | None) -> None:
 
 def _others(folder: Path, kept: list[Path]) -> set[Path]:
     """Return the files below a folder that are neither kept nor in a folder that is."""
-    return {
-        path for path in folder.rglob("*") if path.is_file() and not any(path.is_relative_to(one) for one in kept)
-    }
+    return {path for path in folder.rglob("*") if path.is_file() and not any(path.is_relative_to(one) for one in kept)}
 
 
 def unhindered(page: Path) -> str:
