@@ -336,7 +336,7 @@ _ = axes.legend(loc="upper right")
 #
 # - *Multitask* ends beside the circle. On the axis the two losses pull with $2(r - 1)$ and $2\lambda(r - 2)$. They
 #   balance at $r = (1 + 2\lambda)/(1 + \lambda)$, and the descent ends {glue:text}`multitask_error:.0e` from there. The
-#   main task has paid for the auxiliary one.
+#   auxiliary task has made the main loss larger.
 # - *Projection* and *orthogonal* reach the circle and then follow it. Near the circle $v$ points along the radius, so
 #   what is left of $u$ points along the circle. They stop at $(1, 0)$, where nothing is left.
 # - *Parameterwise* ends there too, but first goes straight down. While $x_1 > 0$, the auxiliary task pulls to the right
@@ -377,7 +377,7 @@ _ = figure.legend(loc="outside right upper")
 # :::{touch} descents
 # The seven descents from a start of your choice, with an auxiliary task whose goal you choose. Drag either point, or
 # focus it and use the arrow keys. Projection finds the point of the circle that is nearest to the goal from almost
-# everywhere; the gates stop where they first close for good.
+# everywhere; a gate stops at the first point from which it stays closed.
 # :::
 #
 # ## Two classes, helped by two others
@@ -393,7 +393,8 @@ _ = figure.legend(loc="outside right upper")
 #
 # - [x] At a little more than half of them.
 #
-#   Yes, at {glue:text}`digits_true_agreement:.0%` of them in the last epoch. With one image a step, chance decides most.
+#   Yes, at {glue:text}`digits_true_agreement:.0%` of them in the last epoch. With one image per step, chance decides
+#   most.
 # - [ ] At nearly all of them: both tasks need features of images.
 #
 #   Not on this small data: {glue:text}`digits_true_agreement:.0%` in the last epoch. MNIST will be different.
@@ -642,7 +643,7 @@ glue("published_agreement", float(log.iloc[-1]) / 100)
 #   for every rule, so we compare test loss; the tables have both.
 # - **The mistake in the labels** is kept as `auxiliary_labels="zero"`, for comparison only.
 # - **Ties.** The published code opens the gate at $u \cdot v \ge 0$, ours at $u \cdot v > 0$.
-# - **Shuffling.** The published code draws {glue:text}`published_steps` images an epoch from a buffer of
+# - **Shuffling.** The published code draws {glue:text}`published_steps` images per epoch from a buffer of
 #   {glue:text}`published_buffer`, and starts again at the next epoch. So it never sees more than the first
 #   {glue:text}`published_reach` images. Ours shuffles all of them.
 # - **Testing.** The published averages leave out the incomplete last batch; ours count every image.
@@ -689,9 +690,9 @@ check_end(None)
 #    is the gate open now?
 #
 # :::{dropdown} Solution
-# At about half of the steps, less often than for two other classes. With one image a step the gate compares two images,
-# not two tasks. Two images of different classes often pull in opposite directions, although the task is the same. Try
-# `batch_size=8`.
+# At about half of the steps, less often than for two other classes. With one image per step the gate compares two
+# images, not two tasks. Two images of different classes often pull in opposite directions, although the task is the
+# same. Try `batch_size=8`.
 # :::
 
 # %% tags=["hide-cell"]
@@ -709,6 +710,6 @@ pd.Series({name: curves(records, "agreement").mean() for name, records in auxili
 # - One step serves all of them, since they need three inner products and no more. In your own model it is one class,
 #   and it must see the gradients before they are summed.
 # - On MNIST the sum and projection lowered the test loss a little, and the gate by nothing that its seeds could show. A
-#   gate looks at the direction and not at the norm. With one image a step it compares images rather than tasks.
+#   gate looks at the direction and not at the norm. With one image per step it compares images rather than tasks.
 # - With mistaken labels the gate stood open even more often than with true ones, for a gradient that had all but vanished.
 #   On MNIST it is open nearly always, mistake or not.

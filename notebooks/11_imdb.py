@@ -115,7 +115,7 @@ styles = plots.styles(RULES)
 # the parameters themselves. A rule can censor that like any other gradient.
 #
 # Take two weights, of which the main task uses only the first: $\mathcal{L}_\text{main}(\theta) = \log(1 + e^{-\theta_1})$.
-# This is the loss of a classifier that is the surer of the right class, the larger $\theta_1$ is. Start from
+# This is the loss of a classifier. The larger $\theta_1$ is, the more certain it is of the right class. Start from
 # $\theta = (1, 2)$, with $\lambda = 0.2$.
 #
 # :::{question} imdb-two-weights
@@ -184,8 +184,9 @@ for name in ("single", "multitask", "projection"):
 # %% [markdown]
 # The other three rules have no path of their own. Both cosine rules go where single task goes, and orthogonal goes where
 # projection goes. Decay opposes the growth of $\theta_1$ at every step, so $u \cdot v < 0$ throughout, and the cosine
-# rules never let it in. Multitask lets all of it in, and $\theta_1$ pays. Projection and orthogonal separate the two: what
-# the main gradient holds up stays, what it does not use decays ({numref}`fig-imdb-two-weights`).
+# rules never let it in. Multitask lets all of it in, and $\theta_1$ pays. Projection and orthogonal separate the two: a
+# weight that the main gradient supports stays, and a weight that it does not use decays
+# ({numref}`fig-imdb-two-weights`).
 #
 # ## The same conflict in every layer
 #
@@ -257,8 +258,8 @@ assert np.allclose(parameters, after)
 after
 
 # %% [markdown]
-# How strong is this decay? What nothing holds up shrinks by a factor $1 - \eta \lambda$ a step. On IMDB an epoch has 40
-# steps.
+# How strong is this decay? A weight that the main task does not use shrinks by a factor $1 - \eta \lambda$ per step. On
+# IMDB an epoch has 40 steps.
 #
 # :::{question} imdb-strength
 # With $\eta = 0.001$ and $\lambda = 10$, how much of a useless weight is left after one epoch?
@@ -282,7 +283,7 @@ glue("left_at_ten", kept_a_step[2] ** 40)
 left.style.hide().format(precision=3).format("{:.1e}", subset=["left after an epoch"])
 
 # %% [markdown]
-# From $\lambda = 100$ on, nothing of the initial weights survives an epoch, unless the main gradient holds it up.
+# From $\lambda = 100$ on, an initial weight survives an epoch only if the main gradient supports it.
 #
 # ## The experiment, small
 #
@@ -478,9 +479,9 @@ glue("verdict", f"Mean test losses here (published): {'; '.join(scores)}.")
 #|   Test loss of every run here (dots; a diamond is their mean), and the published mean and standard deviation of fifty
 #|   runs (grey bars). {provenance}`imdb`
 #| fig-alt: >-
-#|   One row a setting, with a dot a run on a grey bar. Multitask, projection and orthogonal gather within their bars,
-#|   but for one run. Single task and the two cosine rules fall into two groups: one at the left end of their bars near
-#|   0.30, the other far to the right of them, around 0.36.
+#|   One row per setting, with one dot per run on a grey bar. Multitask, projection and orthogonal gather within their
+#|   bars, but for one run. Single task and the two cosine rules fall into two groups: one at the left end of their bars
+#|   near 0.30, the other far to the right of them, around 0.36.
 figure, axes = plt.subplots(figsize=(7, 3.6))
 for y, cell in enumerate(cells.values()):
     mean, deviation = (float(theirs[f"test_loss_{kind}", setting(**cell)]) for kind in ("mean", "sd"))
@@ -579,7 +580,7 @@ def by_epoch(curve):
 #|   By layer and epoch: the fraction of steps in conflict, and the mean cosine of the kernel and what the rule compares
 #|   it with; means over seeds. {provenance}`imdb`
 #| fig-alt: >-
-#|   Two rows of three panels, one a layer. On generated reviews, the fractions of conflict start below 1 and are at 1
+#|   Two rows of three panels, one per layer. On generated reviews, the fractions of conflict start below 1 and are at 1
 #|   from the second epoch on, in all layers alike. With alpha 0.01 the cosine falls towards minus 0.9 in the first
 #|   layer; with alpha 1 it stays near zero there. On IMDB, against the average, it is below minus 0.9 in all layers
 #|   from the second epoch on; the cosine rules, against one batch, see almost zero in the first layer.
@@ -712,8 +713,8 @@ _ = figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower cente
 # - **Shuffling.** The published code draws each review from a buffer of 1,000, and so does the study. So every epoch ends
 #   on the same thousand reviews, the last 32 of them in a step of their own. Shuffling the whole training set is as easy
 #   and gives other losses; the table below compares the two at equal seeds. What of it is due to the last step is open.
-# - **Fewer runs.** Ten or three seeds a cell instead of fifty. The weights and orders behind the published runs are not
-#   known, so seeds pair among our runs only.
+# - **Fewer runs.** Ten or three seeds per cell instead of fifty. The weights and orders behind the published runs are
+#   not known, so seeds pair among our runs only.
 # - **Projection and orthogonal.** Published, projection is better by a difference that chance explains with
 #   $p \approx$ {glue:text}`published_orthogonal_p:.2f`. Here the kernels are in conflict all the time, so both rules do the
 #   same to them ({numref}`fig-imdb-layers`). We see no reason for a difference beyond chance.

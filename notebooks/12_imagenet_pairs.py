@@ -22,8 +22,8 @@
 # **Claim.** Telling a class from all others helps a network to know a related class, and hinders it with an unrelated
 # one. The cosine of the two gradients says which is the case, so a gate by its sign keeps the help and drops the harm.
 #
-# **Verdict.** With one image a step the sign of the cosine is nearly random, and on digits the three modes cannot be told
-# apart. On natural images ({glue:text}`full_runs` runs) one near pair, of retrievers, gains
+# **Verdict.** With one image per step the sign of the cosine is nearly random, and on digits the three modes cannot be
+# told apart. On natural images ({glue:text}`full_runs` runs) one near pair, of retrievers, gains
 # {glue:text}`retriever_sum_mean:+.1f` points of accuracy from the plain sum and {glue:text}`retriever_gate_mean:+.1f`
 # through the gate. The other near pair, of cats, gains {glue:text}`cat_sum_mean:+.1f` and
 # {glue:text}`cat_gate_mean:+.1f`. The cosines show nothing of either ([at full scale](#pairs-full-scale)).
@@ -193,7 +193,7 @@ glue("single_at_sixty", of_single[sixty])
 
 # %% [markdown]
 # Over all examples it is {glue:text}`all_at_sixty:.2f`, of single ones {glue:text}`single_at_sixty:.2f`
-# ({numref}`fig-pairs-angle`). The published experiment takes one image a step.
+# ({numref}`fig-pairs-angle`). The published experiment takes one image per step.
 #
 # ## From the equation to the code
 #
@@ -257,7 +257,7 @@ table.round(4)
 # it normalises by averages that start at zero and one and are never updated.
 #
 # :::{question} pairs-normalisation
-# Training mode normalises by the batch instead. With one image a step, what would it make of two different images?
+# Training mode normalises by the batch instead. With one image per step, what would it make of two different images?
 #
 # - [ ] It would show their difference more clearly.
 #
@@ -308,7 +308,7 @@ pd.Series(difference, name="largest difference of a feature")
 #   clear, with so few seeds.
 # - [x] Both cosines are close to zero, and no gain can be seen.
 #
-#   Yes, {glue:text}`near_cosine:.3f` and {glue:text}`far_cosine:.3f`. With one image a step there is little to see.
+#   Yes, {glue:text}`near_cosine:.3f` and {glue:text}`far_cosine:.3f`. With one image per step there is little to see.
 # - [ ] The far pair has a negative one, and loses.
 #
 #   No. Its mean cosine is {glue:text}`far_cosine:.3f`, and its accuracy is close to 1 in every mode.
@@ -386,9 +386,9 @@ pd.DataFrame(means).round(3)
 #
 # The study `pairs` trains the ResNet on natural images of 64×64 pixels: 20 classes of Tiny ImageNet, 550 images each, of
 # which 440 are trained on. There are two near pairs, two far ones and one class with itself, three modes and three seeds,
-# with one image a step as published. Each run takes 4,000 steps at five times the published learning rate, so that the
-# weights can move as far as in the published 20,000. The published runs had the classes of another copy of ImageNet, with
-# more images, and one run a curve. Nothing here depends on the parameters of this page.
+# with one image per step as published. Each run takes 4,000 steps at five times the published learning rate, so that
+# the weights can move as far as in the published 20,000. The published runs had the classes of another copy of
+# ImageNet, with more images, and one run per curve. Nothing here depends on the parameters of this page.
 
 # %% tags=["hide-input"]
 study = results.load("pairs")
@@ -476,8 +476,8 @@ compared = {
 pd.DataFrame(compared).T.style.format(precision=4, na_rep="–").format("{:.0f}", subset=["runs"])
 
 # %% [markdown]
-# {numref}`fig-pairs-published` shows what was published: one run a curve. All its values are multiples of 1 divided by
-# {glue:text}`test_images`, so that many images were tested.
+# {numref}`fig-pairs-published` shows what was published: one run per curve. All its values are multiples of 1 divided
+# by {glue:text}`test_images`, so that many images were tested.
 #
 # :::{question} pairs-published
 # How far do two accuracies near 80 % have to be apart before chance is a poor explanation?
@@ -510,8 +510,8 @@ glue("needed", 2 * np.sqrt(2) * error)
 # %% tags=["hide-input"]
 #| label: fig-pairs-published
 #| fig-cap: >-
-#|   Published test accuracies, one run a curve; the band is two standard errors of so many test images around the last
-#|   accuracy of single task.
+#|   Published test accuracies, one run per curve; the band is two standard errors of so many test images around the
+#|   last accuracy of single task.
 #| fig-alt: >-
 #|   Near pair: all three rise from about 0.6 to above 0.8; both modes with an auxiliary task run above single task and
 #|   end outside its band or at its rim. Far pair: all three stay between 0.48 and 0.61 and cross one another inside the
@@ -543,9 +543,9 @@ _ = panels[0].legend()
 # - **Test averages.** The published accuracy averages the means of batches, the last of which is smaller. Here every
 #   image counts once.
 # - **The drifting auxiliary task** is an option, `auxiliary_trunk="separate"`, off by default.
-# - **Natural images.** The published pairs come from a copy of ImageNet with 64×64 pixels and about 1,350 images a class.
-#   If you have it, lay it out as folders, one a class (see {doc}`../book/data`), and give the folder as `dataset`. The
-#   published pairs are listed below.
+# - **Natural images.** The published pairs come from a copy of ImageNet with 64×64 pixels and about 1,350 images per
+#   class. If you have it, lay it out as folders, one per class (see {doc}`../book/data`), and give the folder as
+#   `dataset`. The published pairs are listed below.
 
 # %% tags=["hide-input"]
 listed = facts[facts["quantity"] == "class_pair"]
@@ -568,8 +568,8 @@ of_itself = pd.DataFrame([run.metrics for run in itself])[columns].mean()
 pd.DataFrame({"near pair": live.loc[names[near_pair], MODES["unweighted_cosine"]].mean(), "itself": of_itself}).round(3)
 
 # %% [markdown]
-# 2. Sixteen images a step instead of one: what happens to the cosine of the near pair, and to the fraction of steps that
-#    agree?
+# 2. Sixteen images per step instead of one: what happens to the cosine of the near pair, and to the fraction of steps
+#    that agree?
 #
 # :::{dropdown} Solution
 # As the noise of single images averages out, both could move away from zero and from one half. With a fifth of the steps
@@ -599,8 +599,9 @@ check_p(None)
 # - Over whole datasets the cosine of two tasks' gradients is the angle between their classes, seen from the others.
 # - A step on one image sees almost nothing of it. The mean of its cosines is a small fraction, and their sign nearly random.
 # - Many of the published cosines cannot be cosines. They count how often the signs of cut-off products agreed.
-# - With one image a step batch normalisation must not normalise by the batch, and an auxiliary task's trunk must be the
-#   main one's.
-# - On digits an auxiliary task neither helps nor hinders beyond the spread of the seeds. One run a curve could not have told.
+# - With one image per step batch normalisation must not normalise by the batch, and an auxiliary task's trunk must be
+#   the main one's.
+# - On digits an auxiliary task neither helps nor hinders beyond the spread of the seeds. One run per curve could not
+#   have shown this.
 # - On natural images one near auxiliary task of two helped, through the plain sum, though its cosines were as small as a
 #   far one's.

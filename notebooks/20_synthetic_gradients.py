@@ -557,8 +557,8 @@ table.set_axis(["mean", "lowest", "highest"], axis=1).rename_axis(["", "batch_no
 # %% [markdown]
 # The table has the first three seeds. In inference mode the test accuracy of cDNI changes by
 # {glue:text}`inference_conditioned:+.1f` points and that of backpropagation by
-# {glue:text}`inference_backpropagation:+.1f`. So a number of this page must not be compared with a published one without
-# a word about the mode.
+# {glue:text}`inference_backpropagation:+.1f`. So a number of this page can be compared with a published one only if
+# both have the same mode.
 #
 # ### The same function, other representations
 #
@@ -820,10 +820,10 @@ table.round(3)
 
 # %% [markdown]
 # A predictor that learns the true gradient does better than one that learns from the next predictor. So a part of the
-# price is paid for learning predictions from predictions. A predictor that is random and never learns does worse than
-# one that predicts zero. And with convolutions, in so few steps, prediction gains little: cDNI ends at
-# {glue:text}`convolutional_conditional:.1%`. Training the last block alone reaches
-# {glue:text}`convolutional_none:.1%`, backpropagation {glue:text}`convolutional_full:.1%`.
+# lost accuracy comes from learning predictions from predictions. A predictor that is random and never learns does worse
+# than one that predicts zero. And with convolutions, in so few steps, prediction gains little: cDNI ends at
+# {glue:text}`convolutional_conditional:.1%`. Training the last block alone reaches {glue:text}`convolutional_none:.1%`,
+# backpropagation {glue:text}`convolutional_full:.1%`.
 #
 # What has not been run yet, if anything:
 
@@ -834,7 +834,8 @@ missing or "Nothing is missing."
 # %% [markdown]
 # ## What failed, and where we deviate
 #
-# The chapter grew from a published notebook whose numbers are no results. What was wrong, and what is done here:
+# The chapter grew from a published notebook whose numbers show nothing about the method. What was wrong, and what is
+# done here:
 #
 # - **Five minibatches.** `n_epochs = 5` counted batches of {glue:text}`seed_batch`, at a learning rate of
 #   {glue:text}`seed_rate`. Both test accuracies, {glue:text}`seed_backpropagation` and {glue:text}`seed_synthetic` %, are
@@ -921,4 +922,4 @@ check_time(None)
 #   backpropagation at the other. It works for windows of time as for layers.
 # - Predictions need not be exact to be useful, but they cost accuracy: least with the label, more without, and more again
 #   where blocks update rarely.
-# - Batch normalisation in inference mode changes what cDNI reaches. And five minibatches are no experiment.
+# - Batch normalisation in inference mode changes what cDNI reaches. And five minibatches are too few to show anything.

@@ -123,8 +123,8 @@ network = images.network(gradnets.Configuration(**setting))
 # %% [markdown]
 # ## The idea in ten lines
 #
-# A plain layer computes $\operatorname{relu}(x W + b)$. On its way back a gradient first loses the components of the
-# units that are off, which are about half of them. Then it is multiplied by $W^\top$. With $n$ units and weights of
+# A plain layer computes $\operatorname{relu}(x W + b)$. In the backward pass a gradient first loses the components of
+# the units that are off, which are about half of them. Then it is multiplied by $W^\top$. With $n$ units and weights of
 # variance $\sigma^2$, a layer therefore keeps about
 #
 # $$
@@ -194,8 +194,8 @@ direction = generator(seed, "direction").normal(size=(50, width)).astype("float3
 {g: f"{left(W, g):.0e}" for g in (0.0, 0.01, 0.1, 0.3, 0.6, 1.0)}
 
 # %% [markdown]
-# With the gate closed nothing is lost. At a gate of 0.01 more than half of the norm is left, at an open gate nothing to
-# speak of. Try it:
+# With the gate closed nothing is lost. At a gate of 0.01 more than half of the norm is left, at an open gate almost
+# nothing. Try it:
 #
 # :::{touch} gate
 # A smaller network, 48 hidden layers of 20 units. Left, the activation at this gate; right, the norm of the gradient at
@@ -248,10 +248,10 @@ axes.set(xlabel="layer", ylabel="norm of the gradient")
 _ = axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 
 # %% [markdown]
-# {numref}`fig-gradnets-slopes` shows that no matrix is better off than another. How well all of them are off is decided by
+# {numref}`fig-gradnets-slopes` shows that all matrices receive a gradient of about the same norm. This norm depends on
 # $g$. So the gate must not open before training has changed the weights. It must not stay closed either, since the
-# gradient of a hidden matrix is proportional to $g$ when $g$ is small. That is the bet of the method: open the gate
-# slowly, and let the weights move while there is a gradient.
+# gradient of a hidden matrix is proportional to $g$ when $g$ is small. So the method opens the gate slowly, and lets
+# the weights move while there is a gradient.
 #
 # ## One equation
 #
@@ -401,9 +401,9 @@ _ = figure.colorbar(image, ax=axes, label=r"$\log_{10}$ mean |gradient|")
 #|   What the layers hand on while the gate opens: distribution of the units' values by layer, over the test images,
 #|   first seed. Colour: fraction of units, on a logarithmic scale.
 #| fig-alt: >-
-#|   A film. First, with the gate closed, all layers show the same distribution between 0 and 1.2, for each hands on
-#|   what it got. As g grows the values spread, the farther up the layer the more. With the gate open, most units of
-#|   every layer are at zero, and the values of the upper layers reach beyond 5.
+#|   A film. First, with the gate closed, all layers show the same distribution between 0 and 1.2, for each passes on
+#|   what it received. As g grows the values spread, the farther up the layer the more. With the gate open, most units
+#|   of every layer are at zero, and the values of the upper layers reach beyond 5.
 bins = np.linspace(-0.5, 5, 56)
 
 
@@ -477,10 +477,10 @@ axes[1].set(xlabel="epoch", ylabel="mean |W|")
 _ = axes[0].legend(loc="lower right")
 
 # %% [markdown]
-# The published run is one of the kind that we get ({numref}`fig-gradnets-published`). Ours end at
+# The published run looks like one of ours ({numref}`fig-gradnets-published`). Ours end at
 # {glue:text}`full_accuracy:.2%`, with a standard deviation of {glue:text}`full_spread:.2%` over {glue:text}`full_seeds`
-# seeds, the published one at {glue:text}`published_final:.2%`. Even the mean $|W|$ takes the same way. It falls to a third
-# within 100 iterations, since the penalty meets no resistance while the gate is closed. Then it rises again.
+# seeds, the published one at {glue:text}`published_final:.2%`. Even the mean $|W|$ follows the same course. It falls to
+# a third within 100 iterations, since the penalty meets no resistance while the gate is closed. Then it rises again.
 #
 # ### What the gate is worth
 #
@@ -519,16 +519,16 @@ table.round(4)
 # - **Without a gate** (`gate=1.0`) fifty layers give {glue:text}`open_accuracy:.2%`, the fraction of the most frequent digit.
 # - **Without hidden layers** (`gate=0.0`) the same program gives {glue:text}`closed_accuracy:.2%`. The opened layers add
 #   {glue:text}`added:.1f` percentage points to that, and no more. Most of the published accuracy is that of the shallow
-#   network which the deep one starts as. That network suffers from 49 rounds of dropout, through which only
+#   network with which training starts. That network suffers from 49 rounds of dropout, through which only
 #   {glue:text}`survivors:.0%` of the units come.
 # - **A highway network**, which learns a gate for every unit {cite:p}`srivastava2015training`, is better:
 #   {glue:text}`highway_accuracy:.2%`, published {glue:text}`highway_published:.2%` at its best. It has about twice the
 #   parameters. It was run with another optimizer, without dropout and penalty, as published.
 # - **The gReLU** (`layer=grelu`), linear early, does not train at this depth from the published initialisation, as
-#   {cite:t}`zhangbanger2015comparing` says: {glue:text}`grelu_accuracy:.2%`. A linear layer early does not help if fifty of
-#   them in a row shrink the signal. From weights of variance $2/n$ (`initializer=he`) the runs disagree, between
-#   {glue:text}`he_worst:.1%` and {glue:text}`he_best:.1%`. From orthogonal matrices, which keep every norm, it trains:
-#   {glue:text}`orthogonal_accuracy:.2%`.
+#   {cite:t}`zhangbanger2015comparing` says: {glue:text}`grelu_accuracy:.2%`. An early form that is linear does not help
+#   if fifty such layers in a row shrink the signal. From weights of variance $2/n$ (`initializer=he`) the runs
+#   disagree, between {glue:text}`he_worst:.1%` and {glue:text}`he_best:.1%`. From orthogonal matrices, which keep every
+#   norm, it trains: {glue:text}`orthogonal_accuracy:.2%`.
 # - **Without anything to turn**, a leaky ReLU (`layer=leaky`) ends at {glue:text}`leaky_accuracy:.2%`. A plain residual
 #   network (`layer=residual`) from the same weights ends anywhere between {glue:text}`residual_worst:.1%` and
 #   {glue:text}`residual_best:.1%`.
@@ -536,7 +536,7 @@ table.round(4)
 #   five at {glue:text}`tau_5:.1%`, over twenty at {glue:text}`tau_20:.1%`.
 # - **Depth** costs accuracy: {glue:text}`depth_10:.1%` with ten layers, {glue:text}`depth_100:.1%` with a hundred. With two
 #   hundred the runs lie between {glue:text}`depth_200_worst:.1%` and {glue:text}`depth_200_best:.1%`. At these settings,
-#   chosen for fifty layers, they do not bear out the paper's 200.
+#   chosen for fifty layers, they do not confirm the paper's 200.
 #
 # The last point needs a caution. With two hundred layers there are 199 rounds of dropout. While the gate is closed a unit
 # must survive all of them, and $0.95^{199}$ is {glue:text}`survivors_200:.0e`: the signal is dead before the gate opens. So
@@ -671,7 +671,8 @@ late_form(mine).get_layer("hidden").activation.__name__
 #   only distributions can be compared.
 # - **The last measurement** of the published log is at iteration 21,900, and so is ours where a run is measured every 100
 #   iterations; other cells are measured every 550, for the last time at 21,450.
-# - **Highway networks** end the log of their notebook lower than their best; we quote the best, and our own last.
+# - **Highway networks** do worse at the end of their published log than at their best. We quote their best, and the
+#   last value of our runs.
 # - **Not attempted**: the paper's experiments on other data, and attention.
 #
 # ## Exercises
@@ -680,9 +681,9 @@ late_form(mine).get_layer("hidden").activation.__name__
 #    a hidden matrix right after the jump? Predict, then compute.
 #
 # :::{dropdown} Solution
-# At $g = 0$ no hidden matrix has a gradient, so none has moved. The gradient is that of an untrained plain network, that
-# is, none to speak of. Interpolation is not a matter of patience: between the ends there must be gates at which the hidden
-# layers learn.
+# At $g = 0$ no hidden matrix has a gradient, so none has moved. The gradient is that of an untrained plain network,
+# that is, almost nothing. It is not enough to wait: between the two ends there must be gates at which the hidden layers
+# learn.
 # :::
 
 # %% tags=["hide-cell"]
@@ -724,5 +725,5 @@ model = gradual_mlp(depth=10, width=20, inputs=64, gate=Cosine(0, 0.5))
 # - $y = (1-g)\,\text{early} + g\,\text{late}$ turns any layer into any other of the same shape.
 # - Opened slowly, fifty layers train, because their weights move to where gradients pass while gradients still pass.
 # - The published numbers can be reproduced, mean weights included. Most of the accuracy is that of the shallow network
-#   that the deep one starts as, and a highway network is better.
+#   with which training starts, and a highway network is better.
 # - Dropout, normalisation, depth, pooling, noise and the optimizer can be turned by the same gate.

@@ -571,9 +571,9 @@ table[["parameters", "mult_adds", "test_accuracy", "test_loss"]].round(3)
 # students on {glue:text}`full_images:,` images of CIFAR-10 for {glue:text}`full_epochs` epochs, every family at two
 # budgets, with and without a teacher. Of {glue:text}`planned` runs {glue:text}`finished` are in.
 #
-# Each machine that took part trained a teacher of its own. These teachers know between {glue:text}`teacher_least:.1f` and
-# {glue:text}`teacher_most:.1f` % of the test images. Published students are of a WRN-28-10 and saw all images 200 times.
-# They stand beside ours for orientation; the two are not the same experiment.
+# Each machine that took part trained a teacher of its own. These teachers are right on between
+# {glue:text}`teacher_least:.1f` and {glue:text}`teacher_most:.1f` % of the test images. Published students are of a
+# WRN-28-10 and saw all images 200 times. They stand beside ours for orientation; the two are not the same experiment.
 
 # %% tags=["hide-input"]
 measured = results.load("lowrank")
@@ -636,7 +636,7 @@ def scatter(panel, points, x):
 #| label: fig-lowrank-errors
 #| fig-cap: >-
 #|   Test error of students against their parameters, their mult-adds, and the milliseconds that a batch of 100 takes.
-#|   Top: ours that failed, beside chance level (dotted); middle: our others, of a WRN-16-2 like them, one mark a run;
+#|   Top: ours that failed, beside chance level (dotted); middle: our others, of a WRN-16-2 like them, one mark per run;
 #|   bottom: published, of a WRN-28-10, mult-adds counted by us, no times given. Grey lines: the teachers. Filled: with
 #|   a teacher; hollow: without. {provenance}`lowrank`
 #| fig-alt: >-
@@ -765,8 +765,8 @@ assert mean_gain.drop(["hashed", "bottleneck"]).min() > 1  # all others gain
 assert mine[mine.index.str.contains("decay")].max() < 60  # trained with either decay
 
 # %% [markdown]
-# *Teacher.* In the log a teacher is worth two points to separable hashed layers and costs one point to hashed ones. Ours point
-# the same way, at {glue:text}`gain_separable_hashed:+.1f` and {glue:text}`gain_hashed:+.1f` points.
+# *Teacher.* In the log a teacher is worth two points to separable hashed layers and costs one point to hashed ones.
+# Ours have the same signs: {glue:text}`gain_separable_hashed:+.1f` and {glue:text}`gain_hashed:+.1f` points.
 #
 # *Decay.* In the log the decay decides whether ACDC trains at all; ours, trained for far fewer steps, train with either. For
 # other families the log found that a lowered decay is critical for shuffles, better for four more, and of no help to
@@ -881,5 +881,5 @@ check_transfer(None)
 #   multiplications of low-rank ones.
 # - A teacher's attention is worth points to most families and nothing to bottlenecks. At the protocol's learning rate it breaks
 #   hashed layers, which do well from labels alone.
-# - What the log measured is one run a row. Its counts come out again. Its errors are of networks beyond two processor cores,
-#   and stand beside ours.
+# - What the log measured is one run per row. We find the same counts. Its errors are of networks beyond two processor
+#   cores, and stand beside ours.

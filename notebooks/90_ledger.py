@@ -107,7 +107,7 @@ glue("verdict", f"{len(entries)} claims: {ledger.summary(entries.verdict)}.")
 # ## Which of these methods work?
 #
 # These sentences are computed from the verdicts. Counts of parameters and other numbers that need no training stand apart,
-# because they say that we build the same thing, and not that it is good for anything.
+# because they say that we build the same thing, and not that it is useful.
 
 # %% tags=["hide-input"]
 came_out = book_claims.overview(claims.claims, entries.reset_index())
@@ -245,7 +245,7 @@ glue("among", (tested.p <= needed).sum())
 # Here {glue:text}`tests` claims are tested on runs. Alone, {glue:text}`alone` of them would pass. Among all, those pass whose
 # `p` is at most {glue:text}`limit:.3f`: {glue:text}`among`.
 #
-# Runs that share something random are no separate witnesses. Several networks may come from one seed, or learn from one
+# Runs that share something random are not independent. Several networks may come from one seed, or learn from one
 # teacher. Their differences are averaged, and count as one.
 #
 # ## If a method did nothing
@@ -333,8 +333,8 @@ rates(fails).loc[["reproduced", "not reproduced"]].map("{:.1%}".format)
 # menus leave only the rows of one chapter, of one verdict, or of claims that are tested on runs or by counting.
 #
 # Numbers are in the unit of the claim, fractions rather than percents. Brackets hold the interval that decided. *Firm* is how
-# often the verdict is the same if the runs are drawn anew, with replacement, from those at hand. From three runs that is a
-# flattering number.
+# often the verdict is the same if the runs are drawn anew, with replacement, from those at hand. From three runs it
+# looks better than it is.
 
 # %% tags=["hide-input"]
 dated = pd.read_csv(BOOK / "tolerances.csv")
@@ -511,7 +511,8 @@ undone = undone.groupby(["chapter", "reason"], sort=False).size().rename("claims
 sentences(undone, "Claims that were not attempted, by reason")
 
 # %% [markdown]
-# These claims stand in the book, and nobody has read yet what they rest on. They have no verdict until somebody does:
+# These claims are in the book, but nobody has checked them in their sources yet. Until somebody does, they have no
+# verdict:
 
 # %% tags=["hide-input"]
 unread = table[entries.verdict == UNSOURCED]
@@ -531,7 +532,7 @@ glue("before", (dated.order == "before").sum())
 #   tolerances for runs, {glue:text}`before` had their present value before the first results of their study were committed,
 #   as the history says. The others were written, or changed, when results were known.
 # - **A single published run** says little of the runs behind it. That ours are like them is what is tested, and assumed.
-# - **A count that agrees** says that we count the same thing, not that the network is good for anything.
+# - **A count that agrees** says that we count the same thing, not that the network is useful.
 #
 # Claims, results and ledger are compared by a test: whoever changes a study, a tolerance or a claim changes a verdict in
 # plain sight. `gradbook ledger --check` does the same by hand, and `gradbook audit` does it for the claims of any other paper.
