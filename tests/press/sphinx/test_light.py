@@ -7,7 +7,9 @@ from types import SimpleNamespace
 
 import pydata_sphinx_theme
 import pytest
+from bs4 import BeautifulSoup
 from fontTools.ttLib import TTFont
+from PIL import Image
 
 from gradbook.press.sphinx.light import lighten
 
@@ -20,7 +22,8 @@ PAGE = """\
 <script data-a-b="c" src="_static/tabs.js"></script>
 <script async src="_static/mathjax/tex-chtml.js"></script>
   <script defer src="_static/scripts/fontawesome.js?digest=1"></script>
-</head><body><i class="fa-solid fa-moon"></i></body></html>
+</head><body><i class="fa-solid fa-moon"></i>
+<img alt="A &gt; b." loading="lazy" src="a.png" /><img loading="lazy" src="a.svg" /></body></html>
 """
 
 
@@ -32,6 +35,7 @@ def site(tmp_path) -> Path:
         file = tmp_path / "_static/mathjax" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("x")
+    Image.new("RGB", (30, 20)).save(tmp_path / "a.png")
     for name in ("page.html", "search.html"):
         (tmp_path / name).write_text(PAGE)
     lighten(SimpleNamespace(builder=SimpleNamespace(name="html"), outdir=tmp_path), None)
@@ -63,3 +67,9 @@ def test_scripts_wait_but_for_the_options_that_others_add_to_and_on_the_page_tha
         "async",
     ]
     assert '<script src="_static/doctools.js">' in (site / "search.html").read_text()
+
+
+def test_pictures_that_are_loaded_late_have_their_room(site):
+    pictures = BeautifulSoup((site / "page.html").read_text(), "html.parser").find_all("img")
+    assert [(one.get("width"), one.get("height")) for one in pictures] == [("30", "20"), (None, None)]
+    assert pictures[0]["alt"] == "A > b."

@@ -10,12 +10,16 @@ from pathlib import Path
 
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.util.images import get_image_size
 
 UNUSED = ("**/*.map", "locales", "scripts/fontawesome.js*", "vendor/fontawesome/webfonts/*.woff2")
 """What lies in the folder of static files and is used by no page."""
 
 MATHJAX = ("tex-chtml.js", "input/tex/extensions", "output/chtml/fonts")
 """What pages use of MathJax: the bundle, TeX commands that it loads when they occur, and fonts."""
+
+LAZY = re.compile(r'<img (?=[^>]*loading="lazy")(?=[^>]*src="([^"]+)")')
+"""The beginning of a picture that is loaded late, and where it is."""
 
 ICON = re.compile(r'((?:,?\.fa-[\w-]+:before)+)\{content:"\\([0-9a-f]+)"\}')
 """A rule that gives the character of an icon, with one selector for each of its names."""
@@ -50,16 +54,23 @@ def _others(folder: Path, kept: list[Path]) -> set[Path]:
 
 
 def unhindered(page: Path) -> str:
-    """Let a page's scripts wait until it is read, in their order, and return its text.
+    """Let a page's scripts wait until it is read, in their order, keep room for its pictures, and return its text.
 
-    All but the options of the documentation, which scripts inside the page add to. Icons need no script.
+    All scripts but the options of the documentation, which those inside the page add to. Icons need no script.
     """
     text = page.read_text(encoding="utf-8")
+    text = LAZY.sub(lambda picture: picture[0] + _room(page.parent / picture[1]), text)
     text = re.sub(r'\s*<script defer src="[^"]*/fontawesome\.js[^"]*"></script>', "", text)
     if page.name != "search.html":  # where a script inside the page begins the search
         text = re.sub(r'<script (?=(?:data-[\w-]+="[^"]*" )?src="(?!\S*documentation_options))', "<script defer ", text)
     page.write_text(text, encoding="utf-8")
     return text
+
+
+def _room(picture: Path) -> str:
+    """Return the size of a picture as attributes, so that no text jumps when it is loaded."""
+    size = get_image_size(str(picture)) if picture.is_file() else None
+    return f'width="{size[0]}" height="{size[1]}" ' if size else ""
 
 
 def reduced(style: Path, icons: set[str]) -> set[int]:
