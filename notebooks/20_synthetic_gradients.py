@@ -150,7 +150,7 @@ seeds = range(seed, seed + n_seeds)
 #|   batches follow each other closely as slanted bands. With synthetic inputs too all four blocks work all the time and
 #|   finish together.
 figure, axes = plt.subplots(3, 1, sharex=True, figsize=(7, 5.4))
-for panel, kind in zip(axes, locking.LOCKINGS, strict=True):
+for panel, kind in zip(axes, ("locked", "backward unlocked", "both unlocked"), strict=True):
     tasks = locking.schedule(blocks=4, batches=3, locking=kind)
     locking.draw(panel, tasks)
     panel.set(title=kind, xlabel="" if panel is not axes[-1] else panel.get_xlabel())

@@ -18,6 +18,7 @@ def length(tasks):
 @given(sizes, sizes)
 def test_lengths_are_what_counting_says(blocks, batches):
     assert length(schedule(blocks, batches, "locked")) == 2 * blocks * batches
+    assert length(schedule(blocks, batches, "direct feedback")) == (blocks + 1) * batches
     assert length(schedule(blocks, batches, "backward unlocked")) == 2 * batches + blocks - 1
     assert length(schedule(blocks, batches, "both unlocked")) == 2 * batches
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from gradbook.errors import InputError, unknown
 from gradbook.plots import COLOURS
 
-Locking = Literal["locked", "backward unlocked", "both unlocked"]
+Locking = Literal["locked", "direct feedback", "backward unlocked", "both unlocked"]
 LOCKINGS: tuple[str, ...] = get_args(Locking)
 
 
@@ -25,16 +25,16 @@ def schedule(blocks: int, batches: int, locking: Locking) -> list[Task]:
     """Return the earliest times for a chain of blocks to work through batches; forward and update take one unit each.
 
     A block takes a new batch after its update on the one before. Beyond that a forward pass waits for the block below,
-    unless its input is predicted; an update waits for the block's own forward pass and, unless its gradient is
-    predicted, for the update of the block above.
+    unless its input is predicted; an update waits for the block's own forward pass and, where the gradient comes from
+    above, for the update of the block above, or where the error is sent to all blocks, for the last forward pass.
 
     Args:
         blocks, batches: at least 1.
-        locking: "locked", backpropagation; "backward unlocked", synthetic gradients; "both unlocked", synthetic inputs
-            too.
+        locking: "locked", backpropagation; "direct feedback", the error goes to all blocks at once; "backward
+            unlocked", synthetic gradients or losses of a block's own; "both unlocked", synthetic inputs too.
 
     >>> [max(task.start + 1 for task in schedule(4, 3, locking)) for locking in LOCKINGS]
-    [24, 9, 6]
+    [24, 15, 9, 6]
     """
     if locking not in LOCKINGS:
         raise unknown("locking", locking, LOCKINGS)
@@ -52,6 +52,8 @@ def schedule(blocks: int, batches: int, locking: Locking) -> list[Task]:
             needed = [forward[batch, k]]
             if k < blocks - 1 and locking == "locked":
                 needed.append(update[batch, k + 1])
+            if locking == "direct feedback":
+                needed.append(forward[batch, blocks - 1])
             update[batch, k] = max(needed) + 1
     return [
         Task(batch, k, work, start)
@@ -69,3 +71,17 @@ def draw(axes: Axes, tasks: Sequence[Task]) -> None:
         axes.text(task.start + 0.5, task.block + 1, str(task.batch + 1), ha="center", va="center")
     axes.set(xlabel="time (units of work)", ylabel="block", yticks=range(1, max(task.block for task in tasks) + 2))
     axes.grid(False)
+
+
+def waits(tasks: Sequence[Task]) -> list[float]:
+    """Return for each block how long it waits between a forward pass and the update, a mean over batches.
+
+    >>> waits(schedule(4, 3, "locked")), waits(schedule(4, 3, "direct feedback"))
+    ([6.0, 4.0, 2.0, 0.0], [3.0, 2.0, 1.0, 0.0])
+    """
+    starts = {(task.block, task.work, task.batch): task.start for task in tasks}
+    blocks, batches = (1 + max(numbers) for numbers in zip(*((task.block, task.batch) for task in tasks), strict=True))
+    return [
+        sum(starts[k, "update", batch] - starts[k, "forward", batch] - 1 for batch in range(batches)) / batches
+        for k in range(blocks)
+    ]

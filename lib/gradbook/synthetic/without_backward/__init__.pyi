@@ -1,0 +1,16 @@
+from .dense import ACTIVATIONS as ACTIVATIONS
+from .dense import Activation as Activation
+from .dense import Layer as Layer
+from .dense import alignment as alignment
+from .dense import apply as apply
+from .dense import gradients as gradients
+from .feedback import conserved as conserved
+from .feedback import direct_feedback_alignment as direct_feedback_alignment
+from .feedback import feedback_alignment as feedback_alignment
+from .goodness import goodness as goodness
+from .goodness import goodness_message as goodness_message
+from .goodness import normalize as normalize
+from .local import prediction_message as prediction_message
+from .local import similarities as similarities
+from .local import similarity_message as similarity_message
+from .targets import difference_targets as difference_targets
