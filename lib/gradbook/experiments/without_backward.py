@@ -67,7 +67,7 @@ class Configuration(Base):
     width: int = Field(256, ge=2)
     learning_rate: float = Field(1e-3, gt=0)
     batch_size: int = Field(100, ge=2)
-    steps: int = Field(2400, ge=1)
+    steps: int = Field(1600, ge=1)
 
     @property
     def activation(self) -> str:
