@@ -1,5 +1,6 @@
 """Numbers that claims compare exactly, by name: what the library gives without training anything."""
 
+import itertools
 import math
 from collections.abc import Callable, Iterable
 from functools import cache, partial
@@ -55,6 +56,21 @@ def predictors(count: int) -> int:
     predictor = SyntheticGradient()
     predictor.build((None, 256), (None, 10))
     return count * predictor.count_params()
+
+
+def local_losses_network() -> int:
+    """Return the parameters of the dense network that the code of chapter 21's local losses trains, 784-3×1024-10."""
+    sizes = [784, 1024, 1024, 1024, 10]
+    return sum((inputs + 1) * units for inputs, units in itertools.pairwise(sizes))
+
+
+def similarity_across(classes: int) -> float:
+    """Return how similar the labels of two of so many classes are, for chapter 21's similarity matching."""
+    import numpy as np
+
+    from gradbook.synthetic.without_backward import similarities
+
+    return float(similarities(np.eye(classes))[0, 1])
 
 
 def fifty_layers() -> int:
@@ -166,7 +182,7 @@ FUNCTIONS: dict[str, Callable[..., float]] = {
     function.__name__: function
     for function in (
         *(main_loss_at_the_end, distance_at_the_end, reviews_classifier, resnet_18, blocks, predictors),
-        *(fifty_layers, learning_rate, parameters, parameters_of_december),
+        *(local_losses_network, similarity_across, fifty_layers, learning_rate, parameters, parameters_of_december),
         *(parameters_of_two_hashes, cheap_blocks, mult_adds, darts_mult_adds_as_logged),
     )
 }
