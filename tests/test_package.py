@@ -10,6 +10,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+import nbformat
 import pytest
 
 import gradbook
@@ -68,10 +69,10 @@ def reader(tmp_path_factory, wheel):
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site)
     python = folder / "venv" / Path(sys.executable).parent.name / "python"
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    usual = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
-    def run(*words: str) -> str:
-        done = subprocess.run([python, *words], cwd=folder, env=environment, capture_output=True, text=True)
+    def run(*words: str, environment: dict[str, str] = usual) -> str:
+        done = subprocess.run([python, *words], cwd=folder, env=environment, capture_output=True, encoding="utf-8")
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -93,6 +94,17 @@ def test_the_command_of_an_installed_package_needs_no_checkout(reader):
     command = "from gradbook.cli import main; main()"
     said = reader("-c", command, "sweep", "concept", "--status", "--store", "store.sqlite")
     assert re.match(r"concept: [1-9]\d* done", said)
+
+
+def test_a_chapter_runs_where_there_is_the_package_and_nothing_else(reader, root, tmp_path):
+    """The quickest one, without a checkout, a home, a path to other programs, or a locale, and with another backend."""
+    bare = {"PATH": str(tmp_path), "LC_ALL": "C", "MPLBACKEND": "agg", "KERAS_BACKEND": "jax"}
+    chapter, executed = root / "notebooks/90_ledger.ipynb", tmp_path / "executed.ipynb"
+    asked = [chapter, executed, "-k", "python3", "-p", "simulations", "1", "--no-progress-bar"]
+    reader("-m", "papermill", *asked, environment=bare)
+    cells = [cell for cell in nbformat.read(executed, 4).cells if cell.cell_type == "code"]
+    assert "You changed `simulations = 1`" in str(cells)
+    assert [cell.source for cell in cells if cell.execution_count is None] == []
 
 
 def test_the_stub_names_every_part_of_the_package():

@@ -1,5 +1,10 @@
 """The closing report of the book: how many twins came out as committed, and what the others say now."""
 
+import os
+import re
+import shutil
+
+import pytest
 from press_helpers import commit_all
 
 
@@ -25,3 +30,25 @@ def test_a_missing_twin_and_a_changed_text_are_told_apart(book, gradbook):
     assert "0 of 2" in said
     assert "no twin; run gradbook execute" in said
     assert "another text or code; the outputs are equal" in said
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [
+        ("no git", "git must be installed to read the history of"),
+        ("distrust", "detected dubious ownership"),
+        ("archive", "not a git repository"),
+    ],
+)
+def test_where_git_does_not_help_one_sentence_says_why_and_all_else_works(book, gradbook, tmp_path, trouble, said):
+    (book / "pyproject.toml").write_text('[project.urls]\nRepository = "https://github.com/ada/engine"\n')
+    if trouble == "archive":
+        shutil.rmtree(book / ".git")
+    changes = {"no git": {"PATH": str(tmp_path / "nothing")}, "distrust": {"GIT_TEST_ASSUME_DIFFERENT_OWNER": "1"}}
+    environment = {"GIT_CEILING_DIRECTORIES": str(book.parent)} | os.environ | changes.get(trouble, {})
+    assert gradbook(book, "execute", "10_sum", env=environment).returncode == 0
+    compared = gradbook(book, "compare", env=environment)
+    assert (compared.returncode, compared.stderr) == (0, "")
+    assert re.match(f"The twins cannot be compared .*{re.escape(said)}.*\n$", compared.stdout)
+    moved = gradbook(book, "repository", "https://github.com/byron/poem", env=environment)
+    assert (moved.returncode, moved.stderr.count("\n")) == (2, 1)

@@ -52,5 +52,5 @@ def test_a_tolerance_counts_from_when_it_took_its_present_value(tmp_path, commit
 
 
 def test_a_folder_without_a_history_is_refused(tmp_path):
-    with pytest.raises(InputError, match="has no history that git can read"):
+    with pytest.raises(InputError, match="git must be able to read the history of"):
         dates(tmp_path, [])

@@ -1,7 +1,8 @@
-"""The checkout: where its root is, JSON files in it, and digests of what it holds."""
+"""The checkout: where its root is, what git knows of it, JSON files in it, and digests of what it holds."""
 
 import hashlib
 import json
+import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,22 @@ def checkout(start: Path | None = None) -> Path:
             if (folder / "_toc.yml").is_file() and (folder / "notebooks").is_dir():
                 return folder.resolve()
     raise InputError(f"{places[0]} is outside any checkout of the book; change into one (it holds _toc.yml).")
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Return what a command of git prints in a folder of the checkout.
+
+    Raises:
+        InputError: there is no git, or it cannot do this here, as in an unpacked archive or in another user's checkout.
+    """
+    try:
+        done = subprocess.run(["git", "-C", folder, *arguments], capture_output=True, encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"git must be installed to read the history of {folder}.") from None
+    if done.returncode:
+        said = done.stderr.strip().partition("\n")[0]
+        raise InputError(f"git must be able to read the history of {folder}; received from it: {said}.")
+    return done.stdout
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -1,13 +1,14 @@
 """How the twins in the working tree differ from the committed ones, output by output."""
 
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import nbformat
 from nbformat import NotebookNode
 
+from gradbook.errors import InputError
 from gradbook.press.chapters import Chapter
+from gradbook.press.checkout import git
 
 EXCERPT = 60
 """Characters of a differing value that a report shows."""
@@ -29,9 +30,9 @@ class Difference:
 
 def committed_twin(chapter: Chapter) -> str | None:
     """Return the text of a chapter's twin at HEAD; None where git has none, as before the first commit of a chapter."""
-    command = ["git", "-C", str(chapter.twin.parent), "show", f"HEAD:./{chapter.twin.name}"]
-    shown = subprocess.run(command, capture_output=True)
-    return shown.stdout.decode() if shown.returncode == 0 else None
+    folder, name = chapter.twin.parent, chapter.twin.name
+    committed = git(folder, "ls-tree", "--name-only", "HEAD", "--", name)
+    return git(folder, "show", f"HEAD:./{name}") if committed else None
 
 
 def differences(chapter: Chapter) -> list[Difference] | None:
@@ -88,7 +89,10 @@ def _excerpt(value: str) -> str:
 
 def report(chapters: list[Chapter]) -> str:
     """Return the closing lines of ``make book``: how many twins came out as committed, and what differs elsewhere."""
-    found = {chapter.name: differences(chapter) for chapter in chapters}
+    try:
+        found = {chapter.name: differences(chapter) for chapter in chapters}
+    except InputError as unknown:
+        return f"The twins cannot be compared with the committed ones: {unknown}"
     same = sum(1 for value in found.values() if value == [])
     lines = [f"{same} of {len(found)} twins came out exactly as committed."]
     for name, value in found.items():

@@ -1,12 +1,12 @@
 """The public address of the repository: one place that knows it, and every file that quotes it."""
 
 import re
-import subprocess
 import tomllib
 from pathlib import Path
 
 from gradbook.errors import InputError
 from gradbook.files import atomic_write
+from gradbook.press.checkout import git
 
 ADDRESS = re.compile(r"https://(?P<host>[\w.-]+)/(?P<owner>[\w.-]+)/(?P<name>[\w.-]+?)(?:\.git)?/?")
 
@@ -41,7 +41,7 @@ def move(root: Path, address: str) -> list[Path]:
     """Replace the current address by another in every tracked text file, and return the files that changed.
 
     Raises:
-        InputError: the new address is malformed.
+        InputError: the new address is malformed, or git cannot list the files.
     """
     pairs = list(zip(quoted_forms(current(root)), quoted_forms(address), strict=True))
     changed = []
@@ -64,6 +64,5 @@ def move(root: Path, address: str) -> list[Path]:
 
 def tracked_files(root: Path) -> list[Path]:
     """Return the regular files that git tracks in a checkout."""
-    listed = subprocess.run(["git", "-C", root, "ls-files", "-z"], capture_output=True, check=True).stdout.decode()
-    paths = [root / name for name in listed.split("\0") if name]
+    paths = [root / name for name in git(root, "ls-files", "-z").split("\0") if name]
     return [path for path in paths if path.is_file() and not path.is_symlink()]

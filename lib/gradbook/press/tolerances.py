@@ -1,6 +1,5 @@
 """When a claim's tolerance was set, before or after the first result that it judges: read from the history."""
 
-import subprocess
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +10,7 @@ import yaml
 
 from gradbook.claims.claim import Claim, Mean
 from gradbook.errors import InputError
+from gradbook.press.checkout import git
 
 CLAIMS = "book/claims.yml"
 
@@ -29,15 +29,15 @@ def dates(root: Path, claims: Iterable[Claim]) -> pd.DataFrame:
     Raises:
         InputError: there is no history, or only a part of it.
     """
-    if _git(root, "rev-parse", "--is-shallow-repository") != ["false"]:
+    if git(root, "rev-parse", "--is-shallow-repository") != "false\n":
         raise InputError(f"{root} has a part of its history only; git fetch --unshallow gets the rest.")
-    commits = [line.split() for line in _git(root, "log", "--reverse", "--format=%H %ct", "--", CLAIMS)]
+    commits = [line.split() for line in git(root, "log", "--reverse", "--format=%H %ct", "--", CLAIMS).splitlines()]
     versions = [(int(time), _tolerances(root, commit)) for commit, time in commits]
     rows = []
     for claim in claims:
         if isinstance(claim.test, Mean) and claim.tolerance is not None:
             path = f"book/results/{claim.test.study}.csv"
-            times = [int(time) for time in _git(root, "log", "--follow", "--format=%ct", "--", path)]
+            times = [int(time) for time in git(root, "log", "--follow", "--format=%ct", "--", path).split()]
             since, first = _since(versions, claim), min(times, default=None)
             before = since is not None and (first is None or since < first)
             rows.append((claim.id, _date(since), _date(first), "before" if before else "after"))
@@ -56,17 +56,9 @@ def _since(versions: list[tuple[int, dict[str, Any]]], claim: Claim) -> int | No
 
 
 def _tolerances(root: Path, commit: str) -> dict[str, Any]:
-    entries = yaml.safe_load("\n".join(_git(root, "show", f"{commit}:{CLAIMS}")))
+    entries = yaml.safe_load(git(root, "show", f"{commit}:{CLAIMS}"))
     return {entry["id"]: entry.get("tolerance") for entry in entries}
 
 
 def _date(time: int | None) -> str:
     return "" if time is None else f"{datetime.fromtimestamp(time, UTC):%Y-%m-%d}"
-
-
-def _git(root: Path, *arguments: str) -> list[str]:
-    try:
-        done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        raise InputError(f"{root} has no history that git can read.") from None
-    return done.stdout.splitlines()
