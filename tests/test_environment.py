@@ -85,6 +85,18 @@ def test_the_version_is_cited_as_it_is():
     assert cited == PROJECT["version"]
 
 
+def test_the_workflows_make_targets_that_there_are():
+    targets = set(
+        re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)[0].split()
+    )
+    workflows = {path: path.read_text(encoding="utf-8") for path in ROOT.glob(".github/workflows/*.yml")}
+    made = {name for text in workflows.values() for name in re.findall(r"\bmake ([a-z]+)", text)}
+    assert made and made <= targets
+    actions = {use for text in workflows.values() for use in re.findall(r"uses: (\S+)", text)}
+    names = [use.partition("@")[0] for use in actions]
+    assert len(names) == len(set(names)), "one version of each action"
+
+
 def conda_dependencies() -> list:
     """The entries of environment.yml."""
     return yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
