@@ -366,11 +366,11 @@ _ = axes.legend(loc="center", bbox_to_anchor=(0.4, 0.3))
 # %% tags=["hide-input"]
 #| label: fig-gradnets-map
 #| fig-cap: >-
-#|   Mean |gradient| of the cross-entropy with respect to each hidden matrix during training (colour), first seed.
-#|   Above the gate opens, below it is open from the start.
+#|   Mean |gradient| of the cross-entropy with respect to each hidden matrix during training, first seed: the stronger
+#|   the blue, the larger. Above the gate opens, below it is open from the start.
 #| fig-alt: >-
-#|   Two maps of layer against epoch. Above, the first epochs are dark; then all rows have gradients of about the same
-#|   size, a hundredth at first and one in the end. Below, only the last few rows differ from the darkest colour; the
+#|   Two maps of layer against epoch. Above, the first epochs are blank; then all rows have gradients of about the same
+#|   size, a hundredth at first and one in the end. Below, only the last few rows differ from the blank ground; the
 #|   gradient of all other layers is below a billionth throughout.
 figure, axes = plt.subplots(2, 1, sharex=True, figsize=(7, 4.4))
 for panel, name in zip(axes, runs, strict=True):
@@ -382,7 +382,7 @@ for panel, name in zip(axes, runs, strict=True):
         extent=(0, epochs, 1.5, depth - 0.5),
         vmin=-9,
         vmax=0,
-        cmap="viridis",
+        cmap="Blues",
     )
     panel.grid(False)
     panel.set(ylabel="layer", title=name)
@@ -399,7 +399,7 @@ _ = figure.colorbar(image, ax=axes, label=r"$\log_{10}$ mean |gradient|")
 #| label: fig-gradnets-film
 #| fig-cap: >-
 #|   What the layers hand on while the gate opens: distribution of the units' values by layer, over the test images,
-#|   first seed. Colour: fraction of units, on a logarithmic scale.
+#|   first seed. The stronger the blue, the larger the fraction of units, on a logarithmic scale.
 #| fig-alt: >-
 #|   A film. First, with the gate closed, all layers show the same distribution between 0 and 1.2, for each passes on
 #|   what it received. As g grows the values spread, the farther up the layer the more. With the gate open, most units
@@ -417,7 +417,8 @@ def values_by_layer(moment):
 figure, axes = plt.subplots(figsize=(6, 3), dpi=80)
 film = runs["gate opens"][0][::2]
 picture = axes.imshow(
-    np.zeros((depth - 2, len(bins) - 1)), aspect="auto", origin="lower", extent=(-0.5, 5, 2, depth), vmin=-4, vmax=0
+    np.zeros((depth - 2, len(bins) - 1)), aspect="auto", origin="lower", extent=(-0.5, 5, 2, depth), vmin=-4, vmax=0,
+    cmap="Blues",
 )
 axes.grid(False)
 axes.set(xlabel="value of a unit", ylabel="layer")
