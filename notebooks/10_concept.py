@@ -556,7 +556,7 @@ history = model.fit(few[0], truth, verbose=0).history
 # :::
 
 # %%
-right, mistaken = (censor(u, main, "projection", scope="global").numpy() for main in (v, u + v))
+right, mistaken = (censor(u, main, "projection", scope="global") for main in (v, u + v))
 assert right @ v >= 0 > mistaken @ v  # the mistaken one still works against the main task
 right, mistaken
 
