@@ -30,8 +30,9 @@ def network(seed: int) -> keras.Model:
     logits = layers.Dense(3)(layers.GlobalAveragePooling2D()(layers.ReLU()(x)))
     model = keras.Model(images, logits, name="every_family")
     random = np.random.default_rng(seed)
-    for weight in model.trainable_weights:
-        weight.assign(0.5 * random.standard_normal(weight.shape))
+    for weight in model.weights:
+        if "moving" not in weight.name:
+            weight.assign(0.5 * random.standard_normal(weight.shape))
     return model
 
 

@@ -33,6 +33,8 @@ MADE = {name: family(family.example) for name, family in FAMILIES.items()} | {
     "tensor_train": substitute("tensor_train", 0.5, dimensions=4),
     "cp": substitute("cp", 2.0),
     "acdc": substitute("acdc", 3),
+    "two butterflies": substitute("butterfly", 2),
+    "lora": substitute("lora", 4, alpha=8),
 }
 LINEAR = [name for name in MADE if not name.startswith("bottleneck")]
 by_family = pytest.mark.parametrize("family", MADE)
@@ -78,7 +80,14 @@ FORMULAS = {
     "low_rank": lambda i, o, k: k * k * i + max(i, o) // 4 * (i + o),
     "tied_low_rank": lambda i, o, k: k * k * i + max(i, o) // 4 * max(i, o),
     "acdc": lambda i, o, k: k * k * i + 6 * max(i, o),
+    "butterfly": lambda i, o, k: k * k * i + 2 * 64 * 6,
+    "two butterflies": lambda i, o, k: k * k * i + 2 * 2 * 64 * 6,
+    "monarch": lambda i, o, k: k * k * i + 4 * (min(i, o) // 16) * (i + o),
+    "block_tensor_train": lambda i, o, k: k * k * i + 2 * (NEAR_ROOT[o] * i + i // NEAR_ROOT[i] * o),
+    "lora": lambda i, o, k: 4 * (k * k * i + o),
+    "dora": lambda i, o, k: 4 * (k * k * i + o) + o,
 }
+NEAR_ROOT = {32: 4, 48: 6, 64: 8}
 
 
 @pytest.mark.parametrize("family", FORMULAS)
@@ -181,7 +190,8 @@ def test_saved_and_loaded_layers_do_the_same_and_files_hold_only_weights(tmp_pat
         np.testing.assert_array_equal(one, other)
     for layer in copy.layers[1:]:
         moving = 2 * layer.inner * 2 if isinstance(layer, convs.Bottleneck) else 0
-        assert sum(math.prod(weight.shape) for weight in layer.weights) == layer.n_parameters(16) + moving
+        frozen = 9 * 16 * 16 if isinstance(layer, convs.LoRA) else 0
+        assert sum(math.prod(weight.shape) for weight in layer.weights) == layer.n_parameters(16) + moving + frozen
 
 
 @given(weights=st.integers(1, 40), rows=st.integers(1, 12), columns=st.integers(1, 12), seed=st.integers(0, 9))

@@ -1,8 +1,10 @@
 """Starting weights for a family's layer from a dense kernel that was trained."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -22,7 +24,7 @@ def start_from(layer: "Convolution", kernel: np.ndarray) -> float:
 
     Args:
         layer: built, of a family whose nearest weights are known: plain, separable, low rank, Tucker, Tucker-2, tensor
-            train, CP, hashed and separable hashed.
+            train, CP, hashed, separable hashed, Monarch, block tensor train, one butterfly, LoRA and DoRA.
         kernel: float [k, k, c_in, c_out].
 
     Returns:
@@ -72,6 +74,79 @@ def product(matrix: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:
         return right.T, left.T
     left = principal(matrix, rank)
     return left, left.T @ matrix
+
+
+def spectral_start(layer: "Convolution") -> None:
+    """Start a built low-rank layer from the singular values of a random dense matrix.
+
+    The matrix has the normal distribution of a dense layer (variance 2 / c_in), and the two factors share its first
+    singular values evenly, UᵀU = VᵀV. Keras' global seed decides (spectral initialisation, Khodak et al. 2021).
+
+    Raises:
+        InputError: a layer of another family, or a tied one.
+    """
+    if {"contract", "expand"} - layer.factor.keys():
+        raise InputError(f"layer must be low rank and not tied; received {type(layer).__name__}.")
+    stddev = math.sqrt(2 / layer.channels)
+    dense = keras.random.normal((layer.channels, layer.filters), stddev=stddev, dtype="float32")
+    contract, expand = balanced(ops.convert_to_numpy(dense), layer.factor["contract"].shape[1])
+    layer.factor["contract"].assign(contract)
+    layer.factor["expand"].assign(expand)
+
+
+def balanced(matrix: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the nearest product U·Vᵀ of two matrices [n, r] and [r, m] with UᵀU = VᵀV; of lower rank, zeros follow.
+
+    Then ½(‖U‖² + ‖V‖²) is the sum of the product's singular values, and no other factors of it have less.
+    """
+    left, values, right = np.linalg.svd(matrix, full_matrices=False)
+    missing = max(0, rank - len(values))
+    root = np.sqrt(values[:rank])
+    return np.pad(left[:, :rank] * root, [(0, 0), (0, missing)]), np.pad(
+        root[:, None] * right[:rank], [(0, missing), (0, 0)]
+    )
+
+
+def blockwise(matrix: np.ndarray, rows: int, columns: int, rank: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the factors of the nearest grid of rows×columns blocks of a rank, one singular value decomposition a block.
+
+    The squared error is the sum over the blocks of the squared singular values left out (Dao et al. 2022).
+
+    Args:
+        matrix: [n, m], real or complex; rows divide n, columns m. Neighbouring rows belong to one block, and every
+            so many-th column.
+        rows: K, blocks one below the other.
+        columns: J, blocks side by side.
+        rank: r of every block, no more than its shorter side.
+
+    Returns:
+        Arrays [K, n / K, J·r] and [J, K·r, m / J], as :class:`~gradbook.lowrank.convs.Blockwise` has them.
+    """
+    blocks = matrix.reshape(rows, matrix.shape[0] // rows, -1, columns).transpose(0, 3, 1, 2)
+    left, values, right = np.linalg.svd(blocks, full_matrices=False)
+    root = np.sqrt(values[..., :rank])
+    first = (left[..., :rank] * root[..., None, :]).transpose(0, 2, 1, 3)
+    second = (root[..., None] * right[..., :rank, :]).transpose(1, 0, 2, 3)
+    return first.reshape(rows, -1, columns * rank), second.reshape(columns, rows * rank, -1)
+
+
+def butterfly(matrix: np.ndarray) -> np.ndarray:
+    """Return the twiddles [log₂N, 2, 2, N / 2] of a butterfly near a matrix [N, N], N a power of two.
+
+    The last factor is split off by one singular value decomposition for each pair of columns in each half of the rows,
+    then the next. A matrix that is a butterfly is found again; for others every split is the best, the product of them
+    need not be. (Recursive splits: Le, Zheng, Riccietti and Gribonval 2022.)
+    """
+    size, twiddles, blocks = len(matrix), [], matrix[None]
+    while blocks.shape[-1] > 1:
+        half = blocks.shape[-1] // 2
+        pairs = blocks.reshape(-1, 2, half, 2, half).transpose(0, 1, 4, 2, 3)  # block, half, pair, row, column
+        left, values, right = np.linalg.svd(pairs, full_matrices=False)
+        root = np.sqrt(values[..., 0])
+        blocks = (root[..., None] * left[..., 0]).transpose(0, 1, 3, 2).reshape(-1, half, half)
+        twiddles.append((root[..., None] * right[..., 0, :]).transpose(3, 1, 0, 2).reshape(2, 2, size // 2))
+    twiddles[-1] = twiddles[-1] * blocks.reshape(-1, 2).T[None]
+    return np.stack(twiddles[::-1])
 
 
 def tucker(tensor: np.ndarray, ranks: Mapping[int, int]) -> tuple[np.ndarray, list[np.ndarray]]:

@@ -1,9 +1,16 @@
 from .acdc import ACDC as ACDC
 from .acdc import ORDERS as ORDERS
+from .adapters import DoRA as DoRA
+from .adapters import LoRA as LoRA
 from .base import GAIN as GAIN
 from .base import Convolution as Convolution
 from .base import Factor as Factor
 from .base import Plain as Plain
+from .blockwise import BlockTensorTrain as BlockTensorTrain
+from .blockwise import Blockwise as Blockwise
+from .blockwise import Monarch as Monarch
+from .butterfly import Butterfly as Butterfly
+from .chain import Chain as Chain
 from .dense import FamilyDense as FamilyDense
 from .factorised import CanonicalPolyadic as CanonicalPolyadic
 from .factorised import LowRank as LowRank

@@ -11,16 +11,15 @@ from keras import ops
 from gradbook.errors import InputError, unknown
 from gradbook.lowrank.arguments import positive_integer
 from gradbook.lowrank.convs.base import GAIN, Factor, register
-from gradbook.lowrank.convs.separable import Separable
+from gradbook.lowrank.convs.chain import Chain
 
 
 @register
-class ACDC(Separable):
+class ACDC(Chain):
     """Separable, with the second step a chain of diagonal · DCT · diagonal · inverse DCT (Moczulski et al. 2016).
 
     k²·c_in + 2·layers·N weights, N = max(c_in, c_out): inputs are repeated up to N channels, outputs N / c_out to one
-    are added up. Channels are shuffled between layers. The chain is folded into one matrix where an image batch has
-    more pixels than there are input channels (a batch of unknown size counts as 32, Keras's default).
+    are added up. Channels are shuffled between layers.
 
     Args:
         layers: links of the chain, 1 to 1,024.
@@ -49,7 +48,7 @@ class ACDC(Separable):
         return {"a": diagonals, "d": diagonals}
 
     def chain(self, inputs: Any) -> Any:
-        """Apply the links, one after the other, to inputs [n, c_in]; shuffles and sums are part of the transforms."""
+        """Apply the links to inputs [n, c_in]; shuffles and sums are part of the transforms."""
         width = self.width(self.channels)
         forward, inverse = dct_matrix(width).T, dct_matrix(width)
         collect = np.arange(width)[:, None] % self.filters == np.arange(self.filters)
@@ -61,19 +60,10 @@ class ACDC(Separable):
             outputs = ops.matmul(outputs * d, ops.convert_to_tensor(matrix, self.compute_dtype))
         return outputs
 
-    def matrix(self) -> Any:
-        return self.chain(ops.eye(self.channels, dtype=self.compute_dtype))
-
-    def mix(self, images: Any) -> Any:
-        batch, height, width, channels = images.shape
-        if (batch or 32) * height * width > channels:
-            return super().mix(images)
-        return ops.reshape(self.chain(ops.reshape(images, (-1, channels))), (-1, height, width, self.filters))
-
-    def mix_mult_adds(self, channels: int) -> int:
-        """Return the paper's count 4N + 5N·log₂N per link with fast transforms, or the folded matrix's if less."""
+    def chain_mult_adds(self, channels: int) -> int:
+        """Return the paper's count 4N + 5N·log₂N per link, with fast transforms."""
         width = self.width(channels)
-        return min(round(self.layers * width * (4 + 5 * math.log2(width))), channels * self.filters)
+        return round(self.layers * width * (4 + 5 * math.log2(width)))
 
 
 def dct_matrix(size: int) -> np.ndarray:

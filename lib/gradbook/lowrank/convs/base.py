@@ -18,15 +18,22 @@ register = keras.saving.register_keras_serializable("gradbook")
 
 
 class Factor(NamedTuple):
-    """A weight to be made: its shape, the normal distribution it starts from, and whether it stands for more weights.
+    """A weight to be made.
 
-    Weights that are `shared` in this sense take the smaller decay of :mod:`gradbook.lowrank.distill`.
+    Attributes:
+        shape: of the array.
+        stddev, mean: of the normal distribution that it starts from.
+        shared: whether it stands for more weights; such ones take the smaller decay of :mod:`gradbook.lowrank.distill`.
+        trainable: whether training may change it; what it may not is no parameter.
+        fan_in: how many numbers each of its outputs is the sum of, where the factors are applied one after the other.
     """
 
     shape: tuple[int, ...]
     stddev: float
     mean: float = 0.0
     shared: bool = True
+    trainable: bool = True
+    fan_in: int | None = None
 
 
 class Convolution(keras.layers.Layer):
@@ -91,16 +98,38 @@ class Convolution(keras.layers.Layer):
 
     def n_parameters(self, channels: int) -> int:
         """Count the trainable numbers for an input of so many channels: the family's formula, and c_out for a bias."""
-        return sum(math.prod(one.shape) for one in self.factors(channels).values()) + self.use_bias * self.filters
+        factors = self.factors(channels).values()
+        return sum(math.prod(one.shape) for one in factors if one.trainable) + self.use_bias * self.filters
+
+    def initializer(self, name: str, factor: Factor) -> Callable:
+        """Return what a weight starts from; a family whose weights are not normally distributed says so here."""
+        return keras.initializers.RandomNormal(factor.mean, factor.stddev)
+
+    def learning_rates(self) -> dict[str, float]:
+        """Return what to multiply the learning rate of each weight by, once built; 1 but for chains of products.
+
+        Adam moves every number by about the learning rate. A factor with the fan-in f, one of m in a chain, takes
+        c_in / (f·m), so that the outputs move as those of a dense layer would (Qiu et al. 2024, sec. 3).
+        """
+        fan_ins = {name: one.fan_in for name, one in self.factors(self.channels).items()}
+        links = sum(fan_in is not None for fan_in in fan_ins.values())
+        return {name: self.channels / fan_in / links if fan_in else 1.0 for name, fan_in in fan_ins.items()}
+
+    def squared_norm(self) -> Any:
+        """Return the squared Frobenius norm of the plain kernel that the layer stands for, once built.
+
+        Half of it times λ is Frobenius decay (Khodak et al. 2021), the decay that a dense layer has.
+        """
+        return ops.sum(ops.square(self.dense_kernel()))
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         self.channels = input_shape[-1]
         self.input_spec = keras.layers.InputSpec(ndim=4, axes={-1: self.channels})
         factors = self.factors(self.channels)
-        self.factor = {
-            name: self.add_weight(one.shape, keras.initializers.RandomNormal(one.mean, one.stddev), name=name)
-            for name, one in factors.items()
-        }
+        self.factor = {}
+        for name, one in factors.items():  # an initializer may look at the factors before
+            start = self.initializer(name, one)
+            self.factor[name] = self.add_weight(one.shape, start, trainable=one.trainable, name=name)
         self.shared_weights = [self.factor[name] for name, one in factors.items() if one.shared]
         if self.use_bias:
             self.bias = self.add_weight((self.filters,), "zeros", name="bias")
@@ -156,7 +185,10 @@ class Plain(Convolution):
         return {"kernel": kernel}
 
     def convolve(self, images: Any) -> Any:
-        return self._slide(images, self.dense_kernel())
+        kernel = self.dense_kernel()
+        if self.kernel_size == 1:
+            return ops.matmul(images[:, :: self.strides, :: self.strides], kernel[0, 0])
+        return self._slide(images, kernel)
 
     def mult_adds(self, input_shape: Sequence[int]) -> int:
         return self.kernel_size**2 * input_shape[-1] * self.filters * self.pixels(input_shape)

@@ -39,7 +39,10 @@ class LowRank(Separable):
         rank = fraction(self.rank, large)
         if not self.tied:
             contract, expand = math.sqrt(1 / channels), math.sqrt(GAIN / rank)
-            return {"contract": Factor((channels, rank), contract), "expand": Factor((rank, self.filters), expand)}
+            return {
+                "contract": Factor((channels, rank), contract, fan_in=channels),
+                "expand": Factor((rank, self.filters), expand, fan_in=rank),
+            }
         terms = rank * (channels + (rank + 1) * small / self.filters)  # the diagonal of U·Uᵀ is not centred
         return {"tied": Factor((large, rank), (GAIN / terms) ** 0.25)}
 
@@ -61,6 +64,12 @@ class LowRank(Separable):
         needed = left.shape[1]  # a larger rank than the matrix can have stays at random on one side, zero on the other
         contract[:, :needed], expand[:needed], expand[needed:] = left, right, 0
         return {"contract": contract, "expand": expand}
+
+    def squared_norm(self) -> Any:
+        if self.kernel_size > 1:
+            return super().squared_norm()
+        contract, expand = (ops.convert_to_tensor(one) for one in self.pair())
+        return ops.sum(ops.matmul(ops.transpose(contract), contract) * ops.matmul(expand, ops.transpose(expand)))
 
     def mix(self, images: Any) -> Any:
         contract, expand = self.pair()

@@ -87,6 +87,11 @@ FAMILIES: dict[str, Family] = {
         Family("tucker2", "tucker2:Tucker2", "rank", 0.25),
         Family("cp", "factorised:CanonicalPolyadic", "rank", 2.0, high=64.0),
         Family("acdc", "acdc:ACDC", "layers", 12, 1, 128),
+        Family("butterfly", "butterfly:Butterfly", "blocks", 1, 1, 64),
+        Family("monarch", "blockwise:Monarch", "blocks", 4, 2, 64),
+        Family("block_tensor_train", "blockwise:BlockTensorTrain", "rank", 2, 1, 64),
+        Family("lora", "adapters:LoRA", "rank", 4, 1, 256),
+        Family("dora", "adapters:DoRA", "rank", 4, 1, 256),
     )
 }
 """The substitution table, by name; a family of one's own may be added."""
