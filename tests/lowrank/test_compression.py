@@ -56,8 +56,10 @@ def test_what_can_be_is_replaced_and_the_rest_says_why_not():
     assert set(table.index[table.became == "Tucker2"]) == {"strided", inner, "twice", "classifier"}
 
 
-@pytest.mark.parametrize(("family", "value"), [("tucker2", 1.0), ("plain", None), ("hashed", 1.0)])
-def test_nothing_is_lost_at_a_family_s_upper_end(family, value):
+@pytest.mark.parametrize(
+    ("family", "value"), [("tucker2", 1.0), ("plain", None), ("hashed", 1.0), ("lora", 3), ("dora", 3)]
+)
+def test_nothing_is_lost_at_a_family_s_upper_end_nor_where_the_kernel_is_kept(family, value):
     old = network()
     small = compress(old, family, value=value, verbose=False)
     np.testing.assert_allclose(numbers(small(images())), numbers(old(images())), atol=1e-5)

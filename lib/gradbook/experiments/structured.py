@@ -55,7 +55,7 @@ class Configuration(Base):
     scaled: bool = False
     learning_rate: float = Field(3e-3, gt=0)
     images: int = Field(10_000, ge=10)
-    epochs: int = Field(4, ge=1)
+    epochs: int = Field(3, ge=1)
     batch_size: int = Field(100, ge=1)
 
     @model_validator(mode="after")
@@ -69,11 +69,12 @@ class Configuration(Base):
 
 
 class Program(NamedTuple):
-    """What is compiled once for all seeds and learning rates of a network."""
+    """What is compiled once for all seeds, starts and learning rates of a network, and what is known of it."""
 
     build: Callable[[], "keras.Model"]
     epoch: "tf.types.experimental.PolymorphicFunction"
     score: "tf.types.experimental.PolymorphicFunction"
+    kept: float
     known: dict[str, float]
 
 
@@ -88,41 +89,34 @@ def network(pixels: int, width: int, classes: int, convolution: Callable) -> "ke
 
 
 @cache
-def program(cell: Configuration, pixels: int, classes: int) -> Program:
-    """Return the compiled parts of a cell; its learning rate and λ are arguments of the epoch."""
+def program(family: str, budget: int | None, shape: tuple[int, int, int], scaled: bool, frobenius: bool) -> Program:
+    """Return the compiled parts of a network, of so many pixels, width and classes."""
     import tensorflow as tf
     from keras import StatelessScope, ops
 
-    from gradbook.lowrank import Sizes, count, decompose, fit
+    from gradbook.lowrank import Sizes, count, fit
 
     make, value = substitute("plain"), 0.0
-    sizes = Sizes(partial(network, pixels, cell.width, classes))
+    sizes = Sizes(partial(network, *shape))
     dense = sizes(make)
-    if cell.budget is not None:
-        found = fit(sizes, cell.budget, family=cell.family)
+    if budget is not None:
+        found = fit(sizes, budget, family=family)
         make, value = found.convolution, found.value
-    model = network(pixels, cell.width, classes, make)
+    build = partial(network, *shape, make)
+    model = build()
     layers, adam = model.layers[1 : 1 + LAYERS], Adam()
     rates = {id(one.factor[name]): rate for one in layers for name, rate in one.learning_rates().items()}
-    factors = [rates.get(id(weight), 1.0) if cell.scaled else 1.0 for weight in model.trainable_variables]
-    strength = sizes(make) / dense if cell.decay == "compressed" else 1.0
-
-    def build() -> "keras.Model":
-        fresh = network(pixels, cell.width, classes, make)
-        if cell.start == "spectral":
-            for layer in fresh.layers[1 : 1 + LAYERS]:
-                decompose.spectral_start(layer)
-        return fresh
+    factors = [rates.get(id(weight), 1.0) if scaled else 1.0 for weight in model.trainable_variables]
 
     def scope(weights: list, frozen: list) -> Any:
         variables = [*model.trainable_variables, *model.non_trainable_variables]
         return StatelessScope(state_mapping=list(zip(variables, [*weights, *frozen], strict=True)))
 
     def penalty() -> Any:
-        if cell.decay == "frobenius":
+        if frobenius:
             return sum(layer.squared_norm() for layer in layers)
         weights = [weight for layer in layers for weight in layer.factor.values() if weight.trainable]
-        return strength * sum(ops.sum(ops.square(weight)) for weight in weights)
+        return sum(ops.sum(ops.square(weight)) for weight in weights)
 
     def error(x: "tf.Tensor", y: "tf.Tensor") -> tuple["tf.Tensor", "tf.Tensor"]:
         logits = model(x)
@@ -157,7 +151,7 @@ def program(cell: Configuration, pixels: int, classes: int) -> Program:
         return {"loss": loss, "accuracy": tf.reduce_mean(tf.cast(right, tf.float32))}
 
     known = {"parameters": count.parameters(model), "mult_adds": count.mult_adds(model), "hyperparameter": value}
-    return Program(build, epoch, score, known)
+    return Program(build, epoch, score, sizes(make) / dense, known)
 
 
 def train(cell: Configuration, seeds: Sequence[int]) -> Iterator[Record]:
@@ -174,26 +168,32 @@ def train(cell: Configuration, seeds: Sequence[int]) -> Iterator[Record]:
     """
     import tensorflow as tf
 
+    from gradbook.lowrank import decompose
+
     dataset = load(cell.dataset).require_images()
     parts = {
         name: (tf.constant(x.reshape(len(x), 1, 1, -1), tf.float32), tf.constant(y, tf.int32))
         for name, (x, y) in split(dataset, cell.images).items()
     }
-    fixed = cell.model_copy(update={"learning_rate": 1.0, "weight_decay": 0.0, "epochs": 1, "images": 10})
-    pixels, classes = parts["train"][0].shape[-1], len(dataset.classes)
-    build, epoch, score, known = program(fixed, pixels, classes)
+    shape = (parts["train"][0].shape[-1], cell.width, len(dataset.classes))
+    frobenius = cell.decay == "frobenius"
+    build, epoch, score, kept, known = program(cell.family, cell.budget, shape, cell.scaled, frobenius)
+    strength = cell.weight_decay * (kept if cell.decay == "compressed" else 1.0)
+    rate, decay = (tf.constant(one, tf.float32) for one in (cell.learning_rate, strength))
     images = len(parts["train"][1])
     batch = min(cell.batch_size, images)
     for seed in seeds:
         set_seed(seed)
         model = build()
+        if cell.start == "spectral":
+            for layer in model.layers[1 : 1 + LAYERS]:
+                decompose.spectral_start(layer)
         frozen = [tf.convert_to_tensor(weight) for weight in model.non_trainable_variables]
         weights = [tf.convert_to_tensor(weight) for weight in model.trainable_variables]
         state, order = (weights, Adam().init(weights)), generator(seed, "order")
         curves: dict[str, list[float]] = {"train_loss": [], "held_out_accuracy": []}
         for number in range(cell.epochs):
             batches = order.permutation(images)[: images // batch * batch].reshape(-1, batch)
-            rate, decay = (tf.constant(one, tf.float32) for one in (cell.learning_rate, cell.weight_decay))
             state, loss = epoch(state, frozen, parts["train"], tf.constant(batches, tf.int32), rate, decay)
             curves["train_loss"].append(require_finite(float(loss), "train_loss", f"epoch {number + 1}"))
             curves["held_out_accuracy"].append(float(score(state[0], frozen, *parts["held_out"])["accuracy"]))
@@ -210,9 +210,7 @@ run = EXPERIMENT.run
 
 BUDGET = 40_000
 RATES = [1e-3, 3e-3]
-COMPARED = ["low_rank", "monarch", "block_tensor_train", "butterfly", "hashed", "tensor_train", "tucker", "cp"]
-ADAPTED = ["lora", "dora"]
-CHAINS = ["low_rank", "monarch", "block_tensor_train"]
+COMPARED = ["low_rank", "monarch", "block_tensor_train", "hashed", "tensor_train", "butterfly", "lora", "dora"]
 same = partial(grid, Configuration, budget=[BUDGET])
 decayed = partial(same, family=["low_rank"], start=["own", "spectral"])
 
@@ -221,8 +219,8 @@ STUDY = Study(
     EXPERIMENT,
     plan(
         (grid(Configuration, width=[256, 45], learning_rate=RATES), 5),
-        (same(family=COMPARED + ADAPTED, learning_rate=RATES), 5),
-        (same(family=CHAINS, scaled=[True], learning_rate=[3e-4, 1e-3]), 5),
+        (same(family=COMPARED, learning_rate=RATES), 5),
+        (same(family=["low_rank", "block_tensor_train"], scaled=[True], learning_rate=[3e-4, 1e-3]), 5),
         (decayed(), 5),
         (decayed(decay=["weights", "compressed", "frobenius"], weight_decay=[1e-3, 1e-2]), 5),
     ),

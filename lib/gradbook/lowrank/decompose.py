@@ -108,7 +108,7 @@ def balanced(matrix: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def blockwise(matrix: np.ndarray, rows: int, columns: int, rank: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the factors of the nearest grid of rows×columns blocks of a rank, one singular value decomposition a block.
+    """Return the factors of the nearest grid of blocks of a rank: one singular value decomposition for each block.
 
     The squared error is the sum over the blocks of the squared singular values left out (Dao et al. 2022).
 

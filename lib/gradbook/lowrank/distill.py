@@ -89,7 +89,8 @@ class Learner(keras.Model):
     """A network with everything it learns from, so that ``compile`` and ``fit`` train it on any backend.
 
     In training the loss is the network's cross-entropy, the teacher's part, the auxiliary head's, and
-    ½λ·(‖other weights‖² + ratio·‖shared weights‖²); in evaluation it is the cross-entropy alone.
+    ½λ·(‖other weights‖² + ratio·‖shared weights‖²); in evaluation it is the cross-entropy alone. With Frobenius decay
+    (Khodak et al. 2021) the last term is the squared norm of the kernels that the shared weights stand for.
 
     Args:
         network: from images to logits, or to logits and auxiliary logits, with taps as in
@@ -99,6 +100,7 @@ class Learner(keras.Model):
         weight_decay: λ ≥ 0.
         ratio: of the decay on weights that each stand for several, usually the network's parameters over those of the
             dense one: the log's way to keep the prior's total variance.
+        frobenius: whether the decay on shared weights is Frobenius decay; `ratio` then has no effect.
 
     Raises:
         InputError: taps of network and teacher do not match.
@@ -111,14 +113,19 @@ class Learner(keras.Model):
         distillation: Distillation | None = None,
         weight_decay: float = 0.0,
         ratio: float = 1.0,
+        frobenius: bool = False,
     ):
         super().__init__()
         self.network = tapped(network)
         self.teacher = None if teacher is None else tapped(teacher)
         self.distillation = distillation or Distillation()
         self.accuracy = keras.metrics.SparseCategoricalAccuracy("accuracy")
-        shared = {id(one) for layer in network.layers if isinstance(layer, Convolution) for one in layer.shared_weights}
-        self.decays = [(one, weight_decay * (ratio if id(one) in shared else 1)) for one in network.trainable_weights]
+        families = [one for one in network.layers if isinstance(one, Convolution) and one.shared_weights]
+        shared = {id(one) for layer in families for one in layer.shared_weights}
+        shared_decay = 0.0 if frobenius else weight_decay * ratio
+        self.decays = [(one, shared_decay if id(one) in shared else weight_decay) for one in network.trainable_weights]
+        norms = [layer.squared_norm for layer in families] if frobenius else []
+        self.kernel_decay = lambda: 0.5 * weight_decay * sum(norm() for norm in norms)
         if self.teacher is not None:
             self.teacher.trainable = False
             sizes = [[tap.shape[1:3] for tap in one.output["taps"]] for one in (self.network, self.teacher)]
@@ -150,7 +157,8 @@ class Learner(keras.Model):
             loss += how.beta * attention_transfer(y_pred["taps"], lesson["taps"])
         if "auxiliary" in y_pred:
             loss += AUXILIARY * cross_entropy(y, y_pred["auxiliary"])
-        return loss + sum(0.5 * decay * ops.sum(ops.square(weight)) for weight, decay in self.decays if decay)
+        loss += sum(0.5 * decay * ops.sum(ops.square(weight)) for weight, decay in self.decays if decay)
+        return loss + self.kernel_decay()
 
     def compute_metrics(self, x: Tensor, y: Tensor, y_pred: dict[str, Any], sample_weight: Tensor = None) -> dict:
         self.accuracy.update_state(y, y_pred["logits"])

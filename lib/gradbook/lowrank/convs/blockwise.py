@@ -66,10 +66,11 @@ class Blockwise(Separable):
 
 @register
 class Monarch(Blockwise):
-    """Two block-diagonal matrices with a permutation between them: k²·c_in + b·r(c_in + c_out) weights (Dao et al. 2022).
+    """Separable, with the second step two block-diagonal matrices and a permutation between them (Dao et al. 2022).
 
-    Both have b blocks. On b² blocks of the matrix that leaves the rank r = ⌊min(c_in, c_out) / b²⌋: fewer blocks are
-    more weights. With n = b² channels on either side r is 1, and 2·n^1.5 weights are left of n².
+    k²·c_in + b·r(c_in + c_out) weights. Both matrices have b blocks, so that the product is a grid of b² blocks of the
+    rank r = ⌊min(c_in, c_out) / b²⌋: fewer blocks are more weights. With n = b² channels on either side r is 1, and
+    2·n^1.5 weights are left of n².
 
     Args:
         blocks: b, lowered until it divides c_in and c_out and b² is no more than either.
@@ -90,10 +91,11 @@ class Monarch(Blockwise):
 
 @register
 class BlockTensorTrain(Blockwise):
-    """The tensor train of blocks with two cores (Qiu et al. 2024): about k²·c_in + r(c_in·√c_out + c_out·√c_in) weights.
+    """Separable, with the second step a tensor train of blocks with two cores (Qiu et al. 2024).
 
-    c_in and c_out are cut as near to their square roots as whole numbers allow; at rank 1 and n = b² channels on either
-    side that is Monarch. The cores train best at learning rates of their own: :meth:`Convolution.learning_rates`.
+    About k²·c_in + r(c_in·√c_out + c_out·√c_in) weights: c_in and c_out are cut as near to their square roots as whole
+    numbers allow. At rank 1 and n = b² channels on either side it is Monarch. Its authors give the cores learning rates
+    of their own, see `learning_rates`.
 
     Args:
         rank: r of every block, lowered to the shorter side of a block.
