@@ -212,11 +212,7 @@ def test_a_spectral_start_is_the_random_matrix_cut_short_and_smaller_at_the_top_
 @pytest.mark.parametrize("kernel_size", [1, 3])
 @pytest.mark.parametrize("name", [name for name in FAMILIES if name not in ("bottleneck", "plain")])
 def test_frobenius_decay_is_the_norm_of_the_kernel(name, kernel_size):
-    layer = (
-        built(FAMILIES[name], 16, 32, kernel_size)
-        if FAMILIES[name].hyperparameter is None
-        else built(FAMILIES[name](FAMILIES[name].example), 16, 32, kernel_size)
-    )
+    layer = built(FAMILIES[name](FAMILIES[name].example), 16, 32, kernel_size)
     assert float(layer.squared_norm()) == pytest.approx(np.square(numbers(layer.dense_kernel())).sum(), rel=1e-4)
 
 
