@@ -5,17 +5,17 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from gradbook.data import load
 from gradbook.data.dataset import Dataset
 from gradbook.data.folder import root
+from gradbook.data.held_out import Examples, split
 from gradbook.files import locked
-from gradbook.lowrank.convs.table import lookup
-from gradbook.seeds import generator, set_seed
+from gradbook.lowrank.convs.table import FamilyName, lookup
+from gradbook.seeds import set_seed
 from gradbook.studies import experiment
 from gradbook.studies.experiment import Experiment, Record
 from gradbook.studies.study import Study, grid, plan
@@ -25,11 +25,6 @@ if TYPE_CHECKING:
 
     from gradbook.lowrank.budget import Sizes
     from gradbook.lowrank.protocol import Protocol
-
-HELD_OUT = 0.1  # of the training images
-
-Examples = tuple[np.ndarray, np.ndarray]
-FamilyName = Annotated[str, AfterValidator(lambda family: lookup(family).name)]
 
 
 class Configuration(experiment.Configuration):
@@ -116,23 +111,6 @@ def train(cell: Configuration, seeds: Sequence[int]) -> Iterator[Record]:
         metrics = {f"{part}_{name}": value for part, found in scores.items() for name, value in found.items()}
         curves = {f"train_{name}": history[name] for name in ("loss", "accuracy")}
         yield Record(known | metrics, curves, data=dataset.identity)
-
-
-def split(dataset: Dataset, images: int) -> dict[str, Examples]:
-    """Return standardised images and labels by part: ``train``, at most so many, ``held_out`` and ``test``.
-
-    Each channel has mean 0 and standard deviation 1 over all training images.
-    """
-    order = generator(0, "held out").permutation(len(dataset.y_train))
-    held_out, kept = np.split(order, [round(HELD_OUT * len(order))])
-    kept = kept[:images]
-    mean, spread = (getattr(dataset.x_train, moment)(axis=(0, 1, 2)) for moment in ("mean", "std"))
-    lossless = slice(None) if dataset.test_is_lossless is None else dataset.test_is_lossless
-    return {
-        "train": ((dataset.x_train[kept] - mean) / spread, dataset.y_train[kept]),
-        "held_out": ((dataset.x_train[held_out] - mean) / spread, dataset.y_train[held_out]),
-        "test": ((dataset.x_test[lossless] - mean) / spread, dataset.y_test[lossless]),
-    }
 
 
 def protocol(cell: Configuration) -> "Protocol":

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from pydantic import Field, model_validator
 
 from gradbook.data import load
-from gradbook.experiments.lowrank import FamilyName, split
-from gradbook.lowrank.convs.table import lookup, substitute
+from gradbook.data.held_out import split
+from gradbook.lowrank.convs.table import FamilyName, lookup, substitute
 from gradbook.optimizers import Adam
 from gradbook.seeds import generator, set_seed
 from gradbook.studies.experiment import Configuration as Base

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import AfterValidator
 
 from gradbook.errors import InputError, unknown
 
@@ -108,6 +110,10 @@ def lookup(family: str | Family) -> Family:
     if family not in FAMILIES:
         raise unknown("convolution", family, FAMILIES)
     return FAMILIES[family]
+
+
+FamilyName = Annotated[str, AfterValidator(lambda family: lookup(family).name)]
+"""A name of the table, in the configurations of experiments."""
 
 
 def substitute(family: str | Family, value: float | None = None, **options: Any) -> "Callable[..., Convolution]":
