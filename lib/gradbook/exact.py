@@ -160,6 +160,76 @@ def darts_mult_adds_as_logged() -> int:
     return count.mult_adds(count.weightless(darts), convention="log", handlers={Separable: overlooks_dilation})
 
 
+def layer_parameters(family: str, value: float, channels: int) -> int:
+    """Return the weights of one layer of a family, 1×1, with so many channels on either side and no bias."""
+    from gradbook.lowrank.convs import substitute
+
+    return substitute(family, value)(channels, 1, use_bias=False).n_parameters(channels)
+
+
+def adapter_parameters(width: int, layers: int, rank: int) -> int:
+    """Return the weights of LoRA on the queries and the values, two matrices of one width, of every layer."""
+    return 2 * layers * layer_parameters("lora", rank, width)
+
+
+def core_learning_rate(rank: int, channels: int) -> float:
+    """Return by what a block tensor train multiplies the learning rate of its first core."""
+    from gradbook.lowrank.convs import BlockTensorTrain
+
+    layer = BlockTensorTrain(channels, 1, rank=rank)
+    layer.build((None, 1, 1, channels))
+    return layer.learning_rates()["first"]
+
+
+def fourier_error(family: str, size: int) -> float:
+    """Return the largest error of the Fourier transform of N unit vectors, as a butterfly or as the nearest Monarch.
+
+    The butterfly is given its inputs in bit-reversed order; the columns of Monarch's matrix are sorted. The numbers of
+    the transform have absolute value 1.
+    """
+    import numpy as np
+
+    from gradbook.lowrank import decompose
+    from gradbook.lowrank.convs.butterfly import bit_reversal, fourier, multiply
+
+    transform, side = np.fft.fft(np.eye(size)), math.isqrt(size)
+    if family == "butterfly":
+        found = multiply(np.eye(size)[:, bit_reversal(size)] + 0j, fourier(size))
+    else:
+        transform = transform.reshape(side, side, size).transpose(1, 0, 2).reshape(size, size)
+        first, second = decompose.blockwise(transform, side, side, 1)
+        found = np.einsum("kij,jkl->kilj", first, second).reshape(size, size)
+    return float(np.abs(np.asarray(found) - transform).max())
+
+
+def monarch_gain(size: int) -> float:
+    """Return how much smaller alternating least squares makes the error of the nearest Monarch, as a fraction of it.
+
+    The matrix is random, 5 random starts take 500 rounds each, and the best of them counts.
+    """
+    import numpy as np
+
+    from gradbook.lowrank import decompose
+    from gradbook.seeds import generator
+
+    random, side = generator(0, "monarch"), math.isqrt(size)
+    matrix = random.normal(size=(size, size))
+    blocks = matrix.reshape(side, side, side, side).transpose(0, 3, 1, 2)  # k, j, i, l
+
+    def error(first: "np.ndarray", second: "np.ndarray") -> float:
+        return float(np.square(np.einsum("kij,jkl->kjil", first, second) - blocks).sum())
+
+    reached = []
+    for _ in range(5):
+        second = random.normal(size=(side, side, side))
+        for _ in range(500):
+            first = np.einsum("kjil,jkl->kij", blocks, second) / np.square(second).sum(2).T[:, None, :]
+            second = np.einsum("kjil,kij->jkl", blocks, first) / np.square(first).sum(1).T[:, :, None]
+        reached.append(error(first, second))
+    least = error(*decompose.blockwise(matrix, side, side, 1))
+    return max(0.0, 1 - min(reached) / least)
+
+
 def _end(rule: str) -> "np.ndarray":
     from gradbook.auxiliary.toy import PLANE, descend
 
@@ -184,5 +254,6 @@ FUNCTIONS: dict[str, Callable[..., float]] = {
         *(main_loss_at_the_end, distance_at_the_end, reviews_classifier, resnet_18, blocks, predictors),
         *(local_losses_network, similarity_across, fifty_layers, learning_rate, parameters, parameters_of_december),
         *(parameters_of_two_hashes, cheap_blocks, mult_adds, darts_mult_adds_as_logged),
+        *(layer_parameters, adapter_parameters, core_learning_rate, fourier_error, monarch_gain),
     )
 }

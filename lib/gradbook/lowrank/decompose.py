@@ -56,7 +56,7 @@ def separate(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def principal(matrix: np.ndarray, rank: int) -> np.ndarray:
     """Return the first left singular vectors [n, rank] of a matrix [n, m], from its products of rows."""
-    return np.linalg.eigh(matrix @ matrix.T)[1][:, ::-1][:, :rank]
+    return np.linalg.eigh(matrix @ matrix.conj().T)[1][:, ::-1][:, :rank]
 
 
 def product(matrix: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:
@@ -73,7 +73,7 @@ def product(matrix: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:
         left, right = product(matrix.T, rank)
         return right.T, left.T
     left = principal(matrix, rank)
-    return left, left.T @ matrix
+    return left, left.conj().T @ matrix
 
 
 def spectral_start(layer: "Convolution") -> None:

@@ -28,7 +28,7 @@ class FamilyDense(keras.layers.Layer):
             self.convolution.build((None, 1, 1, input_shape[-1]))
 
     def call(self, inputs: Any) -> Any:
-        outputs = self.convolution(ops.reshape(inputs, (-1, 1, 1, inputs.shape[-1])))
+        outputs = ops.cast(self.convolution(ops.reshape(inputs, (-1, 1, 1, inputs.shape[-1]))), self.compute_dtype)
         return ops.reshape(outputs, (*ops.shape(inputs)[:-1], self.convolution.filters))
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
