@@ -166,7 +166,7 @@ for _ in range(1500):
 #|   A linear network trained by feedback alignment. Left: the angle between the message and the gradient. Right: the
 #|   loss.
 #| fig-alt: >-
-#|   The angle starts at seventy degrees, falls steeply in the first hundred steps and comes to rest near thirty. The
+#|   The angle starts at seventy degrees, swings down to below fifty within two hundred steps and ends near thirty. The
 #|   loss falls by more than five orders of magnitude all the same.
 figure, axes = plt.subplots(1, 2)
 axes[0].plot(angles)
@@ -376,14 +376,14 @@ runs = {method: without_backward.run(cell, seeds) for method, cell in cells.item
 #| fig-cap: >-
 #|   Test accuracy on the images of this page, by method. Every seed, and the mean.
 #| fig-alt: >-
-#|   Backpropagation, direct feedback and the prediction loss end close together near the top. Forward-forward rises
-#|   later and stays some points below. The last layer alone stays far below all of them.
+#|   Backpropagation, direct feedback and the prediction loss end close together near the top. Forward-forward starts
+#|   lowest, rises later and stays some points below them. The last layer alone ends far below all others.
 figure, axes = plt.subplots()
-styles = plots.styles(without_backward.METHODS)
+styles = plots.styles(live)
 for method, records in runs.items():
     curves = np.array([record.curves["test_accuracy"] for record in records])
     plots.seeds(axes, np.array(records[0].curves["step"]), curves, method, **styles[method])
-axes.set(xlabel="steps", ylabel="test accuracy", ylim=(0, 1))
+axes.set(xlabel="steps", ylabel="test accuracy", ylim=(0.5, 1))
 axes.legend(loc="lower right")
 names = {"back": "backpropagation", "last": "last layer", "direct": "direct feedback", "local": "prediction loss"}
 for name, method in (names | {"forward": "forward-forward"}).items():
@@ -507,9 +507,9 @@ table.round(2).astype(object).where(table.notna(), "")
 #|   The prediction loss agrees best in layer 1, at two thirds, and less above. Synthetic gradients do the opposite: nine
 #|   tenths in layer 3, one half in layer 1. Target propagation is exactly one in layer 3 and falls to one half in layer
 #|   1. The grey line of chapter 20 stays low, and rises late to 0.3, 0.4 and 0.7.
-figure, axes = plt.subplots(1, 3, sharey=True)
+figure, axes = plt.subplots(1, 3, sharey=True, figsize=(7, 3.6))
 compared = [m for m in without_backward.METHODS if m not in ("backpropagation", "last layer", "forward-forward")]
-chapter_20 = results.load("synthetic").cell()
+chapter_20, styles = results.load("synthetic").cell(), plots.styles(compared)
 for k, panel in enumerate(axes, 1):
     for method in compared:
         cell = full.cell(method=method)
@@ -518,7 +518,7 @@ for k, panel in enumerate(axes, 1):
     panel.plot(16 * chapter_20.curve("step").iloc[0] / 1000, chapter_20.curve(f"cosine_{k}").mean(), color="grey")
     panel.set(title=f"layer {k}", xlabel="images (thousands)")
 axes[0].set(ylabel="cosine with the gradient", ylim=(-0.05, 1.05))
-_ = figure.legend(loc="outside lower center", ncols=3)
+_ = figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
 
 # %% tags=["hide-input"]
 last = {
@@ -550,7 +550,7 @@ table.round(2)
 # - **Forward-forward** is often misquoted. Its threshold is the width of the layer in a well-known replication, and not a
 #   small constant. There the label replaces the first pixels; here it stands beside the image, because small images have
 #   no empty border. We leave out that code's peer normalisation, and a ReLU that passes every gradient.
-# - **Similarity matching** is the best of the published local losses and the second worst method here. In the published
+# - **Similarity matching** is the best of the published local losses, and among the lowest here. In the published
 #   code a linear map stands before it; ours looks at the layer's output itself. We have not tried whether that is why.
 # - **Target propagation.** The published code never trains two of its matrices. Here all are trained. Its step and its
 #   noise are the constants of that code, rounded.
