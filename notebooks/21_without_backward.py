@@ -420,8 +420,8 @@ for method, mean in means.items():
 # %% tags=["hide-input"]
 #| label: fig-without-price
 #| fig-cap: >-
-#|   What each method pays and what for: test accuracy on MNIST (every seed, mean as a bar) by how long the first of four
-#|   blocks waits between its forward pass and its update. {provenance}`without_backward`
+#|   What each method pays and what for: test accuracy on MNIST (every seed, mean as a bar) by how long the first of
+#|   four blocks waits between its forward pass and its update. {provenance}`without_backward`
 #| fig-alt: >-
 #|   Dots in eight rows. Among the methods that wait six units backpropagation has 97.2 percent, target propagation 96.6
 #|   and feedback alignment 95.7. Direct feedback, which waits three, has 95.8. Among those that wait for nothing the
@@ -499,14 +499,14 @@ table.round(2).astype(object).where(table.notna(), "")
 # %% tags=["hide-input"]
 #| label: fig-without-alignment
 #| fig-cap: >-
-#|   Cosine of the message and the gradient of backpropagation on MNIST, by hidden layer, 1 nearest the input. Means over
-#|   five seeds. Grey: the cDNI of chapter 20, with another network (batch normalisation and ReLU) and other batches.
-#|   {provenance}`without_backward` {provenance}`synthetic`
+#|   Cosine of the message and the gradient of backpropagation on MNIST, by hidden layer, 1 nearest the input. Means
+#|   over five seeds. Grey: the cDNI of chapter 20, with another network (batch normalisation and ReLU) and other
+#|   batches. {provenance}`without_backward` {provenance}`synthetic`
 #| fig-alt: >-
-#|   Three panels. Errors through random matrices rise in the first epoch and come to rest near one half in every layer.
-#|   The prediction loss agrees best in layer 1, at two thirds, and less above. Synthetic gradients do the opposite: nine
-#|   tenths in layer 3, one half in layer 1. Target propagation is exactly one in layer 3 and falls to one half in layer
-#|   1. The grey line of chapter 20 stays low, and rises late to 0.3, 0.4 and 0.7.
+#|   Three panels. Errors through random matrices rise in the first epoch and come to rest near one half in every
+#|   layer. The prediction loss agrees best in layer 1, at two thirds, and less above. Synthetic gradients do the
+#|   opposite: nine tenths in layer 3, one half in layer 1. Target propagation is exactly one in layer 3 and falls to
+#|   one half in layer 1. The grey line of chapter 20 stays low, and rises late to 0.3, 0.4 and 0.7.
 figure, axes = plt.subplots(1, 3, sharey=True, figsize=(7, 3.6))
 compared = [m for m in without_backward.METHODS if m not in ("backpropagation", "last layer", "forward-forward")]
 chapter_20, styles = results.load("synthetic").cell(), plots.styles(compared)
