@@ -37,50 +37,45 @@ def printed(notebook: nbformat.NotebookNode) -> str:
     return "".join(output.text for cell in notebook.cells for output in cell.get("outputs", []) if "text" in output)
 
 
-def test_a_twin_holds_what_the_source_prints_and_nothing_about_the_execution(book, gradbook):
-    assert gradbook(book, "execute", "10_sum").returncode == 0
-    twin = read(book / "notebooks/10_sum.ipynb")
+def test_a_twin_holds_what_the_source_prints_and_nothing_about_the_execution(executed_once):
+    twin = read(executed_once / "notebooks/10_sum.ipynb")
     assert printed(twin).startswith("sum 3.0\n")
     assert "papermill" not in json.dumps(twin)
     assert all("execution" not in cell.metadata for cell in twin.cells)
     assert [cell.execution_count for cell in twin.cells if cell.cell_type == "code"] == [1, 2, 3, 4]
 
 
-def test_executing_twice_gives_the_same_bytes(book, gradbook):
-    twin = book / "notebooks/10_sum.ipynb"
-    gradbook(book, "execute", "10_sum")
+def test_executing_twice_gives_the_same_bytes(executed, gradbook):
+    twin = executed / "notebooks/10_sum.ipynb"
     first = twin.read_bytes()
-    assert gradbook(book, "execute", "10_sum", "--force").returncode == 0
+    assert gradbook(executed, "execute", "10_sum", "--force").returncode == 0
     assert twin.read_bytes() == first
 
 
-def test_only_what_changed_is_executed_again(book, gradbook):
-    assert "current" not in gradbook(book, "execute", "--jobs", "2").stdout
-    assert gradbook(book, "execute").stdout == "10_sum: current\n11_quotient: current\n"
-    source = book / "notebooks/10_sum.py"
+def test_only_what_changed_is_executed_again(executed, gradbook):
+    assert gradbook(executed, "execute").stdout == "10_sum: current\n11_quotient: current\n"
+    source = executed / "notebooks/10_sum.py"
     source.write_text(source.read_text() + "\n# %%\n1 + 1\n")
-    again = gradbook(book, "execute").stdout
+    again = gradbook(executed, "execute").stdout
     assert "11_quotient: current" in again
     assert "10_sum: current" not in again
 
 
-def test_a_twin_changed_by_hand_is_made_anew(book, gradbook):
-    gradbook(book, "execute", "10_sum")
-    twin = book / "notebooks/10_sum.ipynb"
+def test_a_twin_changed_by_hand_is_made_anew(executed, gradbook):
+    twin = executed / "notebooks/10_sum.ipynb"
     text = twin.read_text()
     twin.write_text(text.replace("sum 3.0", "sum 4.0"))
-    gradbook(book, "execute", "10_sum")
+    gradbook(executed, "execute", "10_sum")
     assert twin.read_text() == text
 
 
-def test_parameters_and_profiles_leave_the_twin_alone(book, gradbook):
-    gradbook(book, "execute", "10_sum")
-    twin = (book / "notebooks/10_sum.ipynb").read_bytes()
-    assert gradbook(book, "execute", "10_sum", "-p", "terms", "5", "-p", "scale", "2").returncode == 0
-    assert "sum 20.0" in printed(read(book / "_build/executed/10_sum.ipynb"))
-    assert gradbook(book, "execute", "10_sum", "--profile", "full").returncode == 0
-    assert "sum 4950.0" in printed(read(book / "_build/executed/10_sum-full.ipynb"))
-    assert (book / "notebooks/10_sum.ipynb").read_bytes() == twin
+def test_parameters_and_profiles_leave_the_twin_alone(executed, gradbook):
+    twin = (executed / "notebooks/10_sum.ipynb").read_bytes()
+    assert gradbook(executed, "execute", "10_sum", "-p", "terms", "5", "-p", "scale", "2").returncode == 0
+    assert "sum 20.0" in printed(read(executed / "_build/executed/10_sum.ipynb"))
+    assert gradbook(executed, "execute", "10_sum", "--profile", "full").returncode == 0
+    assert "sum 4950.0" in printed(read(executed / "_build/executed/10_sum-full.ipynb"))
+    assert (executed / "notebooks/10_sum.ipynb").read_bytes() == twin
 
 
 @pytest.mark.parametrize(
@@ -104,19 +99,18 @@ def test_bad_input_is_refused_before_anything_runs(book, gradbook, arguments, sa
     assert not list(book.glob("notebooks/*.ipynb"))
 
 
-def test_a_failing_cell_shows_itself_and_keeps_the_old_twin(book, gradbook):
-    gradbook(book, "execute", "11_quotient")
-    twin = (book / "notebooks/11_quotient.ipynb").read_bytes()
-    source = book / "notebooks/11_quotient.py"
+def test_a_failing_cell_shows_itself_and_keeps_the_old_twin(executed, gradbook):
+    twin = (executed / "notebooks/11_quotient.ipynb").read_bytes()
+    source = executed / "notebooks/11_quotient.py"
     source.write_text(source.read_text().replace("divisor = 1", "divisor = 0"))
-    ended = gradbook(book, "execute", "11_quotient")
+    ended = gradbook(executed, "execute", "11_quotient")
     assert ended.returncode == 1
     assert "ZeroDivisionError" in ended.stderr
     assert "print(1 / divisor)" in ended.stderr
-    kept = book / "_build/failed/11_quotient.ipynb"
+    kept = executed / "_build/failed/11_quotient.ipynb"
     assert str(kept) in ended.stderr
     assert "ZeroDivisionError" in kept.read_text()
-    assert (book / "notebooks/11_quotient.ipynb").read_bytes() == twin
+    assert (executed / "notebooks/11_quotient.ipynb").read_bytes() == twin
 
 
 def test_a_twin_is_the_same_whatever_its_reader_prefers(book, gradbook, tmp_path):
@@ -156,21 +150,20 @@ def test_nothing_is_said_but_what_is_done_how_long_it_takes_and_what_came_of_it(
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds left-over kernels through Linux's /proc")
 @pytest.mark.parametrize(("sign", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
-def test_a_stop_at_any_moment_leaves_the_old_twin_and_no_kernel(book, gradbook, command, sign, code):
-    gradbook(book, "execute", "10_sum")
-    twin = (book / "notebooks/10_sum.ipynb").read_bytes()
-    source = book / "notebooks/10_sum.py"
+def test_a_stop_at_any_moment_leaves_the_old_twin_and_no_kernel(executed, command, sign, code):
+    twin = (executed / "notebooks/10_sum.ipynb").read_bytes()
+    source = executed / "notebooks/10_sum.py"
     source.write_text(source.read_text() + "\n# %%\nimport time\n\nopen('started', 'w').close()\ntime.sleep(60)\n")
-    environment = os.environ | {"TMPDIR": str(book / "tmp")}
-    (book / "tmp").mkdir()
-    running = subprocess.Popen([command, "execute", "10_sum"], cwd=book, env=environment, start_new_session=True)
-    wait_until(lambda: list((book / "tmp").glob("*/started")))
-    assert kernels_in(book)
+    environment = os.environ | {"TMPDIR": str(executed / "tmp")}
+    (executed / "tmp").mkdir()
+    running = subprocess.Popen([command, "execute", "10_sum"], cwd=executed, env=environment, start_new_session=True)
+    wait_until(lambda: list((executed / "tmp").glob("*/started")))
+    assert kernels_in(executed)
     os.killpg(running.pid, sign) if sign == signal.SIGINT else running.kill()
     assert running.wait(30) == code
-    wait_until(lambda: not kernels_in(book))
-    assert (book / "notebooks/10_sum.ipynb").read_bytes() == twin
-    assert not list(book.glob("notebooks/.*"))
+    wait_until(lambda: not kernels_in(executed))
+    assert (executed / "notebooks/10_sum.ipynb").read_bytes() == twin
+    assert not list(executed.glob("notebooks/.*"))
 
 
 def test_record_publishes_the_cost(book, gradbook):
@@ -181,10 +174,9 @@ def test_record_publishes_the_cost(book, gradbook):
     assert "gradbook/seeds.py" in record["fingerprint"]
 
 
-def test_list_tells_parameters_and_state(book, gradbook):
+def test_list_tells_parameters_and_state(book, executed_once, gradbook):
     assert "never executed" in gradbook(book, "list").stdout
-    gradbook(book, "execute", "10_sum")
-    listed = gradbook(book, "list").stdout
+    listed = gradbook(executed_once, "list").stdout
     assert "twin: current" in listed
     assert re.search(r"\n    terms = 3 +an integer from 0\n    scale = 1.0 +a number above 0\n", listed)
 
