@@ -1,8 +1,11 @@
-"""Sides that do the same work: first their numbers, then their time in turns and their memory apart."""
+"""Sides that do the same work: first their numbers, then their time, in turns, each in a process of its own."""
 
 import importlib
+import os
+import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.util import find_spec
 from multiprocessing import get_context
@@ -11,10 +14,12 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import pandas as pd
 
-from gradbook.timing import Stopwatch, in_turns
+from gradbook.timing import in_turns, peak_memory
 from gradbook.training import cores
 
 if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
     import torch
 
 
@@ -80,21 +85,80 @@ def agree(sides: Mapping[str, Side], rounds: int, tolerance: float) -> None:
 
 
 def compare(module: str, rounds: int) -> pd.DataFrame:
-    """Measure a module's ``SIDES``: milliseconds per step and seed, how many times as fast as the first, memory."""
+    """Measure a module's ``SIDES``, each in a process of its own, with one thread or one a core, whichever is faster.
+
+    Returns:
+        One row per side: milliseconds per step and seed, on the clock and of processors, how many times as fast as the
+        first, and the peak memory of its process, TensorFlow included.
+    """
     sides = present(importlib.import_module(module).SIDES)
-    timed = in_turns({name: side.build() for name, side in sides.items()}, rounds)
-    timed = {name: np.array(values) / sides[name].steps / sides[name].seeds for name, values in timed.items()}
-    first = np.median(next(iter(timed.values())))
+    with ExitStack() as processes:
+        loops = {
+            (name, threads): processes.enter_context(Elsewhere(module, name, threads))
+            for name in sides
+            for threads in sorted({1, os.cpu_count() or 1})
+        }
+        timed = in_turns(loops, rounds)
+    best = {
+        name: min((key for key in loops if key[0] == name), key=lambda key: np.median(timed[key])) for name in sides
+    }
+    steps = {name: side.steps * side.seeds for name, side in sides.items()}
+    median = {name: np.median(timed[key]) / steps[name] for name, key in best.items()}
+    first, *_ = median.values()
     return pd.DataFrame(
         {
             "loop": name,
-            "ms a step and seed": f"{np.median(values):.2f}",
-            "quartiles": quartiles(values),
-            "times as fast": f"{first / np.median(values):.2f}",
-            "peak memory": memory(module, name),
+            "threads": key[1],
+            "ms a step and seed": f"{median[name]:.2f}",
+            "quartiles": quartiles(np.array(timed[key]) / steps[name]),
+            "of processors": f"{1e3 * np.median(loops[key].processor[1:]) / steps[name]:.2f}",
+            "times as fast": f"{first / median[name]:.2f}",
+            "peak memory": f"{loops[key].peak_memory / 2**30:.2f} GiB",
         }
-        for name, values in timed.items()
+        for name, key in best.items()
     )
+
+
+class Elsewhere:
+    """A side in a process of its own, in which an operation takes so many threads; called like its loop.
+
+    Attributes:
+        processor: seconds that the processors worked in each round.
+        peak_memory: of the process so far.
+    """
+
+    def __init__(self, module: str, name: str, threads: int) -> None:
+        settings = dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "NPROC"), str(threads))  # NPROC is JAX's
+        before = {setting: os.environ.get(setting) for setting in settings}
+        context, self.processor, self.peak_memory = get_context("spawn"), [], 0
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs, module, name), daemon=True)
+        os.environ.update(settings)
+        self.process.start()
+        os.environ.update({setting: value for setting, value in before.items() if value is not None})
+        for setting in (setting for setting, value in before.items() if value is None):
+            del os.environ[setting]
+
+    def __call__(self, number: int) -> None:
+        """Let it make a round."""
+        self.connection.send(number)
+        seconds, self.peak_memory = self.connection.recv()
+        self.processor.append(seconds)
+
+    def __enter__(self) -> "Elsewhere":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        self.process.join()
+
+
+def _serve(connection: "Connection", module: str, name: str) -> None:
+    loop = importlib.import_module(module).SIDES[name].build()
+    while True:
+        number, start = connection.recv(), time.process_time()
+        loop(number)
+        connection.send((time.process_time() - start, peak_memory()))
 
 
 def adam_step(optimizer: "torch.optim.Adam", number: int, epsilon: float) -> None:
@@ -110,14 +174,8 @@ def quartiles(values: np.ndarray | list[float]) -> str:
 
 
 def memory(module: str, name: str) -> str:
-    """Measure the highest of a process in which one of a module's sides alone makes two rounds, TensorFlow included."""
-    with ProcessPoolExecutor(1, get_context("spawn")) as process:
-        return f"{process.submit(_two_rounds, module, name).result() / 2**30:.2f} GiB"
-
-
-def _two_rounds(module: str, name: str) -> int:
-    loop = importlib.import_module(module).SIDES[name].build()
-    with Stopwatch() as watch:
+    """Measure the highest of a process in which one of a module's sides makes two rounds, TensorFlow included."""
+    with Elsewhere(module, name, os.cpu_count() or 1) as loop:
         loop(0)
         loop(1)
-    return watch.peak_memory
+    return f"{loop.peak_memory / 2**30:.2f} GiB"

@@ -1,8 +1,8 @@
 """Fifty layers on MNIST: iterations of the library beside a graph session that is fed batch by batch from Python.
 
 The session builds one graph of fifty layers with a variable for every matrix, and is given each batch, the gate and the
-keep probability as Python values, as code was written in 2015; beside it, idiomatic PyTorch. All start from the same
-weights and see the same batches; what is compared before anything is timed goes without dropout, half open.
+keep probability as Python values, as code was written in 2015; beside it, idiomatic PyTorch and JAX. All start from the
+same weights and see the same batches; what is compared before anything is timed goes without dropout, half open.
 """
 
 from functools import cache, partial
@@ -118,6 +118,71 @@ class TorchLoop:
         return [layer.weight.detach().numpy().T for layer in self.layers]
 
 
+class JaxLoop:
+    """JAX: a round is a scan over iterations, an iteration a scan over stacked layers, and the state is donated."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        import jax
+        from jax import numpy as jnp
+
+        self.jax, self.configuration, mnist = jax, configuration, images("mnist")
+        self.data = [jnp.asarray(part.numpy()) for part in (mnist.images, mnist.labels)]
+        weights = [jnp.asarray(part.numpy()) for part in start(configuration)]
+        moments = [jax.tree.map(jnp.zeros_like, weights) for _ in range(2)]
+        self.state = weights, *moments, jnp.zeros(()), jax.random.key(0, impl="rbg")
+        self.gates = jnp.asarray([configuration.schedule(step / ITERATIONS) for step in range(STEPS)], jnp.float32)
+        self.advance = jax.jit(self.steps, donate_argnums=0)
+
+    def __call__(self, number: int) -> None:
+        """Make a round of iterations."""
+        self.state = self.advance(self.state, *self.data, order(), self.gates)
+        self.state[0][2].block_until_ready()
+
+    def steps(self, state, images, labels, order, gates):
+        """Make all iterations of a round."""
+
+        def step(state, now):
+            batch, gate = now
+            return self.step(state, images[batch], labels[batch], gate), None
+
+        return self.jax.lax.scan(step, state, (order, gates))[0]
+
+    def step(self, state, x, labels, gate):
+        """One iteration: Adam on the loss, its learning rate and moments as TensorFlow 1 has them."""
+        jnp, (weights, means, squares, count, key) = self.jax.numpy, state
+        key, own = self.jax.random.split(key)
+        gradients = self.jax.grad(self.loss)(weights, x, labels, gate, own)
+        rate = self.configuration.learning_rate_after(count)
+        count = count + 1
+        rate = rate * jnp.sqrt(1 - 0.999**count) / (1 - 0.9**count)
+        means = [m + 0.1 * (g - m) for m, g in zip(means, gradients, strict=True)]
+        squares = [s + 0.001 * (g * g - s) for s, g in zip(squares, gradients, strict=True)]
+        weights = [w - rate * m / (jnp.sqrt(s) + 1e-8) for w, m, s in zip(weights, means, squares, strict=True)]
+        return weights, means, squares, count, key
+
+    def loss(self, weights, x, labels, gate, key):
+        """Return the loss of a batch, with dropout."""
+        jax, jnp, keep = self.jax, self.jax.numpy, self.configuration.keep
+        first, first_bias, hidden, hidden_biases, last, last_bias = weights
+        shape = (len(hidden) + 1, len(x), first.shape[1])
+        kept = jax.random.bernoulli(key, keep, shape) if keep < 1 else jnp.ones(shape, bool)
+        y = jnp.where(kept[0], jax.nn.relu(x @ first + first_bias) / keep, 0)
+
+        def layer(y, own):
+            matrix, bias, kept = own
+            z = gate * jax.nn.relu(y @ matrix + bias) + (1 - gate) * y
+            return jnp.where(kept, z / keep, 0), None
+
+        y, _ = jax.lax.scan(layer, y, (hidden, hidden_biases, kept[1:]))
+        likelihoods = jnp.take_along_axis(jax.nn.softmax(y @ last + last_bias), labels[:, None], 1)
+        return 50 * jnp.abs(hidden).mean() - jnp.log(likelihoods + 1e-9).sum()
+
+    def weights(self) -> list[np.ndarray]:
+        """All matrices, first to last."""
+        first, _, hidden, _, last, _ = map(np.asarray, self.state[0])
+        return [first, *hidden, last]
+
+
 class Seed:
     """Ours: one seed, advanced by the compiled loop."""
 
@@ -145,6 +210,7 @@ class Seed:
 SIDES = {
     "session": Side(partial(Session, CONFIGURATION), STEPS),
     "PyTorch": Side(partial(TorchLoop, CONFIGURATION), STEPS, needs="torch"),
+    "JAX, scan": Side(partial(JaxLoop, CONFIGURATION), STEPS, needs="jax"),
     "gradbook": Side(partial(Seed, CONFIGURATION), STEPS),
     f"gradbook, {SEEDS} seeds": Side(lambda: Together([Seed(CONFIGURATION) for _ in range(SEEDS)]), STEPS, SEEDS),
 }
@@ -155,6 +221,7 @@ def measure() -> pd.DataFrame:
     sides = {
         "session": Side(partial(Session, CHECKED)),
         "PyTorch": Side(partial(TorchLoop, CHECKED), needs="torch"),
+        "JAX, scan": Side(partial(JaxLoop, CHECKED), needs="jax"),
         "gradbook": Side(partial(Seed, CHECKED)),
     }
     agree(sides, 1, 1e-3)

@@ -2,7 +2,8 @@
 
 The first loop is written as research code often is: main and auxiliary task each have a whole ResNet, called eagerly;
 the dot product of their gradients is fetched to decide, and both trunks take the same updates, variable by variable.
-The second is idiomatic PyTorch, one trunk with two heads. All start from the same weights and see the same images.
+The second is idiomatic PyTorch, one trunk with two heads, channels last. All start from the same weights and see the
+same images.
 """
 
 from functools import partial
@@ -113,6 +114,8 @@ class TorchLoop:
         layers = weighted(plain(start.trunk))
         self.convolutions = nn.ModuleList(map(self.convolution, layers[:21]))
         self.norms = nn.ModuleList(map(self.normalisation, layers[21:]))
+        for part in (self.convolutions, self.norms):
+            part.to(memory_format=torch.channels_last)
         self.heads = [nn.Linear(512, 2) for _ in range(2)]
         with torch.no_grad():
             for head, keras_head in zip(self.heads, (start.main, start.auxiliary), strict=True):
@@ -207,7 +210,7 @@ def sides(learning_rate: float) -> dict[str, Side]:
     """All loops at a learning rate."""
     return {
         "eager, two models": Side(partial(EagerLoop, learning_rate)),
-        "PyTorch": Side(partial(TorchLoop, learning_rate), needs="torch"),
+        "PyTorch, channels last": Side(partial(TorchLoop, learning_rate), needs="torch"),
         "gradbook": Side(partial(Library, learning_rate)),
     }
 

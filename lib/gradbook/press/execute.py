@@ -117,14 +117,12 @@ def plan(root: Path, chapters: Sequence[Chapter], profile: str, given: Mapping[s
 
 
 def execute(jobs: Sequence[Job], processes: int) -> Iterator[tuple[Job, dict[str, Any]]]:
-    """Run jobs, each in a process of its own, and yield each with its record as it ends.
+    """Run jobs, so many at a time, each with a kernel of its own, and yield each with its record as it ends.
 
     Raises:
         RunError: as for `run`; the other jobs under way are ended first.
     """
-    pool = ProcessPoolExecutor(
-        processes, mp_context=get_context("spawn"), initializer=_end_with_parent, max_tasks_per_child=1
-    )
+    pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_end_with_parent)
     try:
         futures = {pool.submit(run, job, index): job for index, job in enumerate(jobs)}
         for future in as_completed(futures):
