@@ -19,19 +19,18 @@
 # **Papers.** {cite:t}`lillicrap2016random`, {cite:t}`nokland2016direct`, {cite:t}`lee2015difference`,
 # {cite:t}`nokland2019training` and {cite:t}`hinton2022forward`.
 #
-# **Claim.** A hidden layer can learn from something other than the gradient that comes back from the loss: from an error
-# sent through random weights, from a target, or from a loss of its own.
+# **Claim.** A hidden layer can learn from something other than the gradient that comes back from the loss: from an
+# error sent through random weights, from a target, or from a loss of its own.
 #
-# **Verdict.** All of these train hidden layers, and all pay for it. On MNIST, after the same few epochs, backpropagation
-# reaches {glue:text}`full_backpropagation:.1%`, target propagation {glue:text}`full_target_propagation:.1%`, local
-# classifiers {glue:text}`full_prediction_loss:.1%`, direct feedback {glue:text}`full_direct_feedback:.1%` and
-# forward-forward {glue:text}`full_forward_forward:.1%`; synthetic gradients have
-# {glue:text}`full_synthetic_gradients:.1%`, and random hidden layers {glue:text}`full_last_layer:.1%`
+# **Verdict.** All of these train hidden layers, and all pay for it. On MNIST, after the same few epochs,
+# backpropagation reaches {glue:text}`full_backpropagation:.1%`, target propagation
+# {glue:text}`full_target_propagation:.1%`, local classifiers {glue:text}`full_prediction_loss:.1%`, direct feedback
+# {glue:text}`full_direct_feedback:.1%` and forward-forward {glue:text}`full_forward_forward:.1%`; synthetic gradients
+# have {glue:text}`full_synthetic_gradients:.1%`, and random hidden layers {glue:text}`full_last_layer:.1%`
 # ([at full scale](#at-full-scale)). Of those that do not wait, local classifiers are the cheapest here.
 # {doc}`The ledger <90_ledger>` has {verdict}`21_without_backward`.
 #
-# **Time to read.** 20 minutes. **Know before.** {doc}`Chapter 20 <20_synthetic_gradients>`, as far as
-# its timetable.
+# **Time to read.** 20 minutes. **Know before.** {doc}`Chapter 20 <20_synthetic_gradients>` up to its timetable.
 #
 # **Cost of this page.** {cost}`21_without_backward`
 # :::
@@ -39,7 +38,7 @@
 # **You will see**
 #
 # - why an error sent through random weights can teach, in ten lines of NumPy,
-# - four more things that a layer can learn from, each as one equation and one call,
+# - four more things that a layer can learn from, each as a formula and a call,
 # - what each of them no longer waits for, counted in layers,
 # - what that costs in accuracy, and how well each message agrees with the true gradient.
 
@@ -115,9 +114,9 @@ seeds = range(seed, seed + n_seeds)
 # %% [markdown]
 # ## An error through random weights
 #
-# In a network of layers $h_k = \varphi(a_k)$ with $a_k = h_{k-1} W_k + b_k$, backpropagation sends each layer a message:
-# the gradient of the loss at its output. It takes the message of the layer above, and multiplies by the transposed
-# weights of that layer. *Feedback alignment* multiplies by a random matrix $B$ instead, which never changes:
+# In a network of layers $h_k = \varphi(a_k)$ with $a_k = h_{k-1} W_k + b_k$, backpropagation sends each layer a
+# message: the gradient of the loss at its output. It takes the message of the layer above, and multiplies by the
+# transposed weights of that layer. *Feedback alignment* multiplies by a random matrix $B$ instead, which never changes:
 #
 # $$
 # \delta_k = \bigl(\delta_{k+1} \odot \varphi'(a_{k+1})\bigr) \, B_{k+1}, \qquad
@@ -178,8 +177,8 @@ glue("angle_last", angles[-1])
 
 # %% [markdown]
 # In {numref}`fig-without-angle` the network learns to make its feedback useful, as {cite:t}`nokland2016direct` puts it.
-# The library's {py:func}`~gradbook.synthetic.without_backward.feedback_alignment` gives the same message. With transposed
-# weights it gives the gradient of automatic differentiation:
+# The library's {py:func}`~gradbook.synthetic.without_backward.feedback_alignment` gives the same message. With
+# transposed weights it gives the gradient of automatic differentiation:
 
 # %%
 ones = [np.ones((len(x), 6))]
@@ -197,8 +196,8 @@ assert np.allclose(sent, tape.gradient(loss, hidden))
 # %% [markdown]
 # ### What cannot change
 #
-# Why does $V$ turn? In one step $W$ changes by $-\eta \, x^\top e B$ and $V$ by $-\eta \, W^\top x^\top e$. So $V B$ and
-# $W^\top W$ change together, and for small steps this matrix stays what it was:
+# Why does $V$ turn? In one step $W$ changes by $-\eta \, x^\top e B$ and $V$ by $-\eta \, W^\top x^\top e$. So $V B$
+# and $W^\top W$ change together, and for small steps this matrix stays what it was:
 #
 # $$
 # V B + B^\top V^\top - W^\top W .
@@ -216,7 +215,8 @@ round(float(drift), 4)
 # %% [markdown]
 # ## Other messages
 #
-# *Direct feedback alignment* sends the error $e$ to every layer at once, $\delta_k = e B_k$. No layer waits for another:
+# *Direct feedback alignment* sends the error $e$ to every layer at once, $\delta_k = e B_k$. No layer waits for
+# another:
 
 # %%
 matrices = [generator(seed, f"layer {k}").normal(size=(3, 6)) for k in range(2)]
@@ -241,8 +241,8 @@ assert all(np.allclose(sent, e @ B) for sent, B in zip(direct_feedback_alignment
 # \delta_k = -2 s \, (1 - p) \, h_k, \qquad p = \sigma\bigl(s \, (\textstyle\sum h_k^2 - \theta)\bigr).
 # $$ (without-goodness)
 #
-# *Target propagation* learns an inverse $g_k$ of each layer. It says what the layer below should have given, so that the
-# layer above would have met its target:
+# *Target propagation* learns an inverse $g_k$ of each layer. It says what the layer below should have given, so that
+# the layer above would have met its target:
 #
 # $$
 # t_{k-1} = h_{k-1} - g_k(h_k) + g_k(t_k), \qquad \delta_k = (h_k - t_k) / \hat\eta .
@@ -343,8 +343,8 @@ table.rename_axis("locking")
 # ## Experiment
 #
 # One network with {glue:text}`depth` hidden layers, five ways to teach them, on the small images, each from
-# {glue:text}`n_seeds` {term}`seeds <seed>`. *Last layer* is the control: hidden layers keep their random weights, and only
-# the readout learns.
+# {glue:text}`n_seeds` {term}`seeds <seed>`. *Last layer* is the control: hidden layers keep their random weights, and
+# only the readout learns.
 #
 # :::{question} without-order
 # Of these methods, which comes next to backpropagation?
@@ -392,8 +392,8 @@ glue("depth", depth)
 glue("n_seeds", n_seeds)
 
 # %% [markdown]
-# In {numref}`fig-without-live` every method is far above the control. So hidden layers do learn something of use without
-# the gradient.
+# In {numref}`fig-without-live` every method is far above the control. So hidden layers do learn something of use
+# without the gradient.
 #
 # ## At full scale
 #
@@ -411,6 +411,7 @@ for name in ("depth", "width"):
     glue(f"full_{name}", getattr(defaults, name))
 glue("full_steps", f"{defaults.steps:,}")
 glue("full_batch", defaults.batch_size)
+glue("full_images", f"{defaults.steps * defaults.batch_size:,}")
 glue("full_rate", defaults.learning_rate)
 glue("planned", len(without_backward.STUDY.runs))
 glue("finished", len(full))
@@ -459,20 +460,21 @@ table.round(2).astype(object).where(table.notna(), "")
 
 # %% [markdown]
 # The price is in points below our backpropagation. The published numbers come from wider networks and from many more
-# epochs, some with jittered images or dropout. They say what each method can reach, and ours say what it has reached after
-# the same few epochs as all others.
+# epochs, some with jittered images or dropout. They say what each method can reach, and ours say what it has reached
+# after the same few epochs as all others.
 #
 # {numref}`fig-without-price` answers the question of this chapter. To wait for nothing costs
 # {glue:text}`price_prediction_loss:.1f` points with a local classifier in each layer. With synthetic gradients it costs
-# {glue:text}`price_synthetic_gradients:.1f` points, with forward-forward {glue:text}`price_forward_forward:.1f` and with
-# similarity matching {glue:text}`price_similarity_loss:.1f`. To wait half as long, with direct feedback, costs
+# {glue:text}`price_synthetic_gradients:.1f` points, with forward-forward {glue:text}`price_forward_forward:.1f` and
+# with similarity matching {glue:text}`price_similarity_loss:.1f`. To wait half as long, with direct feedback, costs
 # {glue:text}`price_direct_feedback:.1f` points: more than the local classifiers, which do not wait at all. Feedback
 # alignment and target propagation cost {glue:text}`price_feedback_alignment:.1f` and
 # {glue:text}`price_target_propagation:.1f` points, and unlock no waiting.
 #
-# The order of local losses and synthetic gradients is that of {cite:t}`belilovsky2020decoupled` on CIFAR-10, where the gap
-# is wider. Their logs have {glue:text}`cifar_greedy:.1%` for greedy learning, {glue:text}`cifar_synthetic:.1%` for
-# synthetic gradients and {glue:text}`cifar_backpropagation:.1%` for backpropagation. MNIST is easy, and its prices are low.
+# The order of local losses and synthetic gradients is that of {cite:t}`belilovsky2020decoupled` on CIFAR-10, where the
+# gap is wider. Their logs have {glue:text}`cifar_greedy:.1%` for greedy learning, {glue:text}`cifar_synthetic:.1%` for
+# synthetic gradients and {glue:text}`cifar_backpropagation:.1%` for backpropagation. MNIST is easy, and its prices are
+# low.
 #
 # ### How well the messages agree with the gradient
 #
@@ -484,8 +486,8 @@ table.round(2).astype(object).where(table.notna(), "")
 #
 # - [ ] Yes: a better direction trains a better network.
 #
-#   Next to the readout, synthetic gradients have a cosine of {glue:text}`top_synthetic_gradients:.2f` and direct feedback
-#   has {glue:text}`top_direct_feedback:.2f`. But direct feedback has the higher accuracy.
+#   Next to the readout, synthetic gradients have a cosine of {glue:text}`top_synthetic_gradients:.2f` and direct
+#   feedback has {glue:text}`top_direct_feedback:.2f`. But direct feedback has the higher accuracy.
 # - [x] No: within one method agreement grows with training, but across methods it says little.
 #
 #   Yes. Synthetic gradients have {glue:text}`top_synthetic_gradients:.2f` next to the readout and end below direct
@@ -533,29 +535,30 @@ for method in compared:
 table.round(2)
 
 # %% [markdown]
-# In {numref}`fig-without-alignment` no method agrees fully, and all train. Two kinds can be told apart. Where messages are
-# made from messages, layer by layer from the top, agreement is best next to the readout and is lost on the way down. So it
-# is with synthetic gradients, here and in chapter 20, and with target propagation. Direct feedback and the local
-# classifiers have nothing to lose on the way, and they agree best in the first layer.
+# In {numref}`fig-without-alignment` no method agrees fully, and all train. Two kinds can be told apart. Where messages
+# are made from messages, layer by layer from the top, agreement is best next to the readout and is lost on the way
+# down. So it is with synthetic gradients, here and in chapter 20, and with target propagation. Direct feedback and the
+# local classifiers have nothing to lose on the way, and they agree best in the first layer.
 #
-# Why does agreement not decide? A likely reason is that a fixed matrix errs in the same way at every step, and the network
-# can adapt to it. A predictor runs after a network that moves.
+# Why does agreement not decide? A likely reason is that a fixed matrix errs in the same way at every step, and the
+# network can adapt to it. A predictor runs after a network that moves.
 #
 # ## What failed, and where we deviate
 #
-# - **Few epochs.** The study trains four epochs, the papers up to a hundred and more. For forward-forward this
-#   matters most: it is the slowest learner of the nine.
+# - **Few epochs.** A run of the study sees {glue:text}`full_images` images, as many as in chapter 20. The papers train up
+#   to a hundred epochs, and more. For forward-forward this matters most, because it learns slowly.
 # - **One network for all.** The papers have networks of their own: leaky ReLU for local losses, wider layers for
 #   forward-forward. Here all have tanh and one width, and only forward-forward has ReLU, because its goodness needs it.
-# - **Forward-forward** is often misquoted. Its threshold is the width of the layer in a well-known replication, and not a
-#   small constant. There the label replaces the first pixels; here it stands beside the image, because small images have
-#   no empty border. We leave out that code's peer normalisation, and a ReLU that passes every gradient.
-# - **Similarity matching** is the best of the published local losses, and among the lowest here. In the published
-#   code a linear map stands before it; ours looks at the layer's output itself. We have not tried whether that is why.
+# - **Forward-forward** is often misquoted. Its threshold is the width of the layer in a well-known replication, and not
+#   a small constant. There the label replaces the first pixels; here it stands beside the image, because small images
+#   have no empty border. We leave out that code's peer normalisation, and a ReLU that passes every gradient.
+# - **Similarity matching**, with some prediction, is the best of the published local losses, and among the lowest here.
+#   In the published code a linear map stands before it; ours looks at the layer's output itself. We have not tried
+#   whether that is why.
 # - **Target propagation.** The published code never trains two of its matrices. Here all are trained. Its step and its
 #   noise are the constants of that code, rounded.
-# - **NoProp** {cite:p}`li2025noprop` would be the next in the row. It is not run here. It does use backpropagation, inside
-#   each of its blocks, and a second version of the paper says so in its title.
+# - **NoProp** {cite:p}`li2025noprop` would be the next in the row. It is not run here. It does use backpropagation,
+#   inside each of its blocks, and a second version of the paper says so in its title.
 # - **Nothing here is faster on one machine.** The counts say what many machines could save.
 #
 # ## Exercises
@@ -588,9 +591,9 @@ check_time(None)
 #
 # - An error through random weights teaches, because the weights of the next layer turn towards the random ones. For a
 #   linear network a conserved matrix says why.
-# - A layer can also learn from the error itself, from a target, or from a loss of its own. All are messages $\delta_k$, and
-#   the layer treats them as the gradient.
+# - A layer can also learn from the error itself, from a target, or from a loss of its own. All are messages $\delta_k$,
+#   and the layer treats them as the gradient.
 # - Feedback alignment and target propagation wait as long as backpropagation. Direct feedback waits half as long. Local
 #   losses, forward-forward and synthetic gradients do not wait.
-# - On MNIST a local classifier in each layer is the cheapest way not to wait. Agreement with the gradient does not rank the
-#   methods.
+# - On MNIST a local classifier in each layer is the cheapest way not to wait. Agreement with the gradient does not rank
+#   the methods.

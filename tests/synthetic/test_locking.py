@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradbook.errors import InputError
-from gradbook.synthetic.locking import LOCKINGS, draw, schedule
+from gradbook.synthetic.locking import LOCKINGS, draw, schedule, waits
 
 sizes = st.integers(1, 6)
 
@@ -21,6 +21,15 @@ def test_lengths_are_what_counting_says(blocks, batches):
     assert length(schedule(blocks, batches, "direct feedback")) == (blocks + 1) * batches
     assert length(schedule(blocks, batches, "backward unlocked")) == 2 * batches + blocks - 1
     assert length(schedule(blocks, batches, "both unlocked")) == 2 * batches
+
+
+@given(sizes, sizes)
+def test_a_block_waits_for_those_above_it_twice_or_once_or_not(blocks, batches):
+    above = [blocks - 1 - k for k in range(blocks)]
+    assert waits(schedule(blocks, batches, "locked")) == [2 * count for count in above]
+    assert waits(schedule(blocks, batches, "direct feedback")) == above
+    assert waits(schedule(blocks, batches, "backward unlocked")) == waits(schedule(blocks, batches, "both unlocked"))
+    assert set(waits(schedule(blocks, batches, "backward unlocked"))) == {0}
 
 
 @given(sizes, sizes, st.sampled_from(LOCKINGS))
