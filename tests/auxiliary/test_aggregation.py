@@ -216,6 +216,12 @@ def test_half_precision_is_computed_in_single():
     assert found.numpy() == pytest.approx([0, 2], abs=1e-2)
 
 
+@pytest.mark.parametrize("how", [how for how in DETERMINISTIC if how not in ("sum", "mean", "imtl_g", "aligned_mtl")])
+def test_where_gradients_are_opposed_nothing_serves_all(how):
+    rows = np.array([[0.6, 0.8], [-0.6, -0.8]])
+    assert direction(rows, how) == pytest.approx([0, 0], abs=1e-6)
+
+
 def test_no_gradient_at_all_is_no_direction():
     for how in DETERMINISTIC:
         assert direction(np.zeros((3, 2)), how).tolist() == [0, 0]

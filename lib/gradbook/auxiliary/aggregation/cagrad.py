@@ -18,7 +18,7 @@ def cagrad(gramian: np.ndarray, c: float = 0.5) -> np.ndarray:
     """
     scaled = gramian / np.trace(gramian)
     mean = np.full(len(gramian), 1 / len(gramian))
-    radius = c * np.sqrt(mean @ scaled @ mean)
+    radius = c * np.sqrt(max(mean @ scaled @ mean, 0))
     if radius == 0:
         return mean
     w = _of_two(scaled, radius) if len(gramian) == 2 else _of_many(scaled, radius)

@@ -8,21 +8,23 @@ def nash_mtl(gramian: np.ndarray) -> np.ndarray:
 
     So gᵢ·d = 1/αᵢ and ‖d‖² = m, and the direction does not change when a loss is multiplied by a positive number.
     Newton's method with steps damped by the decrement λ, 1/(1 + λ), converges from anywhere, since the function is
-    self-concordant; a task with no gradient is left out, with weight 0.
+    self-concordant. A task with no gradient is left out, with weight 0; where gradients are opposed, so that no
+    direction serves all, there is no bargain and all weights are 0.
 
     Source: Navon et al. 2022, arXiv 2202.01017.
     """
     norms = np.sqrt(np.diag(gramian))
     used = norms > 0
     cosines = gramian[np.ix_(used, used)] / np.outer(norms[used], norms[used])
-    alpha = np.ones(len(cosines))
+    weights, alpha = np.zeros(len(gramian)), np.ones(len(cosines))
     for _ in range(200):
         slope, hessian = cosines @ alpha - 1 / alpha, cosines + np.diag(alpha**-2.0)
+        if np.linalg.cond(hessian) > 1e15:
+            return weights
         step = np.linalg.solve(hessian, slope)
-        decrement = np.sqrt(slope @ step)
+        decrement = np.sqrt(max(slope @ step, 0))
         alpha = alpha - step / (1 + decrement)
         if decrement < 1e-12:
             break
-    weights = np.zeros(len(gramian))
     weights[used] = alpha / norms[used]
     return weights
