@@ -26,6 +26,27 @@ def distance_at_the_end(rule: str) -> float:
     return round(math.dist(_end(rule), (1.0, 0.0)), 9)
 
 
+def aggregated(how: str, entry: int) -> float:
+    """Return an entry of an aggregator's direction for the gradients (-4, 1, 1) and (6, 1, 1); to four decimals."""
+    import numpy as np
+
+    from gradbook.auxiliary.aggregation import aggregate
+
+    rows = [np.array([-4.0, 1, 1]), np.array([6.0, 1, 1])]
+    return round(float(aggregate(rows, how)[entry]), 4)
+
+
+def runs_on_the_front(how: str) -> int:
+    """Return from how many of the five starts of Nash-MTL's and FAMO's toy a descent ends on the Pareto front.
+
+    The first loss is multiplied by 0.1, as there; Adam takes 10,000 steps at a learning rate of 0.005.
+    """
+    from gradbook.auxiliary import pareto
+
+    path = pareto.descend(how, pareto.FIVE_STARTS, scale=0.1, learning_rate=0.005, steps=10_000, every=10_000)
+    return int(pareto.on_the_front(path[-1]).sum())
+
+
 def reviews_classifier() -> int:
     """Return the parameters of chapter 11's network, 10,000-512-512-1."""
     from gradbook.experiments.imdb import Classifier
@@ -251,7 +272,8 @@ def _sizes(network: str, dense_classifier: bool = True) -> "Sizes":
 FUNCTIONS: dict[str, Callable[..., float]] = {
     function.__name__: function
     for function in (
-        *(main_loss_at_the_end, distance_at_the_end, reviews_classifier, resnet_18, blocks, predictors),
+        *(main_loss_at_the_end, distance_at_the_end, aggregated, runs_on_the_front),
+        *(reviews_classifier, resnet_18, blocks, predictors),
         *(local_losses_network, similarity_across, fifty_layers, learning_rate, parameters, parameters_of_december),
         *(parameters_of_two_hashes, cheap_blocks, mult_adds, darts_mult_adds_as_logged),
         *(layer_parameters, adapter_parameters, core_learning_rate, fourier_error, monarch_gain),

@@ -27,6 +27,7 @@ INTERACTING: dict[str, list[dict[str, Any]]] = {
     ],
     "11_imdb": [{"rule": "orthogonal", "weight": 1000.0, "alpha": 1.0}, {"rule": "single_task", "n_seeds": 1}],
     "12_imagenet_pairs": [{"dataset": OWN, "near": "$x$/$y", "far": "猫/5"}, {"near": "1/0", "far": "0/1"}],
+    "13_many_tasks": [{"dataset": OWN, "n_seeds": 1}, {"steps": 1, "epochs": 1}],
     "20_synthetic_gradients": [{"depth": 1, "width": 1}, {"depth": 30, "steps": 1}, {"n_seeds": 1, "copy_steps": 100}],
     "21_without_backward": [{"depth": 1, "width": 2}, {"n_seeds": 1, "steps": 1}],
     "30_gradnets": [{"depth": 4, "n_seeds": 1}, {"tau": 100.0, "epochs": 1}, {"keep": 0.5, "penalty": 50.0}],

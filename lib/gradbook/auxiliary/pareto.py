@@ -51,6 +51,15 @@ def losses(x: tf.Tensor) -> tf.Tensor:
     return tf.stack(found)
 
 
+def on_the_front(x: np.ndarray) -> np.ndarray:
+    """Return which of the points [..., 2] lie on the Pareto front, a flat arc between the two minima, or within 1.
+
+    >>> on_the_front(np.array([[7.0, -8.43446], MINIMUM, [9.0, -8.4], [0.0, 0.0]])).tolist()
+    [True, True, False, False]
+    """
+    return np.hypot(np.maximum(np.abs(x[..., 0]) - 7, 0), x[..., 1] - MINIMUM[1]) < 1
+
+
 @tf.function(jit_compile=True, autograph=False)
 def slopes(x: tf.Tensor, scale: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Return both losses at points [n, 2], the first one times a scale, [2, n], and their gradients, [2, n, 2]."""

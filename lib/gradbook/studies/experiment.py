@@ -34,11 +34,11 @@ class Record:
     ``PART_accuracy``                  fraction of a part's examples that are classified correctly, in [0, 1]
     ``cosine``, ``cosine_K``           cosine of the two gradients that are compared, in [-1, 1]; in layer K
     ``agreement``                      fraction of steps at which their scalar product is positive
-    ``conflict_fraction_K``            fraction of steps at which it is negative, in layer K
+    ``conflict_fraction``, and ``_K``  fraction of steps at which it is negative; in layer K
     ``clipped_product``                their scalar product, limited to [-1, 1]
     ``auxiliary_norm``, ``main_norm``  Euclidean norms of the two gradients
     ``norm_ratio_K``                   norm of the synthetic over that of the true gradient, at interface K
-    ``norm_K``                         Euclidean norm of the weights of layer K
+    ``norm``, ``norm_K``               Euclidean norm of all weights; of those of layer K
     ``mean_weight``                    mean absolute hidden weight
     ``NAME_gradient``                  mean absolute gradient of a hidden layer: ``first``, ``last`` or ``mean``
     ``gate``                           value of the gate, in [0, 1]
@@ -50,7 +50,8 @@ class Record:
     ================================== ===========================================================================
 
     A part is ``train``, ``validation``, ``held_out``, ``test``, or ``batch`` for the batch that comes next;
-    ``best_`` before a name means the best value of a curve, ``teacher_`` that it is the teacher's.
+    ``best_`` before a name means the best value of a curve, ``teacher_`` that it is the teacher's, ``left_`` and
+    ``right_`` that it is one task's where both count; without, it is then the mean over tasks.
 
     Attributes:
         metrics: final numbers by name.
