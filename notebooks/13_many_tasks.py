@@ -144,9 +144,14 @@ d.round(3), (g @ d).round(3)
 # Both products are positive: both losses fall. The library's call is
 # {py:func}`~gradbook.auxiliary.aggregation.aggregate`, with the name of an {term}`aggregator`:
 
+
 # %%
-assert np.allclose(aggregate(list(g), "pcgrad"), d)
-assert np.allclose(2 * np.asarray(aggregate(list(g), "upgrad")), d)  # for two tasks UPGrad is half of it
+def direction(how, gradients, **options):
+    return np.asarray(aggregate(list(gradients), how, random=generator(seed, how), **options))
+
+
+assert np.allclose(direction("pcgrad", g), d)
+assert np.allclose(2 * direction("upgrad", g), d)  # for two tasks UPGrad is half of it
 
 # %% [markdown]
 # ## Twelve directions
@@ -187,7 +192,7 @@ names = {
     "famo": "FAMO",
 }
 styles = plots.styles(names)
-found = {how: np.asarray(aggregate(list(g), how, random=generator(seed, how))) for how in AGGREGATORS}
+found = {how: direction(how, g) for how in AGGREGATORS}
 table = pd.DataFrame(found, index=["$d_1$", "$d_2$", "$d_3$"]).T
 table[["$g_1 \\cdot d$", "$g_2 \\cdot d$"]] = table.to_numpy() @ g.T
 table.rename(index=names).round(3)
@@ -202,14 +207,13 @@ table.rename(index=names).round(3)
 draws = generator(seed, "checks").normal(size=(50, 3, 8))
 scales = np.array([[10.0], [1.0], [0.1]])
 for rows in draws:
-    given = list(rows)
-    assert (rows @ aggregate(given, "upgrad") > -1e-6).all()
-    assert np.allclose(aggregate(given, "cagrad", c=0.0), rows.mean(0))
-    projections = rows @ aggregate(given, "imtl_g") / np.linalg.norm(rows, axis=1)
+    assert (rows @ direction("upgrad", rows) > -1e-6).all()
+    assert np.allclose(direction("cagrad", rows, c=0.0), rows.mean(0))
+    projections = rows @ direction("imtl_g", rows) / np.linalg.norm(rows, axis=1)
     assert np.allclose(projections, projections[0], atol=1e-4)
-    bargain = np.asarray(aggregate(given, "nash_mtl"))
+    bargain = direction("nash_mtl", rows)
     assert np.isclose(bargain @ bargain, 3, atol=1e-3)
-    assert np.allclose(aggregate(list(scales * rows), "nash_mtl"), bargain, atol=1e-3)
+    assert np.allclose(direction("nash_mtl", scales * rows), bargain, atol=1e-3)
 
 # %% [markdown]
 # ## A valley
@@ -423,8 +427,10 @@ for task, weight in {"left": 1.0, "right": 0.0}.items():
 gain = (sum(alone.values()) / 2 - tested.loc[1.0, "tuned sum"]).dropna()
 glue("single_gain", gain.mean())
 glue("single_half", compare(gain)["half"])
-order = compared["mean"].unstack("scale")[[1.0, 0.1]].join(compared["half"].unstack("scale"), rsuffix=" ±")
-order.rename(index=names).sort_values(1.0).round(4)
+table = compared.unstack("scale").swaplevel(axis=1)[
+    [(scale, part) for scale in (1.0, 0.1) for part in ("mean", "half")]
+]
+table.rename(index=names).sort_values((1.0, "mean")).round(4)
 
 # %% [markdown]
 # At equal scales the tuned sum has a test loss of {glue:text}`tuned_equal:.3f` nats
@@ -558,7 +564,7 @@ pd.DataFrame(rows).T.round(4)
 
 # %% tags=["hide-cell"]
 radii = [0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0, 2.0]
-products = [float(g[0] @ np.asarray(aggregate(list(g), "cagrad", c=c))) for c in radii]
+products = [float(g[0] @ direction("cagrad", g, c=c)) for c in radii]
 pd.Series(products, index=pd.Index(radii, name="c"), name="$g_1 \\cdot d$").round(3).to_frame()
 
 # %% [markdown]
