@@ -30,7 +30,7 @@ def vocabulary() -> re.Pattern:
         "NAME_milliseconds": "[a-z_]+_milliseconds",
     }
     names = [re.sub("NAME_.*|PART|K$", lambda found: words[found[0]], name) for name in names]
-    return re.compile(f"(best_|teacher_)?({'|'.join(names)})")
+    return re.compile(f"(best_|teacher_|left_|right_)?({'|'.join(names)})")
 
 
 def runs_of(table: results.Results, study) -> Iterator[Run]:

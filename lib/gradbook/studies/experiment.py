@@ -34,7 +34,8 @@ class Record:
     ``PART_accuracy``                  fraction of a part's examples that are classified correctly, in [0, 1]
     ``cosine``, ``cosine_K``           cosine of the two gradients that are compared, in [-1, 1]; in layer K
     ``agreement``                      fraction of steps at which their scalar product is positive
-    ``conflict_fraction``, and ``_K``  fraction of steps at which it is negative; in layer K
+    ``conflict_fraction``              fraction of steps at which it is negative
+    ``conflict_fraction_K``            fraction of steps at which it is negative, in layer K
     ``clipped_product``                their scalar product, limited to [-1, 1]
     ``auxiliary_norm``, ``main_norm``  Euclidean norms of the two gradients
     ``norm_ratio_K``                   norm of the synthetic over that of the true gradient, at interface K
