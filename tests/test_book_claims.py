@@ -20,7 +20,7 @@ TESTED = [one for one in CLAIMS if isinstance(one.test, claim.Mean)]
 def test_the_claims_cover_the_chapters_and_cite_the_bibliography():
     chapters = {path.stem for path in (BOOK.parent / "notebooks").glob("*.py")} - {"90_ledger"}
     assert chapters <= {one.chapter for one in CLAIMS}
-    assert {one.citation for one in CLAIMS} <= set(citations(book_claims.BIBLIOGRAPHY))
+    assert {one.citation for one in CLAIMS} <= set(citations(BOOK / "references.bib"))
 
 
 def test_every_function_that_gives_an_exact_number_serves_a_claim():

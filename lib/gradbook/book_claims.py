@@ -12,7 +12,6 @@ from gradbook.files import BOOK
 from gradbook.studies import results
 
 CLAIMS, LEDGER, TOLERANCES = BOOK / "claims.yml", BOOK / "ledger.csv", BOOK / "tolerances.csv"
-BIBLIOGRAPHY = BOOK / "references.bib"
 
 PARTS = {
     "1": "Part I, gradients of auxiliary tasks that are censored",

@@ -37,8 +37,9 @@ def lighten(app: Sphinx, error: Exception | None) -> None:
     if error or app.builder.name != "html":
         return
     site, static = Path(app.outdir), Path(app.outdir) / "_static"
-    unused = {path for pattern in UNUSED for path in static.glob(pattern)}
-    for path in unused | _others(static / "mathjax", [static / "mathjax" / kept for kept in MATHJAX]):
+    kept = [static / "mathjax" / name for name in MATHJAX]
+    unused = {path for path in static.glob("mathjax/**/*.*") if not any(map(path.is_relative_to, kept))}
+    for path in unused.union(*map(static.glob, UNUSED)):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     texts = [unhindered(page) for page in site.rglob("*.html")]
     texts += [script.read_text(encoding="utf-8") for script in static.glob("scripts/*.js")]
@@ -46,11 +47,6 @@ def lighten(app: Sphinx, error: Exception | None) -> None:
     characters = {code for style in static.glob("styles/*.css") for code in reduced(style, icons)}
     for font in static.glob("vendor/fontawesome/webfonts/*.ttf"):
         _subset(font, characters)
-
-
-def _others(folder: Path, kept: list[Path]) -> set[Path]:
-    """Return the files below a folder that are neither kept nor in a folder that is."""
-    return {path for path in folder.rglob("*") if path.is_file() and not any(path.is_relative_to(one) for one in kept)}
 
 
 def unhindered(page: Path) -> str:
