@@ -52,6 +52,36 @@ class GradientDescent:
         return [w - _along(rate, w) * g for w, g in zip(weights, gradients, strict=True)], state
 
 
+@dataclass(frozen=True)
+class Adagrad:
+    """Adagrad: s ← s + g², θ ← θ - η g/(√s + ε), with a state that starts at 0.
+
+    Source: Duchi, Hazan and Singer 2011, JMLR 12.
+
+    Attributes:
+        epsilon: ε > 0; 1e-10 is PyTorch's choice.
+    """
+
+    epsilon: float = 1e-10
+
+    def init(self, weights: Sequence[Tensor], stack: tuple[int, ...] = ()) -> Tensors:
+        """Return the sums of squares before the first update, 0."""
+        return [ops.zeros_like(w) for w in weights]
+
+    def update(
+        self, weights: Sequence[Tensor], gradients: Sequence[Tensor], state: Tensors, learning_rate: Tensor,
+        mask: Tensor = 1.0,
+    ) -> tuple[Tensors, Tensors]:  # fmt: skip
+        """Return weights and state after one update; arguments as in `Adam.update`."""
+        sums = [s + _along(mask, s) * g * g for s, g in zip(state, gradients, strict=True)]
+        rate = mask * learning_rate
+        moved = [
+            w - _along(rate, w) * g / (ops.sqrt(s) + self.epsilon)
+            for w, g, s in zip(weights, gradients, sums, strict=True)
+        ]
+        return moved, sums
+
+
 class AdamState(NamedTuple):
     """What Adam remembers.
 

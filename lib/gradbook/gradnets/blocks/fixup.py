@@ -1,0 +1,44 @@
+"""Fixup: residual branches that start at zero, and whose other weights are scaled for the number of branches."""
+
+import numpy as np
+
+from gradbook import ops
+from gradbook.gradnets.blocks.block import Block, Tensor, always, he
+
+
+def fixup(layers: int) -> Block:
+    """Return blocks relu(x + s relu((x + b₁) W₁ + b₂) W₂ + b₃ …): two matrices each, the second of which starts at 0.
+
+    In full, out = relu((x + b₁) W₁ + b₂) + b₃ and y = relu(x + s out W₂ + b₄), with numbers b that start at 0, s that
+    starts at 1, and W₁ that starts after He et al., times `fixup_scale`. Behind a ReLU a block starts as the identity.
+
+    Args:
+        layers: matrices in all, even.
+
+    Source: Zhang et al. 2019, arXiv 1901.09321.
+    """
+    blocks = layers // 2
+
+    def function(x: Tensor, gate: Tensor, w_1: Tensor, w_2: Tensor, numbers: Tensor) -> Tensor:
+        b_1, b_2, b_3, b_4, scale = (numbers[i] for i in range(5))
+        inner = ops.relu((x + b_1) @ w_1 + b_2) + b_3
+        return ops.relu(x + scale * (inner @ w_2) + b_4)
+
+    def initial(width: int, draw: np.random.Generator) -> list[np.ndarray]:
+        numbers = np.tile([0.0, 0, 0, 0, 1], (blocks, 1))
+        return [fixup_scale(blocks) * he(blocks, width, draw), np.zeros((blocks, width, width)), numbers]
+
+    return Block(function, initial, always(1, blocks))
+
+
+def fixup_scale(blocks: int, layers: int = 2) -> float:
+    """Return L^(-1/(2m-2)), the factor on all weights of a branch but its last.
+
+    Args:
+        blocks: L, the number of residual blocks, not of layers.
+        layers: m ≥ 2, matrices in a branch.
+
+    >>> round(fixup_scale(16, layers=3), 6)
+    0.5
+    """
+    return blocks ** (-1 / (2 * layers - 2))

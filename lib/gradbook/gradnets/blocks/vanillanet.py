@@ -1,0 +1,42 @@
+"""The deep training of VanillaNet: a gate that closes. Activations turn into nothing, and layers are merged in pairs."""
+
+import numpy as np
+
+from gradbook import ops
+from gradbook.gradnets.blocks.block import Block, Tensor, he
+
+
+def vanillanet(blocks: int, end: float = 0.5) -> Block:
+    """Return layers (1-λ) relu(u) + λ u, u = x W + b, where λ of every second one goes from 0 to 1; the gate is 1 - λ.
+
+    At λ = 1 such a layer is linear and can be merged into the next: half of the layers are left.
+
+    Args:
+        blocks: how many layers.
+        end: progress at which λ is 1, in (0, 1].
+
+    Source: Chen et al. 2023, arXiv 2305.12972.
+    """
+    closing = np.arange(blocks) % 2 == 0
+
+    def function(x: Tensor, gate: Tensor, w: Tensor, b: Tensor) -> Tensor:
+        u = x @ w + b
+        return gate * ops.relu(u) + (1 - gate) * u
+
+    def gates(progress: Tensor, coins: Tensor | None = None) -> Tensor:
+        return 1 - closing.astype(np.float32) * ops.clip(progress / np.float32(end), 0, 1)
+
+    return Block(function, lambda width, draw: [he(blocks, width, draw), np.zeros((blocks, width))], gates)
+
+
+def merge(first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """Return the one layer W₁W₂, b₁W₂ + b₂ that computes what two linear layers compute one after the other.
+
+    Args:
+        first, second: W [inputs, units] and b [units] of each.
+
+    >>> merge((np.eye(2), np.ones(2)), (2 * np.eye(2), np.ones(2)))[1].tolist()
+    [3.0, 3.0]
+    """
+    (w, b), (w_2, b_2) = first, second
+    return w @ w_2, b @ w_2 + b_2
