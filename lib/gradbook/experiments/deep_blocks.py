@@ -1,7 +1,7 @@
 """Fifty and two hundred layers that start in many ways: is opening a gate slowly still worth it?
 
-The digits, the width, the optimizer and its learning rate's decay are those of chapter 30, without dropout; every way to
-start gets the same steps and the same learning rates to choose from.
+The digits, the width, the optimizer and its learning rate's decay are those of chapter 30, without dropout; every way
+to start gets the same steps and the same learning rates to choose from.
 """
 
 from collections import defaultdict
@@ -44,10 +44,10 @@ class Configuration(experiment.Configuration):
         width: units of a hidden layer.
         learning_rate: of the first step.
         penalty: weight of the mean absolute value of the hidden matrices in the loss.
-        protocol: the rest of the training. "gradnets" is chapter 30's: Adam, a learning rate that falls to 0.8 of itself
-            in 1,000 steps, first and last layer from a normal distribution cut off at 0.2. "rezero" is that of the
-            ReZero paper's notebook: images in [-1, 1], none held out, Adagrad, a constant learning rate, first and last
-            layer as in PyTorch.
+        protocol: the rest of the training. "gradnets" is chapter 30's: Adam, a learning rate that falls to 0.8 of
+            itself in 1,000 steps, first and last layer from a normal distribution cut off at 0.2. "rezero" is that of
+            the ReZero paper's notebook: images in [-1, 1], none held out, Adagrad, a constant learning rate, first
+            and last layer as in PyTorch.
         batch_size, epochs: examples a step, passes over the training images.
         log_every: steps between two measurements.
     """
@@ -94,7 +94,7 @@ def block(cell: Configuration) -> "Block":
 
 
 def initial_weights(cell: Configuration, inputs: int, classes: int, seed: int) -> list[Tensor]:
-    """Draw where a seed's weights start: matrix and bias of the first and of the last layer, then the blocks' stacks."""
+    """Draw where a seed's weights start: matrix and bias of the first and the last layer, then the blocks' stacks."""
     draw, hidden = generator(seed, "outer"), block(cell).initial(cell.width, generator(seed, "weights"))
     if cell.protocol == "gradnets":
         from scipy import stats
@@ -180,9 +180,9 @@ def train(cell: Configuration, seeds: Sequence[int]) -> Iterator[Record]:
     """Train one network from each seed.
 
     Metrics are ``train_loss`` of the last steps, ``held_out_accuracy`` and ``test_accuracy``. Curves are ``iteration``,
-    ``train_loss`` of the steps since the measurement before, ``held_out_accuracy``, and ``gate``: the mean absolute α of
-    blocks that learn one, of others the mean of what they are given at test time. Without images held out there is no
-    such accuracy.
+    ``train_loss`` of the steps since the measurement before, ``held_out_accuracy``, and ``gate``: the mean absolute α
+    of blocks that learn one, of others the mean of what they are given at test time. Without images held out there is
+    no such accuracy.
 
     Raises:
         InputError: the dataset holds no images, or fewer than a batch has.

@@ -1,7 +1,8 @@
 """What came of the gate: blocks that a deep network of equal blocks can be made of, and how each of them starts.
 
-A block computes its output from its input x, a gate g and its own weights. They differ in who sets the gate: an annealing
-schedule, the gradient, a coin, a constant of the depth, or nobody. Adding one is a module and a line in `table`.
+A block computes its output from its input x, a gate g and its own weights. They differ in who sets the gate: an
+annealing schedule, the gradient, a coin, a constant of the depth, or nobody. Adding one is a module and a line in
+`table`.
 """
 
 import lazy_loader

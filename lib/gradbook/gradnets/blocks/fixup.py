@@ -7,10 +7,10 @@ from gradbook.gradnets.blocks.block import Block, Tensor, always, he
 
 
 def fixup(layers: int) -> Block:
-    """Return blocks relu(x + s relu((x + b₁) W₁ + b₂) W₂ + b₃ …): two matrices each, the second of which starts at 0.
+    """Return blocks of two matrices each, the second of which starts at 0.
 
-    In full, out = relu((x + b₁) W₁ + b₂) + b₃ and y = relu(x + s out W₂ + b₄), with numbers b that start at 0, s that
-    starts at 1, and W₁ that starts after He et al., times `fixup_scale`. Behind a ReLU a block starts as the identity.
+    With h = relu((x + b₁) W₁ + b₂) + b₃ a block is relu(x + s h W₂ + b₄). The numbers b start at 0, s at 1, and W₁
+    after He et al., times `fixup_scale`. Behind a ReLU a block starts as the identity.
 
     Args:
         layers: matrices in all, even.

@@ -7,8 +7,8 @@ from gradbook.gradnets.blocks.block import Tensor
 def mollified_relu(x: Tensor, noise: float) -> Tensor:
     """Return E relu(x + s z) = x Φ(x/s) + s φ(x/s) for z ~ N(0, 1).
 
-    As s falls to 0 it is the ReLU; for large s it is x/2 + s/√(2π), a straight line. Its slope there is ½, so that fifty
-    such layers keep 2⁻⁵⁰ of a gradient: behind a deep stack this gate needs skips, as its source has them.
+    As s falls to 0 it is the ReLU; for large s it is x/2 + s/√(2π), a straight line. Its slope there is ½, so that
+    fifty such layers keep 2⁻⁵⁰ of a gradient: in a deep stack this gate needs a way around it.
 
     Args:
         x: of any shape.

@@ -3,6 +3,6 @@
 from typing import Literal
 
 BlockName = Literal[
-    "plain", "gradnet", "grelu", "growth", "vanillanet", "rezero", "skipinit", "scaled", "fixup", "deepnorm", "layernorm",
-    "stochastic_depth", "tailored",
+    "plain", "gradnet", "grelu", "growth", "vanillanet", "rezero", "skipinit", "scaled", "fixup", "deepnorm",
+    "layernorm", "stochastic_depth", "tailored",
 ]  # fmt: skip

@@ -9,8 +9,8 @@ from gradbook.gradnets.blocks.block import Block, Tensor, always, he
 def rezero(blocks: int) -> Block:
     """Return blocks x + α relu(x W + b) with one learnt α for each, which starts at 0.
 
-    At the start the Jacobian is the identity, W has no gradient, and the gradient of αᵢ is ⟨∂loss/∂x_L, relu(x Wᵢ + bᵢ)⟩:
-    the gate opens first.
+    At the start the Jacobian is the identity, W has no gradient, and that of αᵢ is ⟨∂loss/∂x_L, relu(x Wᵢ + bᵢ)⟩: the
+    gate opens first.
 
     Source: Bachlechner et al. 2020, arXiv 2003.04887.
     """

@@ -15,8 +15,8 @@ Map = Callable[[float], float]
 def tailored(blocks: int, eta: float = 0.9) -> Block:
     """Return layers φ(x W + b) with orthogonal W and φ(u) = √(2/(1+a²)) max(u, a u), a of `tailored_slope`.
 
-    For wide layers the squared norm of signals and of gradients is kept at any slope, and inputs at a right angle have a
-    cosine of η behind the last layer.
+    For wide layers the squared norm of signals and of gradients is kept at any slope, and inputs at a right angle have
+    a cosine of η behind the last layer.
 
     Source: Zhang, Botev and Martens 2022, arXiv 2203.08120.
     """
@@ -55,7 +55,7 @@ def cosine_map(c: float, slope: float) -> float:
 
 
 def tailored_slope(network: Callable[[float, Map], float], eta: float = 0.9) -> float:
-    """Return the slope at which inputs at a right angle leave a network with the cosine η.
+    """Return the slope at which inputs at a right angle leave a network with the cosine η, 0 if ReLUs do not reach it.
 
     Args:
         network: from a cosine and the map of one layer to the cosine behind the network, or, where it has several
@@ -63,7 +63,7 @@ def tailored_slope(network: Callable[[float, Map], float], eta: float = 0.9) -> 
         eta: η in (0, 1).
 
     Raises:
-        InputError: an η that even ReLUs, slope 0, do not reach.
+        InputError: an η that is no such cosine.
 
     >>> round(tailored_slope(lambda c, f: _iterated(f, 50, c)), 4)
     0.4305
@@ -72,9 +72,9 @@ def tailored_slope(network: Callable[[float, Map], float], eta: float = 0.9) -> 
     def excess(slope: float) -> float:
         return network(0.0, lambda c: cosine_map(c, slope)) - eta
 
-    if not excess(0.0) > 0 > excess(1.0):
-        raise InputError(f"eta must be in (0, {excess(0.0) + eta:.3f}) for this network; received {eta}.")
-    return float(brentq(excess, 0.0, 1.0, xtol=1e-14))
+    if not 0 < eta < 1:
+        raise InputError(f"eta must be in (0, 1); received {eta}.")
+    return float(brentq(excess, 0.0, 1.0, xtol=1e-14)) if excess(0.0) > 0 else 0.0
 
 
 def _iterated(f: Map, times: int, c: float) -> float:

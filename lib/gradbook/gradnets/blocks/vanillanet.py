@@ -1,4 +1,4 @@
-"""The deep training of VanillaNet: a gate that closes. Activations turn into nothing, and layers are merged in pairs."""
+"""The deep training of VanillaNet: a gate that closes. Activations vanish, and layers are merged in pairs."""
 
 import numpy as np
 
@@ -35,8 +35,8 @@ def merge(first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor]) -> tuple[
     Args:
         first, second: W [inputs, units] and b [units] of each.
 
-    >>> merge((np.eye(2), np.ones(2)), (2 * np.eye(2), np.ones(2)))[1].tolist()
+    >>> [float(b) for b in merge((np.eye(2), np.ones(2)), (2 * np.eye(2), np.ones(2)))[1]]
     [3.0, 3.0]
     """
     (w, b), (w_2, b_2) = first, second
-    return w @ w_2, b @ w_2 + b_2
+    return ops.matmul(w, w_2), ops.matmul(b, w_2) + b_2
