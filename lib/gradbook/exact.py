@@ -109,6 +109,63 @@ def learning_rate(iteration: int) -> float:
     return Configuration().learning_rate_after(iteration)
 
 
+def tailored(part: str) -> float:
+    """Return "slope" or "gain" of the leaky ReLU tailored for a ResNet-101 with skips of weight 0.6, and η = 0.75."""
+    from gradbook.gradnets.blocks import tailored_gain, tailored_slope
+
+    def resnet_101(c: float, layer: Callable[[float], float]) -> float:
+        branch = layer(layer(layer(c)))
+        for blocks in (3, 4, 23, 3):
+            for place in range(blocks):
+                skip = c if place else layer(c)
+                c = 0.36 * skip + 0.64 * layer(layer(layer(c)))
+        return max(layer(c), branch)
+
+    slope = tailored_slope(resnet_101, 0.75)
+    return {"slope": slope, "gain": tailored_gain(slope)}[part]
+
+
+def deepnorm_sublayers(encoder: int, decoder: int) -> int:
+    """Return how many branches a transformer has: two in a layer of its encoder, three in one of its decoder."""
+    return 2 * encoder + 3 * decoder
+
+
+def deepnorm_balance(layers: int) -> float:
+    """Return 4N β²/α² of DeepNorm's constants for N layers."""
+    from gradbook.gradnets.blocks import deepnorm_constants
+
+    alpha, beta = deepnorm_constants(layers)
+    return 4 * layers * beta**2 / alpha**2
+
+
+def expected_depth(blocks: int) -> float:
+    """Return how many of so many blocks stochastic depth keeps on average, to nine decimals."""
+    from gradbook.gradnets.blocks import survival
+
+    return round(float(survival(blocks).sum()), 9)
+
+
+def fixup_scale(blocks: int, layers: int) -> float:
+    """Return Fixup's factor on the weights of a branch but its last, for so many blocks of so many layers."""
+    from gradbook.gradnets import blocks as library
+
+    return library.fixup_scale(blocks, layers)
+
+
+def distance_from_identity(block: str, layers: int) -> float:
+    """Return max |f(x) - x| of so many layers of a block before training, for random x ≥ 0 of 50 units."""
+    import numpy as np
+    import tensorflow as tf
+
+    from gradbook.gradnets.blocks import BLOCKS, through
+
+    draw = np.random.default_rng(0)
+    made = BLOCKS[block](layers)
+    weights = [tf.constant(array, tf.float32) for array in made.initial(50, draw)]
+    x = tf.constant(draw.random((20, 50)), tf.float32)
+    return float(tf.reduce_max(tf.abs(through(made)(x, made.gates(tf.constant(0.0)), *weights) - x)))
+
+
 def parameters(
     network: str, family: str, value: float | None = None, dense_classifier: bool = True, **options: int | str
 ) -> int:
@@ -274,7 +331,8 @@ FUNCTIONS: dict[str, Callable[..., float]] = {
     for function in (
         *(main_loss_at_the_end, distance_at_the_end, aggregated, runs_on_the_front),
         *(reviews_classifier, resnet_18, blocks, predictors),
-        *(local_losses_network, similarity_across, fifty_layers, learning_rate, parameters, parameters_of_december),
+        *(local_losses_network, similarity_across, fifty_layers, learning_rate, tailored, deepnorm_sublayers),
+        *(deepnorm_balance, expected_depth, fixup_scale, distance_from_identity, parameters, parameters_of_december),
         *(parameters_of_two_hashes, cheap_blocks, mult_adds, darts_mult_adds_as_logged),
         *(layer_parameters, adapter_parameters, core_learning_rate, fourier_error, monarch_gain),
     )

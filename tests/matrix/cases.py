@@ -31,6 +31,7 @@ INTERACTING: dict[str, list[dict[str, Any]]] = {
     "20_synthetic_gradients": [{"depth": 1, "width": 1}, {"depth": 30, "steps": 1}, {"n_seeds": 1, "copy_steps": 100}],
     "21_without_backward": [{"depth": 1, "width": 2}, {"n_seeds": 1, "steps": 1}],
     "30_gradnets": [{"depth": 4, "n_seeds": 1}, {"tau": 100.0, "epochs": 1}, {"keep": 0.5, "penalty": 50.0}],
+    "31_deep_from_the_start": [{"depth": 4, "width": 2, "epochs": 1}, {"learning_rate": 0.01, "n_seeds": 1}],
     "40_low_rank_convolutions": [{"depth": 16, "budget": 12_000}, {"images": 64, "epochs": 1, "n_seeds": 1}],
 }
 """Pairs, or more, that one section of a chapter uses together."""

@@ -56,26 +56,29 @@ def through(block: Block) -> Callable:
     can be differentiated with respect to x and the weights.
     """
 
-    @tf.function
     def forward(x, gates, weights):
         blocks = weights[0].shape[0]
-        inputs = tf.TensorArray(tf.float32, blocks, element_shape=x.shape)
-        for i in tf.range(blocks):
-            inputs = inputs.write(i, x)
-            x = block.function(x, gates[i], *[stack[i] for stack in weights])
-        return x, inputs.stack()
 
-    @tf.function
+        def step(i, x, inputs):
+            return i + 1, block.function(x, gates[i], *[stack[i] for stack in weights]), inputs.write(i, x)
+
+        inputs = tf.TensorArray(tf.float32, blocks, element_shape=x.shape)
+        _, y, inputs = tf.while_loop(lambda i, *_: i < blocks, step, (tf.constant(0), x, inputs))
+        return y, inputs.stack()
+
     def backward(dx, gates, weights, inputs):
         blocks = weights[0].shape[0]
-        kept = [tf.TensorArray(tf.float32, blocks, element_shape=stack.shape[1:]) for stack in weights]
-        for i in tf.range(blocks - 1, -1, -1):
+
+        def step(i, dx, *kept):
             x, own = inputs[i], [stack[i] for stack in weights]
             with tf.GradientTape() as tape:
                 tape.watch([x, *own])
                 y = block.function(x, gates[i], *own)
             dx, *gradients = tape.gradient(y, [x, *own], dx, unconnected_gradients="zero")
-            kept = [array.write(i, gradient) for array, gradient in zip(kept, gradients, strict=True)]
+            return i - 1, dx, *(array.write(i, gradient) for array, gradient in zip(kept, gradients, strict=True))
+
+        kept = [tf.TensorArray(tf.float32, blocks, element_shape=stack.shape[1:]) for stack in weights]
+        _, dx, *kept = tf.while_loop(lambda i, *_: i >= 0, step, (tf.constant(blocks - 1), dx, *kept))
         return dx, [array.stack() for array in kept]
 
     @tf.custom_gradient
