@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from keras import ops
 
-from gradbook.optimizers import Adam, GradientDescent
+from gradbook.optimizers import Adagrad, Adam, GradientDescent
 
 SHAPES = [(3, 2), (2,), (1, 2, 2)]
 both = pytest.mark.parametrize("optimizer", [Adam(), GradientDescent()])
@@ -36,6 +36,19 @@ def test_adam_takes_the_steps_of_keras(choices):
         theirs.apply(gradients, variables)
     for mine, variable in zip(weights, variables, strict=True):
         np.testing.assert_allclose(mine, variable, rtol=1e-5, atol=1e-6)
+
+
+def test_adagrad_takes_the_steps_of_keras():
+    weights, adagrad = draw(0), Adagrad()
+    variables = [keras.Variable(weight) for weight in weights]
+    reference = keras.optimizers.Adagrad(0.05, initial_accumulator_value=0, epsilon=1e-16)
+    state = adagrad.init(weights)
+    for seed in range(1, 6):
+        gradients = draw(seed)
+        weights, state = adagrad.update(weights, gradients, state, 0.05)
+        reference.apply(gradients, variables)
+    for weight, variable in zip(weights, variables, strict=True):
+        np.testing.assert_allclose(ops.convert_to_numpy(weight), ops.convert_to_numpy(variable), rtol=1e-5)
 
 
 def test_descent_takes_the_steps_of_keras():

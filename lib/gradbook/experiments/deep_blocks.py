@@ -7,7 +7,7 @@ to start gets the same steps and the same learning rates to choose from.
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import lazy_loader
 import numpy as np
@@ -227,6 +227,7 @@ EXPERIMENT = Experiment("deep_blocks", version=1, configuration=Configuration, t
 run = EXPERIMENT.run
 
 LEARNING_RATES = [3e-4, 1e-3, 3e-3]
+BLOCKS = [name for name in get_args(BlockName) if name != "layernorm"]
 DEEPEST = {
     "block": ["gradnet", "rezero", "scaled", "grelu", "fixup", "deepnorm", "tailored"],
     "depth": [200],
@@ -248,7 +249,7 @@ STUDY = Study(
     "deep_blocks",
     EXPERIMENT,
     plan(
-        (grid(Configuration, block=list(BlockName.__args__), learning_rate=LEARNING_RATES), 5),
+        (grid(Configuration, block=BLOCKS, learning_rate=LEARNING_RATES), 5),
         (grid(Configuration, block=["gradnet"], penalty=[5], learning_rate=LEARNING_RATES), 5),
         (grid(Configuration, block=["rezero"], **PUBLISHED), 5),
         (grid(Configuration, **DEEPEST), 5),
