@@ -438,8 +438,8 @@ _ = axes.legend(loc="upper left")
 # ReZero has more after one pass.
 #
 # At two hundred layers the two groups part for good. ReZero reaches {glue:text}`rezero_200:.1%` and the scaled blocks
-# {glue:text}`scaled_200:.1%`, nearly what they reach with fifty. The GradNet ends at {glue:text}`gradnet_200:.1%`, the
-# fraction of the most frequent digit.
+# {glue:text}`scaled_200:.1%`, what they reach with fifty. Tailored layers fall to {glue:text}`tailored_200:.1%`. The
+# GradNet ends at {glue:text}`gradnet_200:.1%`, the fraction of the most frequent digit.
 #
 # So, is opening a gate slowly still worth it?
 #
