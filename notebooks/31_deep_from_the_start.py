@@ -40,14 +40,20 @@
 # - an answer to the question whether opening a gate slowly is still worth it.
 
 # %% tags=["remove-cell"]
-# On Colab: install the library this chapter imports. Elsewhere: nothing to do.
+# On Colab: install the library in the version that made this page. Elsewhere: nothing to do.
 import importlib.util
 import subprocess
 import sys
 
 if importlib.util.find_spec("gradbook") is None:
-    library = "gradbook[chapters] @ git+https://github.com/gradients-rewritten/gradients-rewritten"
-    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", library], check=True)
+    version, repository = "0.1.0", "git+https://github.com/gradients-rewritten/gradients-rewritten"
+    for source in (f"=={version}", f" @ {repository}@v{version}", f" @ {repository}"):
+        install = [sys.executable, "-m", "pip", "install", "--quiet", f"gradbook[chapters]{source}"]
+        installed = subprocess.run(install, capture_output=True, text=True)
+        if installed.returncode == 0:
+            break
+    else:
+        raise ImportError(installed.stderr)
 
 # %% tags=["parameters"]
 dataset = "digits"  # any images, by name or path
@@ -215,9 +221,9 @@ assert (spectra["rezero"] == 1).all() and (spectra["gradnet"] == 1).all()
 #|   Singular values of the Jacobian of all hidden layers before training, at one input; one dot each. Values below
 #|   10⁻¹² are drawn there.
 #| fig-alt: >-
-#|   Six rows of dots on a logarithmic axis. GradNet and ReZero are one dot at 1. Scaled blocks lie between 0.1 and 7,
-#|   DeepNorm between 1 and 9 but for two dots below 10 to the power of minus 7. Tailored layers are spread evenly from 9
-#|   down to 10 to the power of minus 7; plain layers reach from 1 to the end of the axis, where many are.
+#|   Six rows of dots on a logarithmic axis. GradNet and ReZero are one dot at 1. Scaled blocks lie between 0.1 and
+#|   7, DeepNorm between 1 and 9 but for two dots below 10 to the power of minus 7. Tailored layers are spread evenly
+#|   from 9 down to 10 to the power of minus 7; plain layers reach from 1 to the end of the axis, where many are.
 figure, axes = plt.subplots(figsize=(7, 2.4))
 for place, name in enumerate(shown):
     values = np.maximum(spectra[name], 1e-12)
@@ -332,9 +338,9 @@ runs = {
 #|   Left: training loss, one faint line per seed and their mean. Right: the mean gate, which a schedule opens in the
 #|   GradNet, and which ReZero learns.
 #| fig-alt: >-
-#|   Left, on a logarithmic axis, the losses of the scaled blocks and of ReZero fall to below 0.001. The GradNet's hardly
-#|   leaves 1, and the plain network's ends a little lower. Right, the GradNet's gate rises in a straight line to 1 at
-#|   half of training; that of ReZero rises within a few epochs to about 0.1 and stays there.
+#|   Left, on a logarithmic axis, the losses of the scaled blocks and of ReZero fall to below 0.001. The GradNet's
+#|   hardly leaves 1, and the plain network's ends a little lower. Right, the GradNet's gate rises in a straight line
+#|   to 1 at half of training; that of ReZero rises within a few epochs to about 0.1 and stays there.
 figure, axes = plt.subplots(1, 2, figsize=(7.5, 3.2))
 for name, style in plots.styles(compared).items():
     epoch = np.array(runs[name][0].curves["iteration"]) / per_epoch
@@ -378,6 +384,8 @@ for layers, deep in ours.groupby("depth"):
     for name, cells in deep[deep["learning_rate"].isin(rates)].groupby("block", sort=False):
         best = cells.groupby("learning_rate")["held_out_accuracy"].mean().idxmax()
         chosen[layers, name] = cells[cells["learning_rate"] == best]
+
+# %% tags=["hide-input"]
 table = pd.DataFrame(
     [
         (
@@ -409,13 +417,14 @@ glue("steps", int(ours.curve("iteration").iloc[0].iloc[-1]))
 # %% tags=["hide-input"]
 #| label: fig-deep-study
 #| fig-cap: >-
-#|   Every run of each block at its best learning rate: accuracy on the test images after one pass over MNIST, one mark
-#|   per seed. {provenance}`deep_blocks`
+#|   Every run of each block at its best learning rate: accuracy on the test images after one pass over MNIST, one
+#|   mark per seed. {provenance}`deep_blocks`
 #| fig-alt: >-
-#|   Rows of marks. Seven blocks stand at 0.95 or just above, with hardly any spread: DeepNorm, ReZero, SkipInit, scaled,
-#|   growth, stochastic depth and Fixup; those trained with two hundred layers stand at the same place. Tailored layers
-#|   lie at 0.92 and the gReLU at 0.90, with two hundred layers at 0.85 and anywhere between 0.1 and 0.65. Plain layers and
-#|   the GradNet scatter between 0.55 and 0.87, VanillaNet around 0.65. With two hundred layers the GradNet is at 0.11.
+#|   Rows of marks. Seven blocks stand at 0.95 or just above, with hardly any spread: DeepNorm, ReZero, SkipInit,
+#|   scaled, growth, stochastic depth and Fixup; those trained with two hundred layers stand at the same place.
+#|   Tailored layers lie at 0.92 and the gReLU at 0.90, with two hundred layers at 0.85 and anywhere between 0.1 and
+#|   0.65. Plain layers and the GradNet scatter between 0.55 and 0.87, VanillaNet around 0.65. With two hundred
+#|   layers the GradNet is at 0.11.
 names = sorted({name for _, name in chosen}, key=lambda name: chosen[50, name]["test_accuracy"].mean())
 figure, axes = plt.subplots(figsize=(7, 0.8 + 0.28 * len(names)))
 for layers, style in plots.styles([50, 200]).items():

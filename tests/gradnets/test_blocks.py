@@ -1,5 +1,6 @@
 """Where the blocks start, by closed forms; and the loop against blocks one by one."""
 
+import inspect
 from typing import get_args
 
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradbook.errors import InputError
+from gradbook.gradnets import blocks
 from gradbook.gradnets.blocks import (
     BLOCKS,
     Block,
@@ -48,8 +50,9 @@ def jacobian(block, gates, weights, x):
     return tape.gradient(y, rows, tf.eye(x.shape[1])).numpy()
 
 
-def test_names_are_those_of_the_table():
+def test_names_are_those_of_the_table_and_none_is_hidden_by_a_module():
     assert tuple(BLOCKS) == get_args(BlockName)
+    assert [name for name in blocks.__all__ if inspect.ismodule(getattr(blocks, name))] == []
 
 
 @pytest.mark.parametrize(
@@ -127,9 +130,9 @@ def test_deepnorm_constants_are_those_of_the_reference(layers, alpha, beta):
 
 
 @given(st.integers(1, 2000))
-def test_expected_depth_of_stochastic_depth(blocks):
-    assert survival(blocks).sum() == pytest.approx((3 * blocks - 1) / 4)
-    assert survival(blocks)[-1] == 0.5 and (np.diff(survival(blocks)) < 0).all()
+def test_expected_depth_of_stochastic_depth(length):
+    assert survival(length).sum() == pytest.approx((3 * length - 1) / 4)
+    assert survival(length)[-1] == 0.5 and (np.diff(survival(length)) < 0).all()
 
 
 def test_test_time_rule_of_stochastic_depth_is_the_mean_over_all_coins_of_a_linear_chain():

@@ -4,15 +4,15 @@ from collections.abc import Callable
 
 from gradbook.gradnets.blocks.annealed import gradnet, grelu, plain
 from gradbook.gradnets.blocks.block import Block
-from gradbook.gradnets.blocks.deepnorm import deepnorm, layernorm
-from gradbook.gradnets.blocks.fixup import fixup
-from gradbook.gradnets.blocks.growth import growth
+from gradbook.gradnets.blocks.deep_norm import deepnorm, layernorm
+from gradbook.gradnets.blocks.deep_training import vanillanet
+from gradbook.gradnets.blocks.dropped_blocks import stochastic_depth
+from gradbook.gradnets.blocks.fixup_start import fixup
+from gradbook.gradnets.blocks.masked_growth import growth
 from gradbook.gradnets.blocks.names import BlockName
-from gradbook.gradnets.blocks.rezero import rezero
-from gradbook.gradnets.blocks.skipinit import scaled, skipinit
-from gradbook.gradnets.blocks.stochastic_depth import stochastic_depth
-from gradbook.gradnets.blocks.tailored import tailored
-from gradbook.gradnets.blocks.vanillanet import vanillanet
+from gradbook.gradnets.blocks.re_zero import rezero
+from gradbook.gradnets.blocks.skip_init import scaled, skipinit
+from gradbook.gradnets.blocks.tailored_relu import tailored
 
 BLOCKS: dict[BlockName, Callable[[int], Block]] = {
     "plain": plain,
