@@ -170,8 +170,8 @@ def test_variance_of_residual_branches(alpha):
 def reference(c, f, shortcut=0.6):
     """Return the largest cosine of a ResNet-101 and its branches, blocks of three layers."""
     branch = f(f(f(c)))
-    for blocks in (3, 4, 23, 3):
-        for place in range(blocks):
+    for length in (3, 4, 23, 3):
+        for place in range(length):
             skip = f(c) if place == 0 else c
             c = shortcut**2 * skip + (1 - shortcut**2) * f(f(f(c)))
     return max(f(c), branch)
