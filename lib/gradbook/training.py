@@ -80,6 +80,19 @@ def cores() -> int:
     return tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count() or 1
 
 
+def replicas() -> int:
+    """Return among how many replicas ``tf.distribute`` divides a batch here: Keras divides losses by their number, and
+    optimizers add up what the replicas give.
+    """
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        return 1
+    import tensorflow as tf
+
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
 def require_finite(value: float, name: str, when: str) -> float:
     """Return the value, if it is a number.
 

@@ -12,7 +12,6 @@ from gradbook.errors import InputError
 
 LOSSES = {"quality": "mse", "topic": keras.losses.SparseCategoricalCrossentropy(from_logits=True)}
 pytestmark = pytest.mark.filterwarnings("ignore:Gradients do not exist")  # of the other head, in training on one loss
-ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
 
 
 def network(form="dictionary", regularised=False):
@@ -249,21 +248,6 @@ def test_mixed_precision_trains():
     assert any(change.any() for change in changes)
 
 
-@pytest.mark.skipif(not ON_TENSORFLOW, reason="MirroredStrategy is TensorFlow's")
-def test_two_replicas_train():
-    import tensorflow as tf
-
-    cpus = tf.config.list_logical_devices("CPU")
-    strategy = tf.distribute.MirroredStrategy([cpu.name for cpu in cpus][:2])
-    with strategy.scope():
-        model = Censored(network(), "quality", "multitask")
-    x, y = examples()
-    with strategy.scope():
-        model.compile(keras.optimizers.SGD(0.1), LOSSES)
-    history = model.fit(x, y, epochs=2, verbose=0).history
-    assert history["loss"][1] < history["loss"][0]
-
-
 def test_an_embedding_is_trained():
     words = keras.Input((4,), dtype="int32")
     hidden = layers.GlobalAveragePooling1D()(layers.Embedding(20, 5, name="words")(words))
@@ -275,6 +259,37 @@ def test_an_embedding_is_trained():
     assert history["loss"][-1] < history["loss"][0]
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_what_is_frozen_stays_and_the_rest_learns(when):
+    net = network()
+    if when == "before":
+        net.get_layer("hidden").trainable = False
+    model = Censored(net, "quality", alpha=0.5)
+    net.get_layer("hidden").trainable = False
+    hidden = net.get_layer("hidden").get_weights()
+    changes, history = trained(model)
+    assert all(np.array_equal(a, b) for a, b in zip(hidden, net.get_layer("hidden").get_weights(), strict=True))
+    assert sum(change.any() for change in changes) == 4
+    assert history["cosine_topic"] == history["norm_main"] == [0.0]
+    net.get_layer("hidden").trainable = True
+    if when == "before":
+        with pytest.raises(InputError, match="trainable variables that it had not when Censored was made"):
+            model.compile("sgd", LOSSES)
+
+
+def unnamed():
+    class Own(keras.Model):
+        def call(self, x):
+            return x, x
+
+        def build(self, shape):
+            self.add_weight((1,), "zeros")
+
+    model = Own(name="own")
+    model(np.zeros((1, 2), "float32"))
+    return model
+
+
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
@@ -282,7 +297,14 @@ def test_an_embedding_is_trained():
         (lambda: Censored(network(), 2), "main must be from 0 to 1"),
         (lambda: Censored(network(), "quality", "projektion"), "did you mean 'projection'"),
         (lambda: Censored(network(), "quality", weight={"topik": 1}), "did you mean 'topic'"),
-        (lambda: Censored(network(), "quality", weight=-1), "weight of 'topic' must be 0 or more; received -1"),
+        (
+            lambda: Censored(network(), "quality", weight=-1),
+            "weight of 'topic' must be .* 0 or more; received -1",
+        ),
+        (lambda: Censored(network(), "quality", weight="1"), "weight of 'topic' must be a number, .* received '1'"),
+        (lambda: Censored(network(), "quality", scope="globl"), "did you mean 'global'"),
+        (lambda: Censored(network(), "quality", at_zero="drop"), "unknown at_zero 'drop'"),
+        (lambda: Censored(unnamed(), 0), "must be functional, or have the attribute output_names; 'own' is a subclass"),
         (lambda: Censored(network(), "quality", alpha=0), "alpha must be above 0 and at most 1; received 0"),
         (lambda: Censored(keras.Sequential([layers.Dense(2)]), 0), "must be built"),
         (lambda: Censored(keras.Sequential([keras.Input((2,)), layers.Dense(2)])), "two outputs or more"),

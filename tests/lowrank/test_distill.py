@@ -150,3 +150,17 @@ def test_a_teacher_that_looks_elsewhere_is_refused(tiny):
     coarse = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Flatten()(tap)))
     with pytest.raises(InputError, match=r"taps must be of the network's sizes, \[\(6, 6\)\]; received \[\(3, 3\)\]"):
         Learner(tiny(), coarse)
+
+
+def test_what_a_learner_does_not_know_is_refused(tiny, examples):
+    inputs = keras.Input((6, 6, 1))
+    plain = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Flatten()(inputs)))
+    with pytest.raises(InputError, match="beta above 0 needs layers whose names begin with 'tap'"):
+        Learner(plain, plain)
+    learner = Learner(plain, plain, Distillation(alpha=0.5, beta=0.0))
+    with pytest.raises(InputError, match="a Learner has its own; received 'mse'"):
+        learner.compile("sgd", "mse")
+    learner.compile("sgd", jit_compile=False)
+    learner.fit(*examples, epochs=1, verbose=0)
+    with pytest.raises(InputError, match="weights of samples and classes must be left out"):
+        learner.fit(*examples, sample_weight=np.ones(40), epochs=1, verbose=0)

@@ -181,11 +181,22 @@ def test_networks_it_cannot_cut_are_refused_in_one_sentence():
     [
         ("softmax", LOGITS, "loss takes logits, but"),
         (None, "sparse_categorical_crossentropy", "loss takes probabilities, but"),
+        ("nested", LOGITS, "loss takes logits, but"),
     ],
 )
 def test_logits_and_probabilities_are_not_mixed_up(last, loss, sentence):
+    net = network(None if last == "nested" else last)
+    if last == "nested":
+        net.add(keras.Sequential([keras.Input([3]), layers.Dense(3, "softmax")]))
     with pytest.raises(InputError, match=sentence):
-        Decoupled(network(last), CUTS).compile("sgd", loss)
+        Decoupled(net, CUTS).compile("sgd", loss)
+
+
+def test_fit_without_targets_is_refused():
+    model = Decoupled(network(), CUTS)
+    model.compile("sgd", LOGITS)
+    with pytest.raises(InputError, match="targets must be given to fit"):
+        model.fit(examples()[0], verbose=0)
 
 
 def test_optimizers_it_cannot_use_are_refused():

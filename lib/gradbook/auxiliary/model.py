@@ -5,7 +5,8 @@ as an auxiliary task's own head, follow their own loss whatever the rule; where 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from numbers import Real
+from typing import Any, get_args
 
 import keras
 import numpy as np
@@ -14,6 +15,7 @@ from keras import ops, tree
 from gradbook.auxiliary.aggregation import AGGREGATORS, aggregate, require
 from gradbook.auxiliary.rules import RULES, AtZero, Products, Rule, Scope, censor, rule_of
 from gradbook.errors import InputError, unknown
+from gradbook.training import replicas
 
 DECAY = "weight_decay"
 """The name of the auxiliary task whose loss is ½‖θ‖² and whose gradient is the weights themselves."""
@@ -49,7 +51,7 @@ class Censored(keras.Model):
             in ``fit`` an output without a loss that is main, or no auxiliary loss at all.
 
     With gradient accumulation each batch is censored before it is added up; under ``tf.distribute`` each replica
-    censors its own part. Gradients of embeddings are made dense.
+    censors the gradients of its own part. Gradients of embeddings are made dense.
 
     Source: Du et al. 2018, arXiv 1812.02224; see `gradbook.auxiliary.RULES` for the rules.
     """
@@ -82,10 +84,14 @@ class Censored(keras.Model):
         self._single_head = False
         tasks = [*self.auxiliary, *([DECAY] if DECAY in self._weights else [])]
         self._measured = {name: keras.metrics.Mean(name) for name in _metric_names(tasks)} if measure else {}
+        averaged = network.trainable_variables if alpha < 1 else []
         self._averages = [
-            self.add_weight(variable.shape, "zeros", "float32", trainable=False, name=f"average_{number}")
-            for number, variable in enumerate(network.trainable_variables if alpha < 1 else [])
+            self.add_weight(
+                variable.shape, "zeros", "float32", trainable=False, aggregation="mean", name=f"average_{number}"
+            )
+            for number, variable in enumerate(averaged)
         ]
+        self._average_of = {id(variable): number for number, variable in enumerate(averaged)}
         self.built = True
 
     def call(self, *inputs: Any, **options: Any) -> Any:
@@ -93,8 +99,14 @@ class Censored(keras.Model):
         return self.network(*inputs, **options)
 
     def _check(self) -> None:
-        if not 0 < self.alpha <= 1:
-            raise InputError(f"alpha must be above 0 and at most 1; received {self.alpha}.")
+        if not (isinstance(self.alpha, Real) and 0 < self.alpha <= 1):
+            raise InputError(f"alpha must be above 0 and at most 1; received {self.alpha!r}.")
+        for kind, value, choices in (
+            ("scope", self.scope, get_args(Scope)),
+            ("at_zero", self.at_zero, get_args(AtZero)),
+        ):
+            if value not in choices:
+                raise unknown(kind, value, choices)
         known = [*self.auxiliary, DECAY]
         for given in (self.weight, self.rule):
             for name in given if isinstance(given, Mapping) else ():
@@ -106,8 +118,8 @@ class Censored(keras.Model):
         default = 1.0 if isinstance(self.weight, Mapping) else self.weight
         self._weights = {name: given.get(name, default) for name in self.auxiliary} | given
         for name, value in self._weights.items():
-            if not value >= 0:
-                raise InputError(f"weight of {name!r} must be 0 or more; received {value}.")
+            if not (isinstance(value, Real) and value >= 0):
+                raise InputError(f"weight of {name!r} must be a number, 0 or more; received {value!r}.")
         self._aggregates = isinstance(self.rule, str) and self.rule not in RULES
         if self._aggregates:
             self._check_aggregator()
@@ -151,6 +163,8 @@ class Censored(keras.Model):
             raise InputError(f"loss must have one for the main output {self.main!r}; received {loss!r}.")
         if len(self._tasks) == 1 and DECAY not in self._weights:
             raise InputError(f"loss must have one for an auxiliary output, one of {self.auxiliary}; received {loss!r}.")
+        if self._averages and not {id(v) for v in self.network.trainable_variables} <= self._average_of.keys():
+            raise InputError("network has trainable variables that it had not when Censored was made; make it anew.")
         super().compile(optimizer, loss, **options)
 
     def _by_output(self, loss: Any) -> dict[str, Any]:
@@ -185,12 +199,13 @@ class Censored(keras.Model):
         """Return the direction for the optimizer, from one gradient for each task, the main one first."""
         by_task = {task: self._used(one, task) for task, one in zip(self._tasks, gradients, strict=True)}
         main = by_task.pop(self.main)
+        share = scale / replicas()  # of a gradient that a replica is given; optimizers add up what replicas give
         if DECAY in self._weights:
-            by_task[DECAY] = [ops.cast(ops.convert_to_tensor(v) * scale, v.dtype) for v in variables]
+            by_task[DECAY] = [ops.cast(ops.convert_to_tensor(v) * share, v.dtype) for v in variables]
         if self._aggregates:
-            direction = self._aggregated([main, *by_task.values()], [1.0, *map(self._weights.get, by_task)], scale)
+            direction = self._aggregated([main, *by_task.values()], [1.0, *map(self._weights.get, by_task)], share)
             if self.measure:
-                self._update_measured(by_task, main, scale)
+                self._update_measured(by_task, main, share)
             return direction
         if self.together:
             summed = [
@@ -199,7 +214,7 @@ class Censored(keras.Model):
             parts, weights = {"together": summed}, {"together": 1.0}
         else:
             parts, weights = by_task, self._weights
-        compared = self._averaged(main, scale)
+        compared = self._averaged(main, share)
         direction = list(main)
         for task, gradient in parts.items():
             shared = [i for i, (u, v) in enumerate(zip(gradient, main, strict=True)) if u is not None and v is not None]
@@ -210,13 +225,13 @@ class Censored(keras.Model):
                 kept[i] = part
             direction = [_sum([d, _times(weights[task], k)]) for d, k in zip(direction, kept, strict=True)]
         if self.measure:
-            self._update_measured(by_task, compared, scale)
+            self._update_measured(by_task, compared, share)
         return direction
 
-    def _aggregated(self, gradients: Sequence[Gradients], weights: Sequence[float], scale: Tensor) -> Gradients:
+    def _aggregated(self, gradients: Sequence[Gradients], weights: Sequence[float], share: Tensor) -> Gradients:
         """Return one direction; a variable that one task alone uses follows that task, whatever the aggregator."""
         weighted = [
-            [None if g is None else g * ops.cast(weight / scale, g.dtype) for g in one]
+            [None if g is None else g * ops.cast(weight / share, g.dtype) for g in one]
             for one, weight in zip(gradients, weights, strict=True)
         ]
         direction = [_sum(parts) for parts in zip(*weighted, strict=True)]
@@ -226,47 +241,51 @@ class Censored(keras.Model):
             found = aggregate(among, self.rule, random=self._random, **self.rule_options)
             for i, part in zip(scope, found, strict=True):
                 direction[i] = part
-        return [None if d is None else d * ops.cast(scale, d.dtype) for d in direction]
+        return [None if d is None else d * ops.cast(share, d.dtype) for d in direction]
 
     def _used(self, gradient: Gradients, task: str) -> Gradients:
-        reached = self._reached
-        if reached is None:
+        if self._reached is None:
             return gradient
-        return [g if number in reached[task] else None for number, g in enumerate(gradient)]
+        variables = self.network.trainable_variables
+        return [g if id(v) in self._reached[task] else None for g, v in zip(gradient, variables, strict=True)]
 
-    def _averaged(self, main: Gradients, scale: Tensor) -> Gradients:
+    def _averaged(self, main: Gradients, share: Tensor) -> Gradients:
         """Return what the rules compare with: the main gradient, or its moving average."""
         if self.alpha == 1:
             return main
         compared = []
-        for average, g in zip(self._averages, main, strict=True):
+        for variable, g in zip(self.network.trainable_variables, main, strict=True):
             if g is None:
                 compared.append(None)
                 continue
-            unscaled = ops.cast(g, average.dtype) / ops.cast(scale, average.dtype)
-            average.assign(average + self.alpha * (unscaled - average))
-            compared.append(ops.cast(ops.convert_to_tensor(average), g.dtype))
+            average = self._averages[self._average_of[id(variable)]]
+            size = ops.cast(share, average.dtype)
+            average.assign(average + self.alpha * (ops.cast(g, average.dtype) / size - average))
+            compared.append(ops.cast(average * size, g.dtype))
         return compared
 
-    def _update_measured(self, by_task: Mapping[str, Gradients], main: Gradients, scale: Tensor) -> None:
+    def _update_measured(self, by_task: Mapping[str, Gradients], main: Gradients, share: Tensor) -> None:
         squares = []
         for task, gradient in by_task.items():
             pairs = [(u, v) for u, v in zip(gradient, main, strict=True) if u is not None and v is not None]
+            if not pairs:  # as where all that is shared is frozen
+                continue
             over = Products([(ops.cast(u, "float32"), ops.cast(v, "float32")) for u, v in pairs])
             cosine = over.uv / ops.maximum(over.norms, 1e-30)
-            size = 1.0 if self.alpha < 1 else ops.cast(scale, "float32")
+            size = ops.cast(share, "float32")
             values = {"cosine": cosine, "conflict_fraction": ops.cast(over.uv < 0, "float32")}
-            values["norm"] = ops.sqrt(over.uu) / ops.cast(scale, "float32")
+            values["norm"] = ops.sqrt(over.uu) / size
             for name, value in values.items():
                 self._measured[f"{name}_{task}"].update_state(ops.where(ops.isfinite(value), value, 0.0))
             squares.append(ops.sqrt(over.vv) / size)
-        self._measured["norm_main"].update_state(ops.where(ops.isfinite(squares[0]), squares[0], 0.0))
+        for norm in squares[:1]:
+            self._measured["norm_main"].update_state(ops.where(ops.isfinite(norm), norm, 0.0))
 
     def _logs(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, loss: Tensor) -> dict[str, Tensor]:
         size = ops.shape(next(one for one in tree.flatten(x) if one is not None))[0]
         for metric in self.metrics:
             if metric.name == "loss":
-                metric.update_state(loss, sample_weight=size)
+                metric.update_state(replicas() * loss, sample_weight=size)
         logs = self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
         return logs | {name: metric.result() for name, metric in self._measured.items()}
 
@@ -375,6 +394,10 @@ def _output_names(network: keras.Model) -> list[str]:
         raise InputError(
             f"network must be built, so that its variables are known; call {network.name!r} on data first."
         )
+    if getattr(network, "outputs", None) is None and not hasattr(network, "output_names"):
+        raise InputError(
+            f"network must be functional, or have the attribute output_names; {network.name!r} is a subclass without."
+        )
     names = list(getattr(network, "output_names", []))
     if len(names) > 1 and isinstance(getattr(network, "output", None), Mapping):
         names = list(network.output)
@@ -394,14 +417,11 @@ def _output(given: str | int, names: Sequence[str]) -> str:
 
 
 def _reached(network: keras.Model, names: Sequence[str]) -> dict[str, set[int]] | None:
-    """Return the numbers of the trainable variables that each output uses, where the graph tells."""
+    """Return the identities of the variables that each output uses, where the graph tells."""
     if getattr(network, "outputs", None) is None:
         return None
-    number = {id(variable): place for place, variable in enumerate(network.trainable_variables)}
     outputs = network.output if isinstance(network.output, Mapping) else dict(zip(names, network.outputs, strict=True))
-    return {
-        name: {number[id(v)] for v in keras.Model(network.inputs, outputs[name]).trainable_variables} for name in names
-    }
+    return {name: {id(v) for v in keras.Model(network.inputs, outputs[name]).variables} for name in names}
 
 
 def _only(y_pred: Any, names: Sequence[str], task: str) -> Any:

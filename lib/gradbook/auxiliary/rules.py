@@ -40,7 +40,7 @@ class Products:
     @cached_property
     def uv(self) -> Tensor:
         """The scalar product u·v."""
-        return _total([ops.sum(u * v) for u, v in self.pairs])
+        return _total([ops.vdot(u, v) for u, v in self.pairs])
 
     @cached_property
     def uu(self) -> Tensor:
@@ -154,7 +154,7 @@ def _total(terms: list[Tensor]) -> Tensor:
 
 def _square(tensors: list[Tensor]) -> Tensor:
     if ops.framework(tensors[0]) != "tensorflow":
-        return sum(ops.sum(x * x) for x in tensors)
+        return sum(ops.vdot(x, x) for x in tensors)
     import tensorflow as tf
 
     return 2 * tf.add_n([tf.nn.l2_loss(x) for x in tensors])

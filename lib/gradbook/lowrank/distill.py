@@ -103,7 +103,7 @@ class Learner(keras.Model):
         frobenius: whether the decay on shared weights is Frobenius decay; `ratio` then has no effect.
 
     Raises:
-        InputError: taps of network and teacher do not match.
+        InputError: taps of network and teacher do not match, or there are none with β > 0.
     """
 
     def __init__(
@@ -131,10 +131,17 @@ class Learner(keras.Model):
             sizes = [[tap.shape[1:3] for tap in one.output["taps"]] for one in (self.network, self.teacher)]
             if sizes[0] != sizes[1]:
                 raise InputError(f"the teacher's taps must be of the network's sizes, {sizes[0]}; received {sizes[1]}.")
+            if self.distillation.beta and not sizes[0]:
+                raise InputError("beta above 0 needs layers whose names begin with 'tap' in both networks; found none.")
         self.build(network.input_shape)
 
     def build(self, input_shape: Any) -> None:
         self.built = True
+
+    def compile(self, optimizer: Any = "rmsprop", loss: Any = None, **options: Any) -> None:
+        if loss is not None:
+            raise InputError(f"loss must be left out, a Learner has its own; received {loss!r}; Distilled takes any.")
+        super().compile(optimizer, **options)
 
     def call(self, images: Tensor, training: bool = False) -> dict[str, Any]:
         return self.network(images, training=training)
@@ -147,6 +154,8 @@ class Learner(keras.Model):
         sample_weight: Tensor = None,
         training: bool = True,
     ) -> Tensor:
+        if sample_weight is not None:
+            raise InputError("weights of samples and classes must be left out of Learner; Distilled takes them.")
         loss = cross_entropy(y, y_pred["logits"])
         if not training:
             return loss
@@ -154,7 +163,8 @@ class Learner(keras.Model):
             how, lesson = self.distillation, self.teacher(x, training=False)
             soft = soft_targets(y_pred["logits"], lesson["logits"], how.temperature, how.reduction)
             loss = (1 - how.alpha) * loss + how.alpha * soft
-            loss += how.beta * attention_transfer(y_pred["taps"], lesson["taps"])
+            if how.beta:
+                loss += how.beta * attention_transfer(y_pred["taps"], lesson["taps"])
         if "auxiliary" in y_pred:
             loss += AUXILIARY * cross_entropy(y, y_pred["auxiliary"])
         loss += sum(0.5 * decay * ops.sum(ops.square(weight)) for weight, decay in self.decays if decay)

@@ -9,6 +9,7 @@ from keras import layers, ops
 
 from gradbook.errors import InputError, unknown
 from gradbook.lowrank.distill import Distillation, attention_transfer, soft_targets
+from gradbook.training import replicas
 
 Tensor = Any
 
@@ -81,12 +82,15 @@ class Distilled(keras.Model):
         loss = super().compute_loss(x, y, own["output"], sample_weight, training)
         lesson = keras.tree.map_structure(ops.stop_gradient, self._teach(x))
         if how.alpha:
-            penalties = sum(map(ops.sum, self.losses))
+            penalties = sum(map(ops.sum, self.losses)) / replicas()
             student, teacher = (to(one["output"]) for to, one in zip(self._to_logits, (own, lesson), strict=True))
             soft = soft_targets(student, teacher, how.temperature, how.reduction)
-            loss = (1 - how.alpha) * (loss - penalties) + penalties + how.alpha * ops.cast(soft, loss.dtype)
+            loss = (
+                (1 - how.alpha) * (loss - penalties) + penalties + how.alpha / replicas() * ops.cast(soft, loss.dtype)
+            )
         if how.beta:
-            loss += how.beta * ops.cast(attention_transfer(own["taps"], lesson["taps"]), loss.dtype)
+            transfer = attention_transfer(own["taps"], lesson["taps"])
+            loss += how.beta / replicas() * ops.cast(transfer, loss.dtype)
         return loss
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:

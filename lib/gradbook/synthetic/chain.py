@@ -179,9 +179,15 @@ def variables(layer: keras.Layer) -> list[keras.Variable]:
     return [*layer.trainable_variables, *layer.non_trainable_variables]
 
 
+def last_layer(model: keras.Model) -> keras.Layer:
+    """Return the last layer, within nested models the innermost."""
+    last = model.layers[-1]
+    return last_layer(last) if getattr(last, "layers", None) else last
+
+
 def gives_probabilities(model: keras.Model) -> bool:
     """Return whether a model ends in a softmax or a sigmoid, as far as its last layer says."""
-    last = model.layers[-1]
+    last = last_layer(model)
     softmax, sigmoid = keras.activations.softmax, keras.activations.sigmoid
     return isinstance(last, keras.layers.Softmax) or getattr(last, "activation", None) in (softmax, sigmoid)
 

@@ -10,9 +10,10 @@ from keras import ops
 
 from gradbook.errors import InputError
 from gradbook.optimizers import GradientDescent
-from gradbook.synthetic.chain import Interface, cut, gives_probabilities, squared_error
+from gradbook.synthetic.chain import Interface, cut, gives_probabilities, last_layer, squared_error
 from gradbook.synthetic.settings import Settings
 from gradbook.synthetic.step import Move, Step
+from gradbook.training import replicas
 
 RATES = ("learning_rate", "predictor_learning_rate", "drops")
 """The settings that are the optimizers' here."""
@@ -46,7 +47,8 @@ class Decoupled(keras.Model):
     >>> sorted(history)
     ['accuracy', 'loss']
 
-    Gradients are clipped and accumulated block by block, as each block has an optimizer. Source: Jaderberg et al. 2016,
+    Gradients are clipped and accumulated block by block, as each block has an optimizer. Under ``tf.distribute`` each
+    replica predicts for its own part of a batch, and all blocks update at every step. Source: Jaderberg et al. 2016,
     arXiv 1608.05343.
     """
 
@@ -110,6 +112,11 @@ class Decoupled(keras.Model):
         if predictor_optimizer is None and self._follows:
             self._follows = [*self._follows, *self.predictor_optimizers]
         self._given = {"optimizer": optimizer, "predictor_optimizer": predictor_optimizer}
+        if replicas() > 1 and self.settings.update_probability < 1:
+            raise InputError(
+                "update_probability must be 1 under tf.distribute, where all replicas update together; "
+                f"received {self.settings.update_probability}."
+            )
         for one, layer in self._optimized():
             if getattr(one, "use_ema", False):
                 raise InputError("optimizer must not average weights; received use_ema=True.")
@@ -141,6 +148,8 @@ class Decoupled(keras.Model):
 
     def _context(self, y: Any) -> tf.Tensor:
         """Return the targets as predictors see them, float32 [n, width of the outputs]."""
+        if y is None:
+            raise InputError("targets must be given to fit, beside the inputs; received None.")
         width = self.network.outputs[0].shape[-1]
         if width > 1 and (len(y.shape) == 1 or y.shape[-1] == 1):
             return tf.one_hot(tf.cast(tf.reshape(y, [-1]), "int32"), width)
@@ -161,6 +170,8 @@ class Decoupled(keras.Model):
         optimizers = {"blocks": self.block_optimizers, "gradient_predictors": self.predictor_optimizers}
         optimizer = optimizers[move.part][move.number]
         gradients = move.made.weight_gradients(move.gradient)
+        if move.part == "gradient_predictors" and replicas() > 1:
+            gradients = [g / replicas() for g in gradients]  # unlike losses, errors are not divided among replicas yet
 
         def update() -> None:
             if gradients:
@@ -180,7 +191,7 @@ class Decoupled(keras.Model):
     def _logs(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, loss: tf.Tensor) -> dict[str, Any]:
         for metric in self.metrics:
             if metric.name == "loss":
-                metric.update_state(loss, sample_weight=ops.shape(x)[0])
+                metric.update_state(replicas() * loss, sample_weight=ops.shape(x)[0])
         return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
     def get_compile_config(self) -> dict[str, Any]:
@@ -245,7 +256,7 @@ def _check_loss(network: keras.Model, loss: Any) -> None:
         return
     options = getattr(loss, "_fn_kwargs", {})
     from_logits = options.get("from_logits", False)
-    last = network.layers[-1]
+    last = last_layer(network)
     if from_logits and gives_probabilities(network):
         raise InputError(
             f"loss takes logits, but {last.name!r} gives probabilities; leave from_logits or the activation."
