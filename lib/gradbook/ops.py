@@ -12,7 +12,7 @@ from typing import Any
 FRAMEWORKS = {name: name for name in ("numpy", "jax", "torch", "tensorflow")} | {"jaxlib": "jax"}
 SAME = ("abs", "logical_and", "maximum", "minimum", "ones_like", "sign", "sqrt", "sum", "where", "zeros_like")
 """What each framework has under this name."""
-NATIVE = (*SAME, "cast", "cond", "divide_no_nan", "max", "relu")
+NATIVE = (*SAME, "cast", "cond", "divide_no_nan", "max", "relu", "vdot")
 
 
 def framework(value: Any) -> str | None:
@@ -59,7 +59,7 @@ def _of_keras(name: str) -> Callable[..., Any]:
 def _numpy() -> dict[str, Callable[..., Any]]:
     import numpy as np
 
-    return _arrays(np) | {"cond": _choose}
+    return _arrays(np) | {"cond": _choose, "vdot": np.vdot}
 
 
 @cache
@@ -70,7 +70,7 @@ def _jax() -> dict[str, Callable[..., Any]]:
         traced = isinstance(predicate, jax.core.Tracer)
         return jax.lax.cond(predicate, true, false) if traced else _choose(predicate, true, false)
 
-    return _arrays(jax.numpy) | {"cond": cond}
+    return _arrays(jax.numpy) | {"cond": cond, "vdot": lambda x, y: (x * y).sum()}
 
 
 def _arrays(np: ModuleType) -> dict[str, Callable[..., Any]]:
@@ -90,7 +90,8 @@ def _torch() -> dict[str, Callable[..., Any]]:
     import torch
 
     def cast(x: Any, dtype: Any) -> Any:
-        return torch.as_tensor(x).to(getattr(torch, dtype) if isinstance(dtype, str) else dtype)
+        known = isinstance(dtype, torch.dtype)
+        return torch.as_tensor(x).to(dtype if known else getattr(torch, getattr(dtype, "name", dtype)))
 
     def divide_no_nan(x: Any, y: Any) -> Any:
         zero = y == 0
@@ -102,7 +103,11 @@ def _torch() -> dict[str, Callable[..., Any]]:
     def minimum(x: Any, y: Any) -> Any:
         return torch.clamp(x, max=y) if isinstance(x, torch.Tensor) else torch.clamp(y, max=x)
 
+    def vdot(x: Any, y: Any) -> Any:
+        return torch.dot(x.reshape(-1), y.reshape(-1))
+
     own = {"cast": cast, "cond": _choose, "divide_no_nan": divide_no_nan, "maximum": maximum, "minimum": minimum}
+    own["vdot"] = vdot
     return {name: getattr(torch, name) for name in (*SAME, "max", "relu")} | own
 
 
@@ -110,7 +115,11 @@ def _torch() -> dict[str, Callable[..., Any]]:
 def _tensorflow() -> dict[str, Callable[..., Any]]:
     import tensorflow as tf
 
+    def vdot(x: Any, y: Any) -> Any:
+        return tf.reduce_sum(x * y)
+
     own = {"max": tf.reduce_max, "sum": tf.reduce_sum, "divide_no_nan": tf.math.divide_no_nan, "relu": tf.nn.relu}
+    own["vdot"] = vdot
     return {name: getattr(tf, name) for name in SAME if name != "sum"} | own | {"cast": tf.cast, "cond": tf.cond}
 
 

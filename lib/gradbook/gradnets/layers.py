@@ -381,7 +381,9 @@ class Progress(keras.callbacks.Callback):
             InputError: there are none, or the data do not say how many batches an epoch has.
         """
         layers = [layer for layer in self.model._flatten_layers() if isinstance(layer, Gate)]
-        self.gates = {id(gate): gate for gate in (*layers, *_gates(self.model.optimizer))}
+        optimizers = [*_gradual(self.model.optimizer)]
+        self.gates = {id(gate): gate for gate in (*layers, *(one.gate for one in optimizers))}
+        self.moved = {id(one.progress): one.progress for one in (*self.gates.values(), *optimizers)}
         if not self.gates:
             raise InputError(f"model {self.model.name!r} has no gate to advance.")
         if self.params["steps"] is None:
@@ -419,18 +421,18 @@ class Progress(keras.callbacks.Callback):
     def _advance(self, step: int) -> None:
         if keras.backend.backend() == "jax":
             self.model.jax_state_sync()  # else the epoch goes on with the progress that it started with
-        for gate in self.gates.values():
-            gate.progress.assign(step / (self.params["epochs"] * self.params["steps"]))
+        for progress in self.moved.values():
+            progress.assign(step / (self.params["epochs"] * self.params["steps"]))
 
 
 def _number(value: Any) -> float:
     return float(ops.convert_to_numpy(value))
 
 
-def _gates(optimizer: keras.Optimizer | None) -> Iterator[Gate]:
-    """Return the gates of an optimizer and of those inside it, as mixed precision wraps one in another."""
-    if gate := getattr(optimizer, "gate", None):
-        yield gate
+def _gradual(optimizer: keras.Optimizer | None) -> Iterator[Any]:
+    """Yield what has a gate of an optimizer and of those inside it, as mixed precision wraps one in another."""
+    if getattr(optimizer, "gate", None):
+        yield optimizer
     for name in ("inner_optimizer", "early", "late"):
         if inner := getattr(optimizer, name, None):
-            yield from _gates(inner)
+            yield from _gradual(inner)

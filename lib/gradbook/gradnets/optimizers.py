@@ -37,6 +37,13 @@ class GradualOptimizer(keras.optimizers.Optimizer):
         super().__init__(learning_rate=1.0, name=name)
         self.early, self.late = early, late
         self.gate = gate if isinstance(gate, Gate) else Gate(gate)
+        if keras.backend.backend() == "jax":  # which takes no variable twice, as the model's and as the optimizer's
+            self._progress = keras.Variable(self.gate.progress, trainable=False, name="progress")
+
+    @property
+    def progress(self) -> keras.Variable:
+        """The gate's progress; on JAX one of its own, which `Progress` advances with the gate's."""
+        return self._progress if keras.backend.backend() == "jax" else self.gate.progress
 
     @property
     def learning_rate(self) -> Any:
@@ -68,14 +75,15 @@ class GradualOptimizer(keras.optimizers.Optimizer):
             variable.assign(value)
         self.late.apply(grads, variables)
         for variable, value in zip(variables, early, strict=True):
-            g = ops.cast(self.gate.value, variable.dtype)
+            g = ops.cast(self.gate.schedule(ops.convert_to_tensor(self.progress)), variable.dtype)
             variable.assign((1 - g) * value + g * variable)
         self.iterations.assign_add(1)
 
     @property
     def variables(self) -> list:
         """Its own count of steps, the gate's progress, and the state of both."""
-        return [*super().variables, self.gate.progress, *self.early.variables, *self.late.variables]
+        own = [variable for variable in super().variables if variable is not self.progress]
+        return [*own, self.progress, *self.early.variables, *self.late.variables]
 
     def get_config(self) -> dict[str, Any]:
         """Return both optimizers and the gate."""
