@@ -428,13 +428,15 @@ def results_group() -> None:
 @click.argument("name", metavar="STUDY")
 @store_path
 def results_export(name: str, store_path: Path | None) -> None:
-    """Add a study's finished runs to its files in book/results."""
+    """Add a study's finished runs to its files in book/results; those of a study of your own, in results/ here."""
     from gradbook.studies import results
     from gradbook.studies.store import Store
 
+    study, folder = _study(name), Path("results") if ":" in name else results.FOLDER
+    folder.mkdir(exist_ok=True)
     with Store(store_path) as store:
-        exported = results.export(_study(name), store)
-    click.echo(f"{name}: {exported.runs} runs in {results.FOLDER / name}.csv, {exported.added} of them new")
+        exported = results.export(study, store, folder)
+    click.echo(f"{study.name}: {exported.runs} runs in {folder / study.name}.csv, {exported.added} of them new")
     if exported.dropped:
         click.echo(f"{exported.dropped} rows dropped: of another version of the experiment, or no longer in the study")
 

@@ -7,7 +7,8 @@ import pytest
 
 from gradbook.press.checkout import checkout
 
-COMMANDS = {"own_chapter", "own_ledger"}  # pages of commands, which tests of the press and of claims follow
+# Pages without code, or of commands, which other tests follow
+COMMANDS = {"own_model", "own_study", "own_chapter", "own_ledger"}
 PAGES = [page for page in sorted(checkout(Path(__file__)).glob("book/own_*.md")) if page.stem not in COMMANDS]
 
 

@@ -77,3 +77,11 @@ def test_time_is_shared_equally_among_the_seeds_and_covers_all_of_training():
     assert len({record.seconds for record in records}) == 1
     assert 0.02 <= records[0].seconds < 0.2
     assert all(record.peak_memory > 2**20 for record in records)
+
+
+@pytest.mark.parametrize(
+    ("made", "said"), [([{"distance": 1.0}], "must yield a Record for each seed; received dict"), (None, "0 records")]
+)
+def test_what_is_yielded_must_be_a_record(made, said):
+    with pytest.raises(RunError, match=said):
+        Experiment("walk", 1, Configuration, lambda cell, seeds: made).run(Configuration(), [0])

@@ -17,6 +17,7 @@ import pytest
 from distributed import LocalCluster
 from sampling import SAMPLES, STACKS, Sample, executions, measured, recorded, samples
 
+from gradbook import experiments
 from gradbook.cli import app
 from gradbook.errors import InputError, RunError
 from gradbook.studies import results
@@ -255,6 +256,19 @@ def test_a_clock_that_jumps_back_disturbs_nothing(client, store, log, tmp_path):
 
 
 # Schedulers
+
+
+def test_workers_that_lack_the_study_s_module_say_so(cluster, store, tmp_path, monkeypatch):
+    (tmp_path / "far_away.py").write_text(
+        "from gradbook.studies.experiment import Configuration, Experiment\n"
+        "from gradbook.studies.study import Study, grid, plan\n"
+        "def train(cell, seeds): yield from ()\n"
+        "class Cell(Configuration): pass\n"
+        "STUDY = Study('far', Experiment('far', 1, Cell, train), plan((grid(Cell), 1)))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(RunError, match="a worker of 'far' cannot import 'far_away'; start workers where"):
+        sweep(experiments.study("far_away:STUDY"), store, scheduler=cluster, folder=tmp_path)
 
 
 def test_a_scheduler_that_dies_stops_the_sweep_and_keeps_what_was_recorded(store, log, tmp_path):

@@ -99,7 +99,7 @@ class Experiment:
 
         Raises:
             InputError: the cell is of another class, a seed is out of range, or a metric has the name of a column.
-            RunError: a metric is not finite, or the number of records is not that of the seeds.
+            RunError: a metric is not finite, what is yielded is no record, or there is not one for each seed.
         """
         if not isinstance(cell, self.configuration):
             wanted = f"{self.configuration.__module__}.{self.configuration.__qualname__}"
@@ -108,7 +108,9 @@ class Experiment:
         if not seeds or len(set(seeds)) < len(seeds) or not 0 <= min(seeds) <= max(seeds) < 2**32:
             raise InputError(f"seeds must be from 0 to {2**32 - 1}, at least one, each once; received {seeds}.")
         with Stopwatch() as watch:
-            records = list(self.train(cell, seeds))
+            records = list(self.train(cell, seeds) or ())
+        if other := [type(record).__name__ for record in records if not isinstance(record, Record)]:
+            raise RunError(f"experiment {self.name!r} must yield a Record for each seed; received {other[0]}.")
         if len(records) != len(seeds):
             raise RunError(f"experiment {self.name!r} yielded {len(records)} records for {len(seeds)} seeds.")
         seconds = watch.seconds / len(seeds)

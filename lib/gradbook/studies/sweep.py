@@ -112,6 +112,10 @@ def _outcomes(client: Client, groups: Sequence[list[Run]], alone: bool = False) 
                 raise RunError(f"the Dask scheduler is gone; start it and sweep {name!r} again.")
             if future.status == "error":
                 error = future.exception()
+                if isinstance(error, ModuleNotFoundError):
+                    raise RunError(
+                        f"a worker of {name!r} cannot import {error.name!r}; start workers where that can be imported."
+                    )
                 if not isinstance(error, KilledWorker):
                     raise RunError(f"Dask could not run {name!r}: {error!r}.")
                 if alone:

@@ -37,16 +37,18 @@ def shown(role, text, root):
 
 
 def test_a_page_shows_what_was_measured_and_says_where_nothing_was(tmp_path):
-    assert speeds(tmp_path) == ["No benchmark has been run yet, so there is nothing to show."]
+    assert speeds(tmp_path) == ["This has not been measured yet; make bench does it."]
     measured = pd.DataFrame([{"loop": "eager", "median ms": "9.5"}, {"loop": "gradbook", "median ms": 2.5}])
     begun = datetime(2026, 11, 22, 3, tzinfo=UTC)
     write_json(tmp_path / FOLDER / "steps.json", record("A step of each.", measured, begun, 0.12))
     title, table, origin = speeds(tmp_path)
     assert title == "A step of each."
     assert table.split() == ["loop", "median", "ms", "eager", "9.5", "gradbook", "2.5"]
+    assert speeds(tmp_path, "steps")[0] == title and len(speeds(tmp_path, "others")) == 1
     assert origin.startswith("Measured 2026-11-22 on ") and "at a load of 0.1 before the start" in origin
 
 
-def speeds(root):
+def speeds(root, *names):
     """What the directive puts on a page of the book at that place."""
-    return [node.astext() for node in Speeds.run(SimpleNamespace(env=SimpleNamespace(srcdir=root)))]
+    page = SimpleNamespace(env=SimpleNamespace(srcdir=root), arguments=names)
+    return [node.astext() for node in Speeds.run(page)]

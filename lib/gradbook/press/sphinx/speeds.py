@@ -14,13 +14,16 @@ FOLDER = Path("benchmarks/results")
 
 
 class Speeds(SphinxDirective):
-    """```` ```{speeds} ````: every benchmark that has results; where none has, a sentence that says so."""
+    """```` ```{speeds} NAME ````: a benchmark's results, or all; where there are none, a sentence that says so."""
+
+    optional_arguments = 1
 
     def run(self) -> list[nodes.Node]:
         """Make title, table and origin of each benchmark."""
-        files = sorted((Path(self.env.srcdir) / FOLDER).glob("*.json"))
+        name = self.arguments[0] if self.arguments else "*"
+        files = sorted((Path(self.env.srcdir) / FOLDER).glob(f"{name}.json"))
         shown = [node for file in files for node in describe(read_json(file))]
-        return shown or [nodes.paragraph("", "No benchmark has been run yet, so there is nothing to show.")]
+        return shown or [nodes.paragraph("", "This has not been measured yet; make bench does it.")]
 
 
 def describe(record: dict) -> list[nodes.Node]:
