@@ -24,7 +24,11 @@ def network(heads: int = 1) -> keras.Model:
     x = layers.Conv2D(16, 3, activation="relu", name="second")(x)
     x = layers.Flatten()(x)
     outputs = [layers.Dense(3, name=f"head_{n}")(x) for n in range(heads)]
-    model = keras.Model(images, outputs if heads > 1 else outputs[0])
+    return drawn(keras.Model(images, outputs if heads > 1 else outputs[0]))
+
+
+def drawn(model: keras.Model) -> keras.Model:
+    """The model with weights that depend on their shapes alone."""
     random = np.random.default_rng(1)
     model.set_weights([0.3 * random.normal(size=w.shape) for w in model.get_weights()])
     return model
@@ -32,7 +36,7 @@ def network(heads: int = 1) -> keras.Model:
 
 def small() -> keras.Model:
     """The network with fewer weights."""
-    return compress(network(), "low_rank", value=0.3, verbose=False)
+    return drawn(compress(network(), "low_rank", value=0.3, verbose=False))
 
 
 MODELS = {
