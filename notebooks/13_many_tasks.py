@@ -585,7 +585,7 @@ check_weight(None)
 # - Without a main task, an aggregator takes the place of a rule: it gives each gradient a weight.
 # - Nearly all aggregators look at scalar products alone, so they cost $m$ backward passes and a problem with $m^2$ numbers.
 # - In a valley made of two steep losses the sum is slow, and methods that balance both get through sooner.
-# - On two digits no method of twelve clearly beats a sum whose weights were tuned with as many trials. What some of
-#   them spare you is the tuning, when losses come in unequal units.
+# - On two digits no method of twelve clearly beats a sum whose weights were tuned with as many trials. Some of them
+#   save you the tuning, when losses come in unequal units.
 # - Cautious decay ends at a minimum of the loss itself and forgives a weight that is too large. On few digits plain decay
 #   at its best weight was still the better one.

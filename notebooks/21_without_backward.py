@@ -335,7 +335,7 @@ table.rename_axis("locking")
 # %% [markdown]
 # {numref}`fig-without-timetable` and the table count the best case: every block on a machine of its own. Feedback
 # alignment and target propagation are as *locked* as backpropagation, because their messages go down layer by layer.
-# Feedback alignment does away with another need: the way back no longer has to know the weights of the way up.
+# Feedback alignment does away with another need: the backward pass no longer has to know the weights of the forward pass.
 # Forward-forward waits for nothing, but every batch passes twice, with right and with wrong labels.
 #
 # None of the methods ends the wait for the block below. For that, chapter 20 predicts inputs.

@@ -196,10 +196,11 @@ np.testing.assert_allclose(scaled(tf.constant(start)), y, rtol=1e-3, atol=1e-4)
 # %% [markdown]
 # ## Where each of them starts
 #
-# What the gradient meets on its way back is the Jacobian of the stack. Its singular values say by how much it stretches or
-# shrinks a gradient. Before training it has a closed form for several blocks. GradNet, growth, ReZero, SkipInit and Fixup
-# start as the identity: all singular values are 1. DeepNorm with empty branches would start as a projection, which takes
-# away the mean and the direction of $x$. {numref}`fig-deep-jacobian` shows the Jacobians as they are.
+# In the backward pass the gradient is multiplied by the Jacobian of the stack. Its singular values say by how much it
+# stretches or shrinks a gradient. Before training it has a closed form for several blocks. GradNet, growth, ReZero,
+# SkipInit and Fixup start as the identity: all singular values are 1. DeepNorm with empty branches would start as a
+# projection, which takes away the mean and the direction of $x$. {numref}`fig-deep-jacobian` shows the Jacobians as they
+# are.
 
 
 # %%
@@ -479,8 +480,8 @@ glue("cifar_seeds", len(cifar))
 # %% [markdown]
 # ## What failed, and where we deviate
 #
-# - **Little training.** One pass over MNIST is a twentieth of chapter 30's training. There the same gate, with 20 epochs,
-#   reaches far more. What is compared here is what a start is worth while training is short.
+# - **Little training.** One pass over MNIST is a twentieth of the training in chapter 30. There the same gate, with 20 epochs,
+#   reaches far more. What is compared here is how much a start helps as long as training is short.
 # - **Dropout** is left out. With two hundred layers, chapter 30's dropout would leave $0.95^{199}$, which is
 #   {glue:text}`survivors:.0e`, of the signal behind a closed gate. Its penalty on the weights is left out, too: with
 #   one of 5, GradNets of fifty layers end at {glue:text}`penalised:.1%`, at the best of the same learning rates.
