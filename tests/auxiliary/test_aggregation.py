@@ -222,6 +222,11 @@ def test_where_gradients_are_opposed_nothing_serves_all(how):
     assert direction(rows, how) == pytest.approx([0, 0], abs=1e-6)
 
 
+def test_three_gradients_that_cancel_have_no_bargain():
+    angles = 2 * np.pi * np.arange(3) / 3
+    assert direction(np.stack([np.cos(angles), np.sin(angles)], 1), "nash_mtl") == pytest.approx([0, 0], abs=1e-3)
+
+
 def test_no_gradient_at_all_is_no_direction():
     for how in DETERMINISTIC:
         assert direction(np.zeros((3, 2)), how).tolist() == [0, 0]

@@ -16,15 +16,25 @@ def nash_mtl(gramian: np.ndarray) -> np.ndarray:
     norms = np.sqrt(np.diag(gramian))
     used = norms > 0
     cosines = gramian[np.ix_(used, used)] / np.outer(norms[used], norms[used])
-    weights, alpha = np.zeros(len(gramian)), np.ones(len(cosines))
+    weights = np.zeros(len(gramian))
+    weights[used] = _bargain(cosines) / norms[used]
+    return weights
+
+
+def _bargain(cosines: np.ndarray) -> np.ndarray:
+    """Return α for gradients of norm 1, or zeros where there is no bargain; for two it is 1/√(1 + cosine) for both."""
+    if len(cosines) == 2:
+        room = 1 + cosines[0, 1]
+        return np.full(2, 1 / np.sqrt(room) if room > 1e-12 else 0.0)
+    alpha, decrement = np.ones(len(cosines)), np.inf
     for _ in range(200):
         slope, hessian = cosines @ alpha - 1 / alpha, cosines + np.diag(alpha**-2.0)
-        if np.linalg.cond(hessian) > 1e15:
-            return weights
-        step = np.linalg.solve(hessian, slope)
+        try:
+            step = np.linalg.solve(hessian, slope)
+        except np.linalg.LinAlgError:
+            break
         decrement = np.sqrt(max(slope @ step, 0))
         alpha = alpha - step / (1 + decrement)
         if decrement < 1e-12:
             break
-    weights[used] = alpha / norms[used]
-    return weights
+    return alpha if decrement < 1e-6 else np.zeros(len(alpha))
