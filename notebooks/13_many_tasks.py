@@ -243,12 +243,12 @@ paths = {how: pareto.descend(how, learning_rate=0.005, steps=steps, every=20, se
 # %% tags=["hide-input"]
 #| label: fig-many-toy
 #| fig-cap: >-
-#|   Descents by Adam with learning rate 0.005 on the two losses. The ground is their mean, darker where it is higher; the
-#|   grey line is the Pareto front, the star the least mean.
+#|   Descents by Adam with learning rate 0.005 on the two losses. The ground is their mean, darker where it is higher;
+#|   the grey line is the Pareto front, the star the least mean.
 #| fig-alt: >-
-#|   Four panels, one for each method, with three paths in each. From the lower left every method reaches the front. From
-#|   the two upper starts the sum stops in the valleys at the height of about 1.5. CAGrad has left them and comes down
-#|   slowly. Nash-MTL and FAMO go round the end of the valley and come down to the front, FAMO to its middle.
+#|   Four panels, one for each method, with three paths in each. From the lower left every method reaches the front.
+#|   From the two upper starts the sum stops in the valleys at the height of about 1.5. CAGrad has left them and comes
+#|   down slowly. Nash-MTL and FAMO go round the end of the valley and come down to the front, FAMO to its middle.
 x, y = np.meshgrid(np.linspace(-10, 10, 81), np.linspace(-10, 10, 81))
 ground = pareto.losses(np.stack([x, y], -1)).numpy().mean(0)
 figure, panels = plt.subplots(1, 4, figsize=(9, 3), sharey=True)
@@ -313,8 +313,8 @@ runs = {key: many_tasks.run(cell, seeds) for key, cell in cells.items()}
 # %% tags=["hide-input"]
 #| label: fig-many-live
 #| fig-cap: >-
-#|   Test loss of each task; dots are seeds, lines join those of one seed. Left: equal scales. Right: the right task's loss
-#|   is a tenth.
+#|   Test loss of each task; dots are seeds, lines join those of one seed. Left: equal scales. Right: the right task's
+#|   loss is a tenth.
 #| fig-alt: >-
 #|   Two panels. With equal scales the four methods have nearly the same losses for both tasks. With a tenth, the right
 #|   task's loss rises under the sum and UPGrad, and stays nearly where it was under Nash-MTL and FAMO.
@@ -404,8 +404,8 @@ glue("full_seeds", study["seed"].nunique())
 # %% tags=["hide-input"]
 #| label: fig-many-full
 #| fig-cap: >-
-#|   How much more test loss, mean of both tasks, each method has than the tuned sum: seeds, and 95 % intervals of the mean
-#|   of paired differences. Left: equal scales. Right: the right task's loss is a tenth. {provenance}`many_tasks`
+#|   How much more test loss, mean of both tasks, each method has than the tuned sum: seeds, and 95 % intervals of the
+#|   mean of paired differences. Left: equal scales. Right: the right task's loss is a tenth. {provenance}`many_tasks`
 #| fig-alt: >-
 #|   One row for each method. At equal scales the differences from the tuned sum are within two hundredths of a nat, on
 #|   either side of zero. With unequal scales the plain sum, PCGrad, DualProj, GradDrop and random weighting lie clearly
@@ -495,12 +495,12 @@ round(plain, 3), round(theta, 3)
 # %% tags=["hide-input"]
 #| label: fig-many-decay
 #| fig-cap: >-
-#|   Test loss after 100 epochs on 200 digits against the weight of the decay; faint lines are seeds, strong ones their mean.
-#|   The dashed line has no decay. {provenance}`cautious_decay`
+#|   Test loss after 100 epochs on 200 digits against the weight of the decay; faint lines are seeds, strong ones their
+#|   mean. The dashed line has no decay. {provenance}`cautious_decay`
 #| fig-alt: >-
 #|   Plain decay lowers the test loss from 0.27 to 0.24 nats at a weight of a half, and raises it steeply above 1.
-#|   Cautious decay stays within a hundredth of the dashed line or just below it at all weights. Projection gains nothing
-#|   and rises above a half.
+#|   Cautious decay stays within a hundredth of the dashed line or just below it at all weights. Projection gains
+#|   nothing and rises above a half.
 decay_study = results.load("cautious_decay")
 none = decay_study[decay_study["weight"] == 0].set_index("seed")["test_loss"]
 kinds = {"decoupled": "plain", "cautious": "cautious", "projection": "projection, as in chapter 11"}
