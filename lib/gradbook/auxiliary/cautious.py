@@ -28,10 +28,10 @@ class Decayed:
 
     >>> from gradbook.optimizers import GradientDescent
     >>> (weights, *_), _ = Decayed(0.5, optimizer=GradientDescent()).update(
-    ...     [ops.convert_to_tensor([1.0, 1.0])], [ops.convert_to_tensor([1.0, -1.0])], (), 0.1
+    ...     [ops.convert_to_tensor([1.0, 1.0])], [ops.convert_to_tensor([1.0, -1.0])], (), 0.5
     ... )
-    >>> weights.numpy().round(3).tolist()
-    [0.85, 1.1]
+    >>> weights.numpy().tolist()
+    [0.25, 1.5]
     """
 
     weight: float
