@@ -31,10 +31,11 @@ MINIMUM = (0.0, -8.35511)
 def losses(x: tf.Tensor) -> tf.Tensor:
     """Return both losses at points [..., 2], [2, ...].
 
-    With c(s) = max(tanh(s x₂/2), 0), both are c(1) times a valley of a logarithm and c(-1) times a bowl:
+    With c(s) = max(tanh(s x₂/2), 0) and m(z) = log max(abs(z), 5e-6), both are c(1) times a valley of a logarithm and
+    c(-1) times a bowl:
 
-        L₁ = c(1) (log max(|-(x₁ + 7)/2 + tanh x₂|, 5e-6) + 6) + c(-1) (((x₁ - 7)² + (x₂ + 8)²/10)/10 - 20),
-        L₂ = c(1) (log max(|(3 - x₁)/2 - tanh x₂ + 2|, 5e-6) + 6) + c(-1) (((x₁ + 7)² + (x₂ + 8)²/10)/10 - 20).
+        L₁ = c(1) (m(-(x₁ + 7)/2 + tanh x₂) + 6) + c(-1) (((x₁ - 7)² + (x₂ + 8)²/10)/10 - 20),
+        L₂ = c(1) (m((3 - x₁)/2 - tanh x₂ + 2) + 6) + c(-1) (((x₁ + 7)² + (x₂ + 8)²/10)/10 - 20).
 
     On the line x₂ = 0 the derivatives of both maxima are taken from the side of the hyperbolic tangent, as PyTorch does
     in the published code: at (0, 0) both losses then have the same slope.

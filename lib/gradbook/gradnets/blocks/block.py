@@ -50,7 +50,7 @@ def orthogonal(blocks: int, width: int, draw: np.random.Generator) -> np.ndarray
 
 
 def through(block: Block) -> Callable:
-    """Return a function that computes a stack of blocks, x ← function(x, gᵢ, *weightsᵢ) for i = 0, 1, ….
+    """Return a function that computes a stack of blocks, ``x ← function(x, gᵢ, *weightsᵢ)`` for i = 0, 1, ….
 
     The function takes x [batch, width], gates [blocks] and the stacked weights [blocks, …], and returns the last x. It
     can be differentiated with respect to x and the weights.
