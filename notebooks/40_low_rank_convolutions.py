@@ -177,7 +177,8 @@ assert layer.n_parameters(64) == weights
 # ways. Here is one layer with 64 channels on either side, made by each of them. Each has a *hyperparameter* that sets
 # how many weights it has; the table shows an example. Bottlenecks, groups and shuffles are those of
 # {cite:t}`crowley2018moonshine`, the chain of diagonals and cosine transforms is that of {cite:t}`moczulski2016acdc`. You
-# can {doc}`add a family of your own <../book/own_convolution>`.
+# can {doc}`add a family of your own <../book/own_convolution>`. The last five came after the log; they are
+# {doc}`the next chapter's <41_structured_matrices>`.
 
 # %% tags=["hide-input"]
 rows = []
