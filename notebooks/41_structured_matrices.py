@@ -42,14 +42,20 @@
 # - all of them at equal parameters and at equal multiplications.
 
 # %% tags=["remove-cell"]
-# On Colab: install the library this chapter imports. Elsewhere: nothing to do.
+# On Colab: install the library in the version that made this page. Elsewhere: nothing to do.
 import importlib.util
 import subprocess
 import sys
 
 if importlib.util.find_spec("gradbook") is None:
-    library = "gradbook[chapters] @ git+https://github.com/gradients-rewritten/gradients-rewritten"
-    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", library], check=True)
+    version, repository = "0.1.0", "git+https://github.com/gradients-rewritten/gradients-rewritten"
+    for source in (f"=={version}", f" @ {repository}@v{version}", f" @ {repository}"):
+        install = [sys.executable, "-m", "pip", "install", "--quiet", f"gradbook[chapters]{source}"]
+        installed = subprocess.run(install, capture_output=True, text=True)
+        if installed.returncode == 0:
+            break
+    else:
+        raise ImportError(installed.stderr)
 
 # %% tags=["parameters"]
 dataset = "digits"  # "mnist" for the study's data
@@ -83,6 +89,7 @@ import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 
 from gradbook import plots, published
 from gradbook.data import load
@@ -274,13 +281,14 @@ glue("fourier_sorted", errors.loc["Fourier, columns for Monarch", "Monarch"])
 # %% tags=["hide-input"]
 #| label: fig-structured-given
 #| fig-cap: >-
-#|   Relative error (Frobenius norm) of the nearest matrix of each kind, for given matrices of 64 × 64. A tensor train has
-#|   1,008 weights here, rank 8 and Monarch 1,024, a butterfly 768. The butterfly's is the best that splitting finds.
+#|   Relative error (Frobenius norm) of the nearest matrix of each kind, for given matrices of 64 × 64. A tensor
+#|   train has 1,008 weights here, rank 8 and Monarch 1,024, a butterfly 768. The butterfly's is the best that
+#|   splitting finds.
 #| fig-alt: >-
-#|   Five groups of bars. The Fourier transform as it is stays between 0.75 and 1 for every kind. With its columns sorted
-#|   for Monarch, Monarch's error is zero; with its rows sorted for a butterfly, both Monarch's and the butterfly's are.
-#|   Of the kernel that was trained on digits rank 8 leaves the least, about two thirds; to the random one rank 8 and
-#|   Monarch come equally near, and the butterfly stays the farthest away.
+#|   Five groups of bars. The Fourier transform as it is stays between 0.75 and 1 for every kind. With its columns
+#|   sorted for Monarch, Monarch's error is zero; with its rows sorted for a butterfly, both Monarch's and the
+#|   butterfly's are. Of the kernel that was trained on digits rank 8 leaves the least, about two thirds; to the
+#|   random one rank 8 and Monarch come equally near, and the butterfly stays the farthest away.
 figure, axes = plt.subplots(figsize=(7.5, 3.2))
 for place, (kind, style) in enumerate(plots.styles(errors.columns).items()):
     axes.bar(np.arange(len(errors)) + 0.2 * (place - 1.5), errors[kind], 0.18, color=style["color"], label=kind)
@@ -451,11 +459,11 @@ table[["parameters", "mult_adds", "test_accuracy", "test_loss"]].round(3)
 # %% tags=["hide-input"]
 #| label: fig-structured-live
 #| fig-cap: >-
-#|   Training loss (nats) of classifiers with few parameters, and of the dense one. Faint lines: seeds; strong ones: their
-#|   mean.
+#|   Training loss (nats) of classifiers with few parameters, and of the dense one. Faint lines: seeds; strong ones:
+#|   their mean.
 #| fig-alt: >-
-#|   Four falling curves on a logarithmic axis. Low rank stays the highest throughout. The dense network, Monarch and
-#|   hashed weights fall faster and end close to each other.
+#|   Four falling curves on a logarithmic axis. Low rank stays the highest throughout and Monarch
+#|   lies below it. Hashed weights and the dense network fall the fastest.
 figure, axes = plt.subplots()
 for name, style in plots.styles(live).items():
     curves = np.array([record.curves["train_loss"] for record in live[name]])
@@ -497,10 +505,11 @@ summary.round({"error (%)": 2, "spread": 2}).astype({"parameters": int, "mult-ad
 # %% tags=["hide-input"]
 #| label: fig-structured-errors
 #| fig-cap: >-
-#|   Test error on MNIST against the multiplications for one image, at equal parameters but for the dense network. One
-#|   mark for each seed. {provenance}`structured`
+#|   Test error on MNIST against the multiplications for one image, at equal parameters but for the dense network.
+#|   One mark for each seed. {provenance}`structured`
 #| fig-alt: >-
-#|   Points in two groups: networks with about 40,000 multiplications on the left, those with about 330,000 on the right.
+#|   Points in two groups: networks with about 40,000 multiplications on the left, those with about 330,000 on the
+#|   right.
 figure, axes = plt.subplots(figsize=(7.5, 3.6))
 marks = dict(zip(summary.index, "osD^v<>PXph", strict=False))
 for place, (name, marker) in enumerate(marks.items()):
@@ -508,6 +517,7 @@ for place, (name, marker) in enumerate(marks.items()):
     colour = plots.COLOURS[place % len(plots.COLOURS)]
     axes.plot(points.mult_adds, points.error, marker, color=colour, fillstyle="none", label=name)
 axes.set(xscale="log", xlabel="multiplications for one image", ylabel="test error (%)")
+axes.xaxis.set(major_locator=LogLocator(subs=(1, 2, 5)), minor_locator=NullLocator(), major_formatter=EngFormatter(sep=""))
 _ = figure.legend(loc="outside right")
 
 # %% [markdown]
