@@ -77,6 +77,7 @@ def test_sizes_that_are_no_powers_of_two_are_refused(size):
 @pytest.mark.parametrize("m", [2, 3, 4])
 def test_monarch_is_two_block_diagonal_matrices_and_a_permutation_between_them(m):
     layer, n = built(substitute("monarch", m), m * m), m * m
+    assert isinstance(layer, convs.Monarch)
     first, second = (numbers(layer.factor[name]) for name in ("first", "second"))
     right, left, swap = np.zeros((n, n)), np.zeros((n, n)), np.zeros((n, n))
     for block in range(m):
