@@ -156,8 +156,8 @@ def test_what_a_learner_does_not_know_is_refused(tiny, examples):
     inputs = keras.Input((6, 6, 1))
     plain = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Flatten()(inputs)))
     with pytest.raises(InputError, match="beta above 0 needs layers whose names begin with 'tap'"):
-        Learner(plain, plain)
-    learner = Learner(plain, plain, Distillation(alpha=0.5, beta=0.0))
+        Learner(plain, keras.models.clone_model(plain))
+    learner = Learner(plain, keras.models.clone_model(plain), Distillation(alpha=0.5, beta=0.0))
     with pytest.raises(InputError, match="a Learner has its own; received 'mse'"):
         learner.compile("sgd", "mse")
     learner.compile("sgd", jit_compile=False)
