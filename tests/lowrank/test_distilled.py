@@ -73,6 +73,14 @@ def test_fit_takes_one_hot_labels_and_sample_weights_and_leaves_the_teacher(exam
     assert any((one != other).any() for one, other in zip(start, student.get_weights(), strict=True))
 
 
+def test_a_sequential_network_learns_from_another(examples):
+    def sequential(last):
+        return keras.Sequential([keras.Input((6, 6, 1)), layers.Flatten(), layers.Dense(3, last)])
+
+    model = distilled(sequential("softmax"), sequential("softmax"), alpha=0.5)
+    assert np.isfinite(model.fit(*examples, verbose=0).history["loss"]).all()
+
+
 def test_weights_of_samples_count_for_the_labels(examples):
     student, teacher = network(0, "softmax"), network(1, "softmax")
     none = np.zeros(40, np.float32)

@@ -100,10 +100,13 @@ class Distilled(keras.Model):
 
 def _tapped(network: keras.Model, names: Any) -> keras.Model:
     taps = [network.get_layer(name).output for name in names]
-    return keras.Model(
-        network.inputs if isinstance(network, keras.Sequential) else network.input,
-        {"output": network.output, "taps": taps},
-    )
+    inputs = network.inputs if isinstance(network, keras.Sequential) else network.input
+    return keras.Model(inputs, {"output": _output(network), "taps": taps})
+
+
+def _output(network: keras.Model) -> Any:
+    """Return the output; that of a Sequential is kept as one of its outputs alone."""
+    return network.outputs[0] if isinstance(network, keras.Sequential) else network.output
 
 
 def _images(network: keras.Model) -> dict[str, tuple[int | None, ...]]:
@@ -136,9 +139,9 @@ def _taps(network: keras.Model, teacher: keras.Model, given: Any) -> dict[str, s
 
 def _to_logits(network: keras.Model, from_logits: bool | None) -> Any:
     """Return what makes logits of a network's output."""
-    if not isinstance(network.output, keras.KerasTensor):
+    if not isinstance(_output(network), keras.KerasTensor):
         raise InputError(f"alpha above 0 needs networks with one output; received {network.name!r} with several.")
-    last = network.output._keras_history.operation
+    last = _output(network)._keras_history.operation
     while isinstance(last, keras.Sequential | keras.Function):
         last = last.layers[-1]
     activation = getattr(last, "activation", getattr(getattr(last, "convolution", None), "activation", None))
