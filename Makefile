@@ -92,7 +92,8 @@ clean:
 	"$$python" -m venv --clear .venv
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > .venv/uv.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.lock
-	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements.lock 2>&1 | grep -v '^ [-+~] ' || \
+	@{ $(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements.lock && touch .venv/locked; } 2>&1 | \
+	    grep -v '^ [-+~] '; test -e .venv/locked || \
 	    $(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
