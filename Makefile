@@ -14,14 +14,14 @@ export UV_SYSTEM_CERTS := 1
 SHELL := bash
 .SHELLFLAGS := -o pipefail -c
 # the longest first, so that no processor waits for another's last
-TESTS := tests/notebooks tests/book tests/matrix tests/press tests lib
+TESTS := $(wildcard notebooks/*.ipynb) tests/book tests/notebooks tests/matrix tests/press tests lib
 
 .PHONY: help book pdf test matrix bench lint floors colab backends audit lock clean
 
 help:
 	@echo "make book    execute every chapter that changed, build the site in _build/html"
 	@echo "make pdf     print the whole book in _build/book.pdf; needs Chromium"
-	@echo "make test    run every test, and the chapters that changed"
+	@echo "make test    run every test, and every chapter"
 	@echo "make matrix  run every chapter with each parameter at its extremes; takes hours"
 	@echo "make bench   measure the book's speeds, for the page How fast it is"
 	@echo "make lint    check style, the floors of the library, what is typed, spelling and grammar"
@@ -39,7 +39,8 @@ pdf: .venv/ready
 	@$(BIN)/gradbook build --pdf
 
 test: .venv/ready
-	@$(BIN)/python -m pytest -n auto --dist loadscope --no-loadscope-reorder $(TESTS)
+	@$(BIN)/python -m pytest -n auto --dist loadscope --no-loadscope-reorder \
+	    --nbval-lax --nbval-current-env --nbval-cell-timeout 900 $(TESTS)
 
 matrix: .venv/ready
 	@GRADBOOK_MATRIX=all $(BIN)/python -m pytest -n auto tests/matrix
