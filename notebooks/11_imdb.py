@@ -735,9 +735,9 @@ glue("unrelated_projection", task_error("unrelated", "projection", 10, 0.01).mea
 #|   (dashed, twenty runs). Each rule compares all variables as one vector, with its own best α; the black line is single
 #|   task. {provenance}`similar_tasks`
 #| fig-alt: >-
-#|   Three panels. With the same matrix all rules but orthogonal fall below single task and rise again at large weights;
-#|   projection falls lowest. With a similar matrix the fall is half as deep. With an unrelated matrix every rule but the
-#|   cosine rules rises steeply from weight 1 on.
+#|   Three panels. With the same matrix all rules fall below single task, projection lowest, and orthogonal rises
+#|   steeply from weight 3 on. With a similar matrix the fall is less than half as deep. With an unrelated matrix every
+#|   rule rises with the weight, the weighted cosine least.
 figure, axes = plt.subplots(1, 3, figsize=(10, 3.6), sharey=True)
 task_weights = [0.1, 0.3, 1, 3, 10]
 for ax, task in zip(axes, ("same", "similar", "unrelated"), strict=True):
