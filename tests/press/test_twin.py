@@ -1,8 +1,14 @@
 """What a notebook is made of, and what is cleaned from it once it was executed."""
 
+import base64
+import io
+
+import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from nbformat import v4
+from PIL import Image
 
 from gradbook.errors import InputError
 from gradbook.press.twin import clean, from_source
@@ -53,6 +59,25 @@ def test_a_styled_table_made_twice_is_the_same():
     assert first != second
     assert cleaned == again
     assert 'id="T_cell_0_row1_col0"' in cleaned
+
+
+def test_pictures_take_few_colours_and_hardly_change():
+    figure = Figure(facecolor="white")
+    axes = figure.subplots()
+    for phase in range(12):
+        axes.plot(np.sin(np.linspace(0, 6, 200) + phase))
+    axes.imshow(np.add.outer(np.arange(50), np.arange(50)) / 50, extent=(50, 150, -0.5, 0.5), aspect="auto")
+    file = io.BytesIO()
+    figure.savefig(file)
+    drawn = np.asarray(Image.open(file).convert("RGB")).astype(float)
+    shown = v4.new_output("display_data", {"image/png": base64.b64encode(file.getvalue()).decode()})
+    kept = base64.b64decode(outputs_after_cleaning(shown)[0].data["image/png"])
+    with Image.open(io.BytesIO(kept)) as picture:
+        assert len(picture.getcolors()) <= 256
+        pixels = np.asarray(picture.convert("RGB")).astype(float)
+    assert len(kept) < len(file.getvalue()) / 2
+    assert np.abs(pixels - drawn).mean() < 1
+    assert (pixels[0] == 255).all(), "the ground stays white"
 
 
 FIGURE = """\
