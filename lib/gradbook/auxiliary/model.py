@@ -5,6 +5,7 @@ as an auxiliary task's own head, follow their own loss whatever the rule; where 
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from numbers import Real
 from typing import Any, get_args
 
@@ -332,7 +333,7 @@ class Censored(keras.Model):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         trainable, non_trainable, optimizer_state, metrics = state
 
-        def per_task(values: list) -> tuple:
+        def of_task(number: int, values: list) -> tuple:
             y_pred, changed, regularisation = self.stateless_call(
                 values, non_trainable, x, training=True, return_losses=True
             )
@@ -342,20 +343,20 @@ class Censored(keras.Model):
             ]
             with keras.StatelessScope(state_mapping=mapping) as scope:
                 self._single_head = True
-                alone = [_only(y_pred, self.output_names, task) for task in self._tasks]
-                losses = [
-                    self.compute_loss(x=x, y=y, y_pred=one, sample_weight=sample_weight, training=True) for one in alone
-                ]
+                alone = _only(y_pred, self.output_names, self._tasks[number])
+                loss = self.compute_loss(x=x, y=y, y_pred=alone, sample_weight=sample_weight, training=True)
                 self._single_head = False
-            losses[0] = losses[0] + sum(map(ops.sum, regularisation))
+            if number == 0:
+                loss = loss + sum(map(ops.sum, regularisation))
             seen = [scope.get_current_value(v) for v in self.metrics_variables]
-            return jnp.stack(losses), (losses[0], y_pred, changed, seen)
+            return loss * scale, (loss, y_pred, changed, seen)
 
-        _, pull_back, (loss, y_pred, non_trainable, seen) = jax.vjp(per_task, trainable, has_aux=True)
-        metrics = [old if new is None else new for old, new in zip(metrics, seen, strict=True)]
         with keras.StatelessScope(state_mapping=[*zip(self.optimizer.variables, optimizer_state, strict=True)]):
             scale = self.optimizer.scale_loss(jnp.ones(()))
-        gradients = [pull_back(one * scale)[0] for one in jnp.eye(len(self._tasks))]
+        # The passes forward are the same for all tasks, and the compiler makes one of them.
+        found = [jax.grad(partial(of_task, number), has_aux=True)(trainable) for number in range(len(self._tasks))]
+        gradients, (loss, y_pred, non_trainable, seen) = [gradient for gradient, _ in found], found[0][1]
+        metrics = [old if new is None else new for old, new in zip(metrics, seen, strict=True)]
         mapping = [
             *zip(self.non_trainable_variables, non_trainable, strict=True),
             *zip(self.metrics_variables, metrics, strict=True),
