@@ -734,8 +734,8 @@ glue("unrelated_projection", task_error("unrelated", "projection", 10, 0.01).mea
 #| label: fig-imdb-tasks
 #| fig-cap: >-
 #|   Squared error on the test set, mean over seeds, by the weight of the auxiliary task: here (solid) and published
-#|   (dashed, twenty runs). Each rule compares all variables as one vector, with its own best α; the black line is single
-#|   task. {provenance}`similar_tasks`
+#|   (dashed, twenty runs). Each rule compares all variables as one vector, with its own best α; the black line is
+#|   single task. {provenance}`similar_tasks`
 #| fig-alt: >-
 #|   Three panels. With the same matrix all rules fall below single task, projection lowest, and orthogonal rises
 #|   steeply from weight 3 on. With a similar matrix the fall is less than half as deep. With an unrelated matrix every
@@ -749,7 +749,7 @@ for ax, task in zip(axes, ("same", "similar", "unrelated"), strict=True):
             f"auxiliary_task={task}; rule={name}; scope=global; weight={w:g}; alpha={a:g}" for w in task_weights
         ]
         published_errors = [float(theirs["test_squared_error_mean", cell]) for cell in cells_of_task]
-        ax.plot(errors.index, errors, "o-", label=name.replace("_", " "), **styles[name] | {"linestyle": "-"})
+        ax.plot(errors.index, errors, marker="o", label=name.replace("_", " "), **styles[name] | {"linestyle": "-"})
         ax.plot(task_weights, published_errors, **styles[name] | {"linestyle": "--", "linewidth": 1})
     ax.axhline(alone, color="black", linewidth=1)
     ax.set(title=task, xlabel=r"$\lambda$", xscale="log")

@@ -97,8 +97,8 @@ def test_the_command_of_an_installed_package_needs_no_checkout(reader):
 
 
 def test_a_chapter_runs_where_there_is_the_package_and_nothing_else(reader, root, tmp_path):
-    """The quickest one, without a checkout, a home, a path to other programs, or a locale, and with another backend."""
-    bare = {"PATH": str(tmp_path), "LC_ALL": "C", "MPLBACKEND": "agg", "KERAS_BACKEND": "jax"}
+    """The quickest one, without a checkout, a home, or a path to other programs, and with another backend."""
+    bare = {"PATH": str(tmp_path), "LC_ALL": "C.UTF-8", "MPLBACKEND": "agg", "KERAS_BACKEND": "jax"}
     chapter, executed = root / "notebooks/90_ledger.ipynb", tmp_path / "executed.ipynb"
     asked = [chapter, executed, "-k", "python3", "-p", "simulations", "1", "--no-progress-bar"]
     reader("-m", "papermill", *asked, environment=bare)

@@ -9,6 +9,7 @@ import traceback
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from operator import itemgetter
 from pathlib import Path
 
@@ -84,8 +85,18 @@ def sweep(
         groups = _stacks(study, before.waiting) + [[study.runs[name]] for name in before.failed if retry_failed]
         if groups:
             with _connect(scheduler, workers, dashboard, Path(f"{store.path}.{study.experiment.name}.log")) as client:
+                _require_module(client, study)
                 _run(study, store, client, groups, done=len(before.done))
     return status(study, store, folder)
+
+
+def _require_module(client: Client, study: Study) -> None:
+    try:
+        client.run(import_module, study.experiment.train.__module__)
+    except ImportError as error:
+        raise RunError(
+            f"a worker of {study.name!r} cannot import {error.name!r}; start workers where that can be imported."
+        ) from error
 
 
 def _run(study: Study, store: Store, client: Client, groups: list[list[Run]], done: int) -> None:
@@ -112,10 +123,6 @@ def _outcomes(client: Client, groups: Sequence[list[Run]], alone: bool = False) 
                 raise RunError(f"the Dask scheduler is gone; start it and sweep {name!r} again.")
             if future.status == "error":
                 error = future.exception()
-                if isinstance(error, ModuleNotFoundError):
-                    raise RunError(
-                        f"a worker of {name!r} cannot import {error.name!r}; start workers where that can be imported."
-                    )
                 if not isinstance(error, KilledWorker):
                     raise RunError(f"Dask could not run {name!r}: {error!r}.")
                 if alone:

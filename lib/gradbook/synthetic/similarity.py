@@ -29,9 +29,13 @@ def similarity_matrix(features: np.ndarray) -> np.ndarray:
 def correlation(first: np.ndarray, second: np.ndarray) -> float:
     """Return the correlation of two similarity matrices over their pairs of different samples, in [-1, 1].
 
+    Where all pairs of a matrix are alike there is no correlation, and it is 0.
+
     >>> matrix = similarity_matrix(np.eye(4) + np.arange(4))
     >>> round(correlation(matrix, matrix), 6)
     1.0
     """
     pairs = np.triu_indices(len(first), 1)
+    if np.ptp(first[pairs]) == 0 or np.ptp(second[pairs]) == 0:
+        return 0.0
     return float(np.corrcoef(first[pairs], second[pairs])[0, 1])
