@@ -543,8 +543,8 @@ table.round(4)
 # must survive all of them, and $0.95^{199}$ is {glue:text}`survivors_200:.0e`: the signal is dead before the gate opens. So
 # depth and dropout are confounded in what these runs say of two hundred layers. Runs without dropout tell them apart: a
 # hundred layers then end at {glue:text}`clear_100:.1%`, two hundred at {glue:text}`clear_200:.1%`
-# ({glue:text}`clear_runs` runs, with penalties of 0 and 5). It was dropout, not depth. So the paper's two hundred layers do
-# train.
+# ({glue:text}`clear_runs` runs, with penalties of 0 and 5). The cause was dropout, not depth. So the paper's two hundred layers
+# do train.
 
 # %% tags=["remove-cell"]
 glue("open_accuracy", study.select(gate=1.0)["test_accuracy"].mean())
@@ -587,8 +587,8 @@ for name, fields in ranges.items():
 #|   matrices, and the published setting, with a schedule of ten or twenty epochs. A schedule of five epochs is just
 #|   below them. Without hidden layers all dots are at 0.90. Shorter schedules and a hundred layers lie between 0.5 and
 #|   0.9. Residual layers and the gReLU with He's weights spread from 0.11 upwards. Of two hundred layers one run
-#|   reaches 0.57, and the others stand at 0.11; without dropout a hundred and two hundred are above 0.91. So do the leaky ReLU, the gReLU with its published weights, and the network
-#|   whose gate is open.
+#|   reaches 0.57, and the others stand at 0.11; without dropout all of a hundred and two hundred layers are above 0.91.
+#|   At 0.11 are the leaky ReLU, the gReLU with its published weights, and the network whose gate is open.
 names = [re.sub(r"layer=highway.*", "layer=highway (its own optimizer)", change) for change in table.index[::-1]]
 figure, axes = plt.subplots(figsize=(7, 0.6 + 0.28 * len(table)))
 for place, change in enumerate(table.index[::-1]):
