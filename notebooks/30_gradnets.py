@@ -543,7 +543,7 @@ table.round(4)
 # must survive all of them, and $0.95^{199}$ is {glue:text}`survivors_200:.0e`: the signal is dead before the gate opens. So
 # depth and dropout are confounded in what these runs say of two hundred layers. Runs without dropout tell them apart: a
 # hundred layers then end at {glue:text}`clear_100:.1%`, two hundred at {glue:text}`clear_200:.1%`
-# ({glue:text}`clear_runs` runs, with penalties of 0 and 5). The cause was dropout, not depth. So the paper's two hundred layers
+# ({glue:text}`clear_runs` runs, with penalties of 0 and 5). Dropout was the cause, and depth was not. So the paper's two hundred layers
 # do train.
 
 # %% tags=["remove-cell"]
