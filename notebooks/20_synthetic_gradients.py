@@ -739,8 +739,8 @@ table.round(4)
 #|   lines through the means. {provenance}`synthetic`
 #| fig-alt: >-
 #|   Left, accuracy rises with the probability of an update, from 87 percent at 0.05 to 95 at 1, by about the same step
-#|   wherever the probability doubles. Right, from three to six hidden layers backpropagation stays level, cDNI loses one
-#|   and a half points and DNI five.
+#|   wherever the probability doubles. Right, from three to six hidden layers backpropagation stays level, cDNI loses
+#|   one and a half points and DNI five.
 figure, axes = plt.subplots(1, 2)
 sweeps = {mode: [(d, {"mode": mode, "depth": d}) for d in (3, 4, 5, 6)] for mode in ("backpropagation", "cDNI", "DNI")}
 sweeps["cDNI unlocked"] = [(p, {"update_probability": p}) for p in (0.05, 0.1, 0.2, 0.5, 1.0)]
