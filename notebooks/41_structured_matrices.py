@@ -40,7 +40,7 @@
 #   matrix,
 # - the Fourier transform, exactly, after its columns are sorted,
 # - adapters, which train a small change of a matrix that stays as it is,
-# - why weight decay on factors is not the decay of their product,
+# - why {term}`weight decay` on factors is not the decay of their product,
 # - all of them at equal parameters and at equal multiplications.
 
 # %% tags=["remove-cell"]
