@@ -193,8 +193,8 @@ names = {
 }
 styles = plots.styles(names)
 found = {how: direction(how, g) for how in AGGREGATORS}
-table = pd.DataFrame(found, index=["$d_1$", "$d_2$", "$d_3$"]).T
-table[["$g_1 \\cdot d$", "$g_2 \\cdot d$"]] = table.to_numpy() @ g.T
+table = pd.DataFrame(found, index=["d₁", "d₂", "d₃"]).T
+table[["g₁ · d", "g₂ · d"]] = table.to_numpy() @ g.T
 table.rename(index=names).round(3)
 
 # %% [markdown]
@@ -570,7 +570,7 @@ pd.DataFrame(rows).T.round(4)
 # %% tags=["hide-cell"]
 radii = [0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0, 2.0]
 products = [float(g[0] @ direction("cagrad", g, c=c)) for c in radii]
-pd.Series(products, index=pd.Index(radii, name="c"), name="$g_1 \\cdot d$").round(3).to_frame()
+pd.Series(products, index=pd.Index(radii, name="c"), name="g₁ · d").round(3).to_frame()
 
 # %% [markdown]
 # 2. Two gradients have the norms 3 and 1, at any angle. Which weight does IMTL-G give to the *first* one? Put it in place
