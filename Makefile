@@ -73,7 +73,7 @@ backends: .venv/ready
 	    $(BIN)/uv pip install --quiet --python _build/$$backend --editable ".[$$backend]" pytest hypothesis && \
 	    KERAS_BACKEND=$$backend _build/$$backend/bin/python -m pytest -q -c environments/pytest.ini --rootdir . \
 	        -rs tests/test_backends.py tests/auxiliary/test_frameworks.py tests/auxiliary/test_model.py \
-        tests/gradnets/test_conversion.py tests/lowrank/test_compression.py tests/lowrank/test_distilled.py || exit 1; done
+	        tests/gradnets/test_conversion.py tests/lowrank/test_compression.py tests/lowrank/test_distilled.py || exit 1; done
 
 audit: .venv/ready
 	@$(BIN)/uvx pip-audit --requirement requirements.lock --no-deps --disable-pip

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Protocol
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -129,15 +130,11 @@ class Elsewhere:
 
     def __init__(self, module: str, name: str, threads: int) -> None:
         settings = dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "NPROC"), str(threads))  # NPROC is JAX's
-        before = {setting: os.environ.get(setting) for setting in settings}
         context, self.processor, self.peak_memory = get_context("spawn"), [], 0
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, module, name), daemon=True)
-        os.environ.update(settings)
-        self.process.start()
-        os.environ.update({setting: value for setting, value in before.items() if value is not None})
-        for setting in (setting for setting, value in before.items() if value is None):
-            del os.environ[setting]
+        with patch.dict(os.environ, settings):
+            self.process.start()
 
     def __call__(self, number: int) -> None:
         """Let it make a round."""

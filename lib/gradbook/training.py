@@ -48,6 +48,18 @@ def glorot(sizes: Iterable[tuple[int, int]], generator: np.random.Generator) -> 
     return [array.astype(np.float32) for array in weights]
 
 
+def he(sizes: Iterable[tuple[int, int]], generator: np.random.Generator) -> list[np.ndarray]:
+    """Draw layers of so many inputs and units: kernels normal with variance 2/inputs (He et al. 2015), biases zero.
+
+    >>> [array.shape for array in he([(3, 2), (2, 1)], np.random.default_rng(0))]
+    [(3, 2), (2,), (2, 1), (1,)]
+    """
+    weights = []
+    for inputs, units in sizes:
+        weights += [generator.normal(size=(inputs, units)) * np.sqrt(2 / inputs), np.zeros(units)]
+    return [array.astype(np.float32) for array in weights]
+
+
 def evaluator(model: "Callable[[tf.Tensor], tf.Tensor]", batch_size: int = 500) -> Callable:
     """Compile a function from images [n, …] and labels [n] to mean cross-entropy (nats) and accuracy (in [0, 1]).
 

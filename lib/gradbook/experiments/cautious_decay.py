@@ -20,7 +20,7 @@ from gradbook.seeds import generator
 from gradbook.studies.experiment import Configuration as Base
 from gradbook.studies.experiment import Experiment, Record
 from gradbook.studies.study import Study, grid, plan
-from gradbook.training import order, require_finite
+from gradbook.training import he, order, require_finite
 
 HIDDEN = (100, 100)
 DECAYS = ("decoupled", "cautious")
@@ -101,11 +101,8 @@ def program(decay: str, weight: float, alpha: float) -> tuple[Any, Any, Any]:
 
 
 def initial(seed: int, inputs: int, classes: int) -> list[np.ndarray]:
-    """Return a seed's initial weights: kernels after He et al. (2015), biases zero."""
-    random, weights = generator(seed, "weights"), []
-    for fan_in, units in pairwise([inputs, *HIDDEN, classes]):
-        weights += [random.normal(size=(fan_in, units)) * np.sqrt(2 / fan_in), np.zeros(units)]
-    return [array.astype(np.float32) for array in weights]
+    """Return a seed's initial weights."""
+    return he(pairwise([inputs, *HIDDEN, classes]), generator(seed, "weights"))
 
 
 def train(cell: Configuration, seeds: Sequence[int]) -> Iterator[Record]:

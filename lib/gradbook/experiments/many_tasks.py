@@ -22,7 +22,7 @@ from gradbook.seeds import generator
 from gradbook.studies.experiment import Configuration as Base
 from gradbook.studies.experiment import Experiment, Record
 from gradbook.studies.study import Study, grid, plan
-from gradbook.training import order, require_finite
+from gradbook.training import he, order, require_finite
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -134,11 +134,8 @@ def pairs(dataset: str, pooling: int = 1, examples: int = 10_000) -> Pairs:
 
 
 def initial(seed: int, inputs: int, classes: int) -> list[np.ndarray]:
-    """Return a seed's initial weights: kernels after He et al. (2015), biases zero; the trunk's, then the heads'."""
-    random, weights = generator(seed, "weights"), []
-    for fan_in, units in [*pairwise([inputs, HIDDEN, HIDDEN]), *[(HIDDEN, classes)] * len(TASKS)]:
-        weights += [random.normal(size=(fan_in, units)) * np.sqrt(2 / fan_in), np.zeros(units)]
-    return [array.astype(np.float32) for array in weights]
+    """Return a seed's initial weights: the trunk's, then the heads'."""
+    return he([*pairwise([inputs, HIDDEN, HIDDEN]), *[(HIDDEN, classes)] * len(TASKS)], generator(seed, "weights"))
 
 
 def losses(weights: list, images: "tf.Tensor", labels: "tf.Tensor") -> tuple:

@@ -1,5 +1,6 @@
 """How far a study is: which of its runs are done, which failed, and which are still to do."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from gradbook.studies import results
 from gradbook.studies.store import Store
-from gradbook.studies.study import Run, Study
+from gradbook.studies.study import Study
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,9 @@ def still_to_run(study: Study, folder: Path = results.FOLDER) -> tuple[int, floa
         InputError: the study has no committed results.
     """
     measured = results.load(study.name, folder).set_index("key")["seconds"]
-    cells = {cell: [Run(study.experiment, cell, seed).key for seed in seeds] for cell, seeds in study.planned.items()}
+    cells = defaultdict(list)
+    for key, run in study.runs.items():
+        cells[run.cell].append(key)
     means = {cell: measured.reindex(keys).mean() for cell, keys in cells.items()}
     slowest = np.nanmax(list(means.values()))
     lacking = {cell: sum(key not in measured.index for key in keys) for cell, keys in cells.items()}

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import stats
 
 from gradbook import ops
-from gradbook.gradnets.blocks.block import Block, Tensor, always, he, orthogonal
+from gradbook.gradnets.blocks.block import Block, Tensor, always, he, orthogonal, start
 from gradbook.gradnets.gates import Linear, Schedule
 
 SCHEDULE = Linear(0, 0.5)
@@ -18,7 +18,7 @@ def plain(blocks: int) -> Block:
     def function(x: Tensor, gate: Tensor, w: Tensor, b: Tensor) -> Tensor:
         return ops.relu(x @ w + b)
 
-    return Block(function, lambda width, draw: [he(blocks, width, draw), np.zeros((blocks, width))], always(1, blocks))
+    return Block(function, start(he, blocks), always(1, blocks))
 
 
 def gradnet(blocks: int, schedule: Schedule = SCHEDULE) -> Block:
@@ -30,24 +30,24 @@ def gradnet(blocks: int, schedule: Schedule = SCHEDULE) -> Block:
     def function(x: Tensor, gate: Tensor, w: Tensor, b: Tensor) -> Tensor:
         return gate * ops.relu(x @ w + b) + (1 - gate) * x
 
-    def initial(width: int, draw: np.random.Generator) -> list[np.ndarray]:
-        matrices = stats.truncnorm.rvs(-2, 2, scale=0.1, size=(blocks, width, width), random_state=draw)
-        return [matrices, np.zeros((blocks, width))]
-
-    return Block(function, initial, opened(schedule, blocks))
+    return Block(function, start(published, blocks), opened(schedule, blocks))
 
 
 def grelu(blocks: int, schedule: Schedule = SCHEDULE) -> Block:
     """Return layers (1-g) u + g relu(u), u = x W + b, with orthogonal W: at g = 0 a chain of rotations."""
 
-    def function(x: Tensor, gate: Tensor, w: Tensor, b: Tensor) -> Tensor:
-        u = x @ w + b
-        return gate * ops.relu(u) + (1 - gate) * u
+    return Block(gated_relu, start(orthogonal, blocks), opened(schedule, blocks))
 
-    def initial(width: int, draw: np.random.Generator) -> list[np.ndarray]:
-        return [orthogonal(blocks, width, draw), np.zeros((blocks, width))]
 
-    return Block(function, initial, opened(schedule, blocks))
+def gated_relu(x: Tensor, gate: Tensor, w: Tensor, b: Tensor) -> Tensor:
+    """Return (1-g) u + g relu(u) of u = x W + b."""
+    u = x @ w + b
+    return gate * ops.relu(u) + (1 - gate) * u
+
+
+def published(blocks: int, width: int, draw: np.random.Generator) -> np.ndarray:
+    """Draw matrices [blocks, width, width] from a normal distribution of deviation 0.1, cut off at twice that."""
+    return stats.truncnorm.rvs(-2, 2, scale=0.1, size=(blocks, width, width), random_state=draw)
 
 
 def opened(schedule: Schedule, blocks: int) -> Callable[..., Tensor]:

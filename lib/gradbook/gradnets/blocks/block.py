@@ -49,6 +49,13 @@ def orthogonal(blocks: int, width: int, draw: np.random.Generator) -> np.ndarray
     return q * np.sign(np.einsum("lii->li", r))[:, None, :]
 
 
+def start(
+    matrices: Callable[[int, int, np.random.Generator], np.ndarray], blocks: int, *learnt: np.ndarray
+) -> Callable[[int, np.random.Generator], list[np.ndarray]]:
+    """Return where blocks x W + b start: matrices drawn so, biases of 0, and what else they learn."""
+    return lambda width, draw: [matrices(blocks, width, draw), np.zeros((blocks, width)), *learnt]
+
+
 def through(block: Block) -> Callable:
     """Return a function that computes a stack of blocks, ``x ← function(x, gᵢ, *weightsᵢ)`` for i = 0, 1, ….
 

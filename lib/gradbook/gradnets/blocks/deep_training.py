@@ -3,7 +3,8 @@
 import numpy as np
 
 from gradbook import ops
-from gradbook.gradnets.blocks.block import Block, Tensor, he
+from gradbook.gradnets.blocks.annealed import gated_relu
+from gradbook.gradnets.blocks.block import Block, Tensor, he, start
 
 
 def vanillanet(blocks: int, end: float = 0.5) -> Block:
@@ -19,14 +20,10 @@ def vanillanet(blocks: int, end: float = 0.5) -> Block:
     """
     closing = np.arange(blocks) % 2 == 0
 
-    def function(x: Tensor, gate: Tensor, w: Tensor, b: Tensor) -> Tensor:
-        u = x @ w + b
-        return gate * ops.relu(u) + (1 - gate) * u
-
     def gates(progress: Tensor, coins: Tensor | None = None) -> Tensor:
         return 1 - closing.astype(np.float32) * ops.clip(progress / np.float32(end), 0, 1)
 
-    return Block(function, lambda width, draw: [he(blocks, width, draw), np.zeros((blocks, width))], gates)
+    return Block(gated_relu, start(he, blocks), gates)
 
 
 def merge(first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from gradbook import ops
-from gradbook.gradnets.blocks.block import Block, Tensor, he
+from gradbook.gradnets.blocks.block import Block, Tensor, he, start
 
 
 def stochastic_depth(blocks: int, last: float = 0.5) -> Block:
@@ -23,7 +23,7 @@ def stochastic_depth(blocks: int, last: float = 0.5) -> Block:
     def gates(progress: Tensor, coins: Tensor | None = None) -> Tensor:
         return ops.convert_to_tensor(p) if coins is None else ops.cast(coins < p, "float32")
 
-    return Block(function, lambda width, draw: [he(blocks, width, draw), np.zeros((blocks, width))], gates)
+    return Block(function, start(he, blocks), gates)
 
 
 def survival(blocks: int, last: float = 0.5) -> np.ndarray:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from gradbook import ops
-from gradbook.gradnets.blocks.block import Block, Tensor, he
+from gradbook.gradnets.blocks.block import Block, Tensor, he, start
 
 
 def growth(blocks: int, end: float = 0.5, overlap: float = 0.25) -> Block:
@@ -27,4 +27,4 @@ def growth(blocks: int, end: float = 0.5, overlap: float = 0.25) -> Block:
     def gates(progress: Tensor, coins: Tensor | None = None) -> Tensor:
         return ops.clip((progress - starts) / np.float32(overlap * end), 0, 1)
 
-    return Block(function, lambda width, draw: [he(blocks, width, draw), np.zeros((blocks, width))], gates)
+    return Block(function, start(he, blocks), gates)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from gradbook import ops
-from gradbook.gradnets.blocks.block import Block, Tensor, always, he
+from gradbook.gradnets.blocks.block import Block, Tensor, always, he, start
 
 
 def rezero(blocks: int) -> Block:
@@ -18,7 +18,4 @@ def rezero(blocks: int) -> Block:
     def function(x: Tensor, gate: Tensor, w: Tensor, b: Tensor, alpha: Tensor) -> Tensor:
         return x + alpha * ops.relu(x @ w + b)
 
-    def initial(width: int, draw: np.random.Generator) -> list[np.ndarray]:
-        return [he(blocks, width, draw), np.zeros((blocks, width)), np.zeros(blocks)]
-
-    return Block(function, initial, always(1, blocks))
+    return Block(function, start(he, blocks, np.zeros(blocks)), always(1, blocks))

@@ -3,7 +3,7 @@
 import numpy as np
 
 from gradbook import ops
-from gradbook.gradnets.blocks.block import Block, Tensor, always, he
+from gradbook.gradnets.blocks.block import Block, Tensor, always, he, start
 
 
 def skipinit(blocks: int) -> Block:
@@ -17,10 +17,7 @@ def skipinit(blocks: int) -> Block:
     def function(x: Tensor, gate: Tensor, w: Tensor, b: Tensor, alpha: Tensor) -> Tensor:
         return x + alpha * (ops.relu(x) @ w + b)
 
-    def initial(width: int, draw: np.random.Generator) -> list[np.ndarray]:
-        return [he(blocks, width, draw), np.zeros((blocks, width)), np.zeros(blocks)]
-
-    return Block(function, initial, always(1, blocks))
+    return Block(function, start(he, blocks, np.zeros(blocks)), always(1, blocks))
 
 
 def scaled(blocks: int) -> Block:
@@ -32,10 +29,7 @@ def scaled(blocks: int) -> Block:
     def function(x: Tensor, gate: Tensor, w: Tensor, b: Tensor) -> Tensor:
         return x + gate * (ops.relu(x) @ w + b)
 
-    def initial(width: int, draw: np.random.Generator) -> list[np.ndarray]:
-        return [he(blocks, width, draw), np.zeros((blocks, width))]
-
-    return Block(function, initial, always(blocks**-0.5, blocks))
+    return Block(function, start(he, blocks), always(blocks**-0.5, blocks))
 
 
 def variance_growth(blocks: int, alpha: float) -> float:

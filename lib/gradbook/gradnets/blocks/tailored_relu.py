@@ -7,7 +7,7 @@ from scipy.optimize import brentq
 
 from gradbook import ops
 from gradbook.errors import InputError
-from gradbook.gradnets.blocks.block import Block, Tensor, always, orthogonal
+from gradbook.gradnets.blocks.block import Block, Tensor, always, orthogonal, start
 
 Map = Callable[[float], float]
 
@@ -27,10 +27,7 @@ def tailored(blocks: int, eta: float = 0.9) -> Block:
         u = x @ w + b
         return gain * ops.maximum(u, slope * u)
 
-    def initial(width: int, draw: np.random.Generator) -> list[np.ndarray]:
-        return [orthogonal(blocks, width, draw), np.zeros((blocks, width))]
-
-    return Block(function, initial, always(1, blocks))
+    return Block(function, start(orthogonal, blocks), always(1, blocks))
 
 
 def tailored_gain(slope: float) -> float:
