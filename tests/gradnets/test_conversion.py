@@ -76,6 +76,15 @@ def test_a_closed_gate_is_the_linear_network():
     close(gradual(relu, 0.0)(ROWS), linear(ROWS), atol=1e-6)
 
 
+def test_training_what_was_made_leaves_the_network_as_it_was():
+    model = hidden_everywhere()
+    before = model.predict(IMAGES, verbose=0)
+    gated = gradual(model, activation=0.5)
+    gated.compile("sgd", "sparse_categorical_crossentropy")
+    gated.fit(IMAGES, TARGETS, verbose=0)
+    np.testing.assert_array_equal(model.predict(IMAGES, verbose=0), before)
+
+
 def test_settings_of_a_relu_are_those_of_keras():
     x = np.linspace(-3, 9, 49).astype("float32")
     for settings in ({"max_value": 6.0}, {"negative_slope": 0.2, "threshold": 1.0}):

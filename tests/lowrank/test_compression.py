@@ -151,3 +151,12 @@ def test_a_network_of_keras_applications():
     small = compress(old, parameters=200_000, keep=["Conv1", "predictions"], verbose=False)
     assert abs(count.parameters(small) - 200_000) < 4_000
     assert small(np.zeros((1, 32, 32, 3), np.float32)).shape == (1, 10)
+
+
+def test_training_what_was_made_leaves_the_network_as_it_was():
+    large = network()
+    before = large.predict(images(), verbose=0)
+    small = compress(large, value=0.5, verbose=False)
+    small.compile("sgd", "sparse_categorical_crossentropy")
+    small.fit(images(), np.arange(3), verbose=0)
+    np.testing.assert_array_equal(large.predict(images(), verbose=0), before)

@@ -123,7 +123,7 @@ def _copied(network: keras.Model, convert: Callable[[Any], Any]) -> keras.Model:
             part.compiled = True
     for old, new in pairs:
         for source, target in zip(_weights(old), _weights(new), strict=True):
-            target.assign(source)
+            target.assign(ops.convert_to_numpy(source))  # JAX would share it, and training delete it
     return copy
 
 

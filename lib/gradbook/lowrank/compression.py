@@ -243,7 +243,7 @@ def _start(new: layers.Layer, old: layers.Layer) -> float:
     convolution = new.convolution if isinstance(new, FamilyDense) else new
     kernel = ops.convert_to_numpy(old.factor["kernel"] if isinstance(old, Plain) else old.kernel)
     if old.use_bias:
-        convolution.bias.assign(old.bias)
+        convolution.bias.assign(ops.convert_to_numpy(old.bias))  # JAX would share it, and training delete it
     return decompose.start_from(convolution, kernel if kernel.ndim == 4 else kernel[None, None])
 
 
