@@ -1,8 +1,6 @@
 """One's own model: a step of Censored and of Decoupled and a pass through a compressed network, beside plain Keras.
 
-Each backend has a process of its own: that of this environment, and those that `make backends` made in ``_build``. Memory
-that a step frees stays with the process, but for a row that says otherwise: glibc returns large blocks to the system, and
-what JAX and PyTorch take anew comes page by page.
+Each backend has a process of its own: that of this environment, and those that `make backends` made in ``_build``.
 """
 
 import json
@@ -13,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -31,9 +30,6 @@ WIDTHS, BATCH, ROUNDS = (2048, 1600, 1200), 256, 30
 LIMIT = 1.15
 """Times as long as two separate backward passes that a step of Censored may take."""
 
-KEPT = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 40)}
-"""What glibc reads when a process starts, so that it keeps what is freed."""
-
 Loop = Callable[[int], object]
 
 
@@ -47,19 +43,18 @@ def measure() -> pd.DataFrame:
             print(f"{backend}: not installed here, and `make backends` has made no environment with it")
             continue
         environment = os.environ | {"KERAS_BACKEND": backend}
-        for memory in (KEPT, {}):
-            command, inherited = [python, "-m", __name__], environment | memory
-            ended = subprocess.run(command, env=inherited, capture_output=True, text=True, check=True)
-            rows += json.loads(ended.stdout.splitlines()[-1])
+        ended = subprocess.run([python, "-m", __name__], env=environment, capture_output=True, text=True, check=True)
+        rows += json.loads(ended.stdout.splitlines()[-1])
     return pd.DataFrame(rows)
 
 
 def here() -> list[dict[str, str]]:
     """Measure on the backend that Keras runs on."""
     what = "Censored, one auxiliary loss, 5 million parameters"
-    if not KEPT.items() <= os.environ.items():
-        return [row(f"{what}, memory returned", "two backward passes", censored())]
-    rows = [row(what, "two backward passes", censored(), f"{LIMIT}"), row(what, "fit on the sum", summed())]
+    rows = [
+        row(what, "two backward passes", beside(TwoPasses), f"{LIMIT}"),
+        row(what, "fit on the sum", beside(lambda network: network)),
+    ]
     ways = [way for way in WAYS if way != "Decoupled" or keras.backend.backend() == "tensorflow"]
     rows += [row(f"{way}, three layers of 512", "fit", beside_fit(way)) for way in ways]
     return [*rows, row("compress, a forward pass", "the same layers by hand", compressed())]
@@ -96,19 +91,10 @@ def two_headed() -> tuple[keras.Model, tuple]:
 LOSSES = [keras.losses.SparseCategoricalCrossentropy(from_logits=True), keras.losses.MeanSquaredError()]
 
 
-def censored() -> dict[str, Loop]:
-    """Return a step on two gradients that are simply added, each from its own passes, and one of Censored."""
-    (plain, batch), (network, _) = two_headed(), two_headed()
-    model = compiled(Censored(network, "main", "projection"))
-    by_hand = {"tensorflow": _by_tensorflow, "jax": _by_jax, "torch": _by_torch}[keras.backend.backend()]
-    return {"two": by_hand(plain, *batch), "ours": partial(_step, model, batch)}
-
-
-def summed() -> dict[str, Loop]:
-    """Return a step of ``fit`` on the sum of both losses, and one of Censored."""
-    (plain, batch), (network, _) = two_headed(), two_headed()
-    models = [compiled(model) for model in (plain, Censored(network, "main", "projection"))]
-    return dict(zip(("fit", "ours"), (partial(_step, model, batch) for model in models), strict=True))
+def beside(peer: Callable[[keras.Model], keras.Model]) -> dict[str, Loop]:
+    """Return a step of what is made of the two-headed network, and one of Censored."""
+    sides = {"peer": peer, "ours": lambda network: Censored(network, "main", "projection")}
+    return {side: _steps(compiled(make(two_headed()[0])), two_headed()[1]) for side, make in sides.items()}
 
 
 def compiled(model: keras.Model) -> keras.Model:
@@ -117,75 +103,64 @@ def compiled(model: keras.Model) -> keras.Model:
     return model
 
 
-def _step(model: keras.Model, batch: tuple, number: int) -> None:
-    model.train_on_batch(*batch)
+def _steps(model: keras.Model, batch: tuple) -> Loop:
+    return lambda number: model.train_on_batch(*batch)
 
 
-def _by_tensorflow(model: keras.Model, x: np.ndarray, targets: list[np.ndarray]) -> Loop:
-    import tensorflow as tf
+class TwoPasses(keras.Model):
+    """A network whose step passes forward and backward for each loss apart and descends on the sum of the gradients."""
 
-    optimizer = keras.optimizers.SGD(1e-3)
-    variables = model.trainable_variables
-    optimizer.build(variables)
+    def __init__(self, network: keras.Model) -> None:
+        super().__init__()
+        self.network, self.built = network, True
 
-    @tf.function
-    def step(x: tf.Tensor, *targets: tf.Tensor) -> tf.Tensor:
+    def call(self, x: Any, **options: Any) -> Any:
+        """Return the network's outputs."""
+        return self.network(x, **options)
+
+    def train_step(self, *arguments: Any) -> Any:
+        """Take one step, by the backend's own means."""
+        return {"tensorflow": self._by_tensorflow, "jax": self._by_jax, "torch": self._by_torch}[
+            keras.backend.backend()
+        ](*arguments)
+
+    def _by_tensorflow(self, data: tuple) -> dict[str, Any]:
+        import tensorflow as tf
+
+        x, targets, _ = keras.utils.unpack_x_y_sample_weight(data)
         found = []
         for head, target in enumerate(targets):
             with tf.GradientTape() as tape:
-                loss = LOSSES[head](target, model(x, training=True)[head])
-            found.append(tape.gradient(loss, variables))
-        optimizer.apply(_added(*found), variables)
-        return loss
+                loss = LOSSES[head](target, self(x, training=True)[head])
+            found.append(tape.gradient(loss, [v.value for v in self.trainable_variables]))
+        self.optimizer.apply(_added(*found), self.trainable_variables)
+        return {"loss": loss}
 
-    return lambda number: step(tf.constant(x), *map(tf.constant, targets)).numpy()
+    def _by_jax(self, state: tuple, data: tuple) -> tuple:
+        import jax
 
+        x, targets, _ = keras.utils.unpack_x_y_sample_weight(data)
+        weights, rest, slots, metrics = state
 
-def _by_jax(model: keras.Model, x: np.ndarray, targets: list[np.ndarray]) -> Loop:
-    import jax
-
-    optimizer = keras.optimizers.SGD(1e-3)
-    optimizer.build(model.trainable_variables)
-
-    @jax.jit
-    def step(state: tuple, x: jax.Array, targets: list[jax.Array]) -> tuple:
-        weights, rest, slots = state
-
-        def loss(weights: list, head: int) -> jax.Array:
-            outputs, _ = model.stateless_call(weights, rest, x, training=True)
+        def loss(weights: list, head: int) -> Any:
+            outputs, _ = self.stateless_call(weights, rest, x, training=True)
             return LOSSES[head](targets[head], outputs[head])
 
-        gradients = [jax.grad(loss)(weights, head) for head in range(len(targets))]
-        weights, slots = optimizer.stateless_apply(slots, _added(*gradients), weights)
-        return weights, rest, slots
+        (last, main), (_, other) = [jax.value_and_grad(loss)(weights, head) for head in range(2)]
+        weights, slots = self.optimizer.stateless_apply(slots, _added(main, other), weights)
+        return {"loss": last}, (weights, rest, slots, metrics)
 
-    values = [[v.value for v in part] for part in (model.trainable_variables, model.non_trainable_variables)]
-    state = [(*values, [v.value for v in optimizer.variables])]
+    def _by_torch(self, data: tuple) -> dict[str, Any]:
+        import torch
 
-    def loop(number: int) -> None:
-        state[0] = jax.block_until_ready(step(state[0], x, targets))
-
-    return loop
-
-
-def _by_torch(model: keras.Model, x: np.ndarray, targets: list[np.ndarray]) -> Loop:
-    import torch
-
-    optimizer = keras.optimizers.SGD(1e-3)
-    variables = model.trainable_variables
-    optimizer.build(variables)
-    values = [v.value for v in variables]
-
-    def loop(number: int) -> None:
-        inputs, known = torch.from_numpy(x), [torch.from_numpy(target) for target in targets]
-        found = []
-        for head, target in enumerate(known):
-            loss = LOSSES[head](target, model(inputs, training=True)[head])
+        x, targets, _ = keras.utils.unpack_x_y_sample_weight(data)
+        values, found = [v.value for v in self.trainable_variables], []
+        for head, target in enumerate(targets):
+            loss = LOSSES[head](target, self(x, training=True)[head])
             found.append(torch.autograd.grad(loss, values, allow_unused=True))
         with torch.no_grad():
-            optimizer.apply(_added(*found), variables)
-
-    return loop
+            self.optimizer.apply(_added(*found), self.trainable_variables)
+        return {"loss": loss}
 
 
 def _added(main: list, other: list) -> list:
@@ -220,7 +195,7 @@ def beside_fit(way: str) -> dict[str, Loop]:
     models = [mlp(), WAYS[way](mlp())]
     for model in models:
         model.compile("adam", LOSSES[0])
-    return dict(zip(("fit", "ours"), (partial(_step, model, batch) for model in models), strict=True))
+    return dict(zip(("fit", "ours"), (_steps(model, batch) for model in models), strict=True))
 
 
 def compressed() -> dict[str, Loop]:
@@ -233,7 +208,9 @@ def compressed() -> dict[str, Loop]:
     hand = keras.Model(images, layers.Conv2D(128, 1)(inner))
     factors = small.layers[-1].factor
     given = [ops.convert_to_numpy(factors[name]) for name in ("down", "core", "up")]
-    hand.set_weights([given[0][None, None], given[1], given[2][None, None], ops.convert_to_numpy(small.layers[-1].bias)])
+    hand.set_weights(
+        [given[0][None, None], given[1], given[2][None, None], ops.convert_to_numpy(small.layers[-1].bias)]
+    )
     batch = generator(0, "images").random((32, 16, 16, 128), np.float32)
     found = [model.predict_on_batch(batch) for model in (hand, small)]
     np.testing.assert_allclose(*found, atol=1e-4)
