@@ -75,3 +75,12 @@ def test_where_tensorly_is_missing_the_sentence_says_so(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorly", None)
     with pytest.raises(InputError, match=r"needs TensorLy; install gradbook\[lowrank\]"):
         start_from(built(CanonicalPolyadic), np.zeros((1, 1, 16, 24)))
+
+
+def test_terms_of_a_canonical_decomposition_do_not_cancel():
+    layer = CanonicalPolyadic(24, 1, rank=10.0)
+    layer.build((None, 8, 8, 16))
+    kernel = np.random.default_rng(0).normal(size=(1, 1, 16, 24))
+    assert start_from(layer, kernel) < 0.01
+    factors = [keras.ops.convert_to_numpy(factor) for factor in layer.factor.values()]
+    assert max(np.abs(factor).max() for factor in factors) < np.linalg.norm(kernel)

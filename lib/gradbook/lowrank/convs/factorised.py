@@ -264,10 +264,14 @@ class CanonicalPolyadic(Tensorised):
         except ImportError as missing:
             raise InputError("starting CP from dense kernels needs TensorLy; install gradbook[lowrank].") from missing
         tensorly.set_backend("numpy")  # the TensorFlow backend would change how NumPy behaves everywhere
+        size = np.linalg.norm(tensor) or 1.0
         with warnings.catch_warnings():  # that a rank exceeds a dimension, which here it may
             warnings.simplefilter("ignore", UserWarning)
-            weights, factors = decomposition.parafac(tensor, *self.ranks(self.channels), init="svd", random_state=0)
-        return [factors[0] * weights, *factors[1:]]
+            # without a penalty the terms grow without bound and cancel, and no step of training can follow
+            _, factors = decomposition.parafac(
+                tensor / size, *self.ranks(self.channels), init="svd", random_state=0, l2_reg=1e-6
+            )
+        return [factor * size ** (1 / len(factors)) for factor in factors]
 
     def multiply_out(self, factors: list[Any]) -> Any:
         *first, last = factors
