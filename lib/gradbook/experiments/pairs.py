@@ -3,10 +3,10 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import cache, partial
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from gradbook.auxiliary import RuleName, Scope
 from gradbook.data import load
@@ -17,7 +17,6 @@ from gradbook.studies.experiment import Experiment, Record
 from gradbook.studies.study import Study, grid, plan
 from gradbook.training import evaluator, order, require_finite
 
-ClassName = Annotated[str, Field(coerce_numbers_to_str=True)]
 Examples = tuple[np.ndarray, np.ndarray]
 
 PURPOSES = {"main": "main", "auxiliary": "helper", "test": "test"}
@@ -43,9 +42,11 @@ class Configuration(experiment.Configuration):
         epochs, steps_per_epoch: how long; the main task is tested after each epoch.
     """
 
+    model_config = ConfigDict(coerce_numbers_to_str=True)  # a class may be named by a number
+
     dataset: str = "digits"
-    main_class: ClassName = "3"
-    auxiliary_class: ClassName = "8"
+    main_class: str = "3"
+    auxiliary_class: str = "8"
     network: Literal["small", "resnet_18"] = "small"
     rule: RuleName = "unweighted_cosine"
     scope: Scope = "global"
