@@ -31,6 +31,7 @@ def test_what_is_no_number_is_no_number(value):
         (7, "a number above 0.5"),
         (False, "true or false"),
         ("b", "one of a, b, c"),
+        (16, "one of 16, 64"),
         ("digits", "a dataset of images"),
         ("imdb", "a dataset of movie reviews"),
         ("任何", "text"),
@@ -49,6 +50,9 @@ def test_what_is_allowed_passes(value, allowed):
         ("imdb", "a dataset of images", "neither one of digits, mnist, .* nor a path that exists"),
         ("digits", "a dataset of movie reviews", r"received 'digits' \(reviews-toy, imdb\)\."),
         ("nowhere/at all", "a dataset of images", "neither one of digits, .* nor a path that exists"),
+        ("16", "one of 16, 64", r"received '16' \(did you mean 16\?\)\."),
+        (16.0, "one of 16, 64", r"received 16\.0 \(did you mean 16\?\)\."),
+        (True, "one of 1, 2", r"received True\."),
         (1, "true or false", r"x must be true or false; received 1\."),
     ],
 )

@@ -87,8 +87,8 @@ def problem(value: Any, allowed: str) -> str | None:
     """Return None where a value is allowed; else a hint to append to the refusal, which may be empty.
 
     ``allowed`` is one of these: "an integer from 1 up to 9", "a number above 0 below 1" (either bound may be left out,
-    "from" and "up to" include it), "one of a, b, c", "true or false", "text", "a dataset of images", "a dataset of
-    movie reviews", or "None or …" before any of them.
+    "from" and "up to" include it), "one of a, b, c" (of digits: an integer), "true or false", "text", "a dataset of
+    images", "a dataset of movie reviews", or "None or …" before any of them.
 
     >>> problem(0.5, "a number above 0 up to 1"), problem("projektion", "one of projection, orthogonal")
     (None, " (did you mean 'projection'?)")
@@ -100,14 +100,26 @@ def problem(value: Any, allowed: str) -> str | None:
     if allowed == "true or false":
         return None if isinstance(value, bool) else ""
     if allowed.startswith("one of "):
-        known = allowed.removeprefix("one of ").split(", ")
+        known = choices(allowed)
+        if type(value) in (int, str) and value in known.values():
+            return None
         near = get_close_matches(str(value), known, n=1)
-        return None if str(value) in known else f" (did you mean {near[0]!r}?)" if near else ""
+        return f" (did you mean {known[near[0]]!r}?)" if near else ""
     if allowed.startswith("a dataset of "):
         return _dataset_problem(value, allowed.removeprefix("a dataset of "))
     if allowed == "text":
         return None if isinstance(value, str) and value else ""
     raise ValueError(f"{allowed!r} is no description of what a parameter may be.")
+
+
+def choices(allowed: str) -> dict[str, int | str]:
+    """Return by its word each value of "one of a, b, c"; a word of digits stands for an integer.
+
+    >>> choices("one of 16, 64"), choices("one of small, large")
+    ({'16': 16, '64': 64}, {'small': 'small', 'large': 'large'})
+    """
+    words = allowed.removeprefix("one of ").split(", ")
+    return {word: int(word) if word.isdecimal() else word for word in words}
 
 
 def _in_range(value: Any, match: re.Match[str]) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gradbook.data import SOURCES, describe
-from gradbook.parameters import NUMBER
+from gradbook.parameters import NUMBER, choices
 from gradbook.press.chapters import Chapter, find_chapters, profile_parameters
 
 OWN = "bars.npz"
@@ -57,7 +57,7 @@ def extremes(default: Any, allowed: str) -> Iterator[Any]:
     elif allowed == "true or false":
         yield not default
     elif allowed.startswith("one of "):
-        yield from (name for name in allowed.removeprefix("one of ").split(", ") if name != str(default))
+        yield from (value for value in choices(allowed).values() if value != default)
     elif allowed.startswith("a dataset of "):
         kind = allowed.removeprefix("a dataset of ")
         here = [entry.name for entry in describe() if entry.present and SOURCES[entry.name].kind == kind]

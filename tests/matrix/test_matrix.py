@@ -68,6 +68,7 @@ def test_a_chapter_runs_with_whatever_is_allowed(chapter, parameters, tmp_path):
         (0.5, "a number above 0 below 1", [1e-6, 1 - 1e-6]),
         (2.0, "a number from 0", [0.0, 20.0]),
         (None, "None or one of a, b", ["a", "b"]),
+        (16, "one of 8, 16, 32", [8, 32]),
         (4, "None or an integer from 1", [None, 1, 8]),
         (True, "true or false", [False]),
     ],
