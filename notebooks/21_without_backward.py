@@ -383,7 +383,8 @@ styles = plots.styles(live)
 for method, records in runs.items():
     curves = np.array([record.curves["test_accuracy"] for record in records])
     plots.seeds(axes, np.array(records[0].curves["step"]), curves, method, **styles[method])
-axes.set(xlabel="steps", ylabel="test accuracy", ylim=(0.5, 1))
+axes.set(xlabel="steps", ylabel="test accuracy")
+axes.set_ylim(top=1)
 axes.legend(loc="lower right")
 names = {"back": "backpropagation", "last": "last layer", "direct": "direct feedback", "local": "prediction loss"}
 for name, method in (names | {"forward": "forward-forward"}).items():
