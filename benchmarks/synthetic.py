@@ -1,9 +1,9 @@
 """Synthetic gradients: many runs in compiled calls, beside a graph session fed by Python with one run a block.
 
 The network, 784-256-256-256-10, its predictors and its optimisers are the same on all sides, and every block updates at
-every step; beside the session, idiomatic PyTorch. What is compared before anything is timed descends plainly, without
-Adam, which turns the rounding of gradients that should be zero into steps of full length, and the session then runs all
-blocks together, on the weights at the step's start, as the others do.
+every step; beside the session, idiomatic PyTorch and JAX. What is compared before anything is timed descends plainly,
+without Adam, which turns the rounding of gradients that should be zero into steps of full length, and the session then
+runs all blocks together, on the weights at the step's start, as the others do.
 """
 
 from collections.abc import Callable, Iterator
@@ -206,11 +206,85 @@ class TorchLoop:
         return [parameter.detach().numpy().T for parameter in self.blocks.parameters()]
 
 
+class JaxLoop:
+    """JAX: a round is a scan over steps, each block a vector–Jacobian product of its own, and the state is donated."""
+
+    def __init__(self, *, plainly: bool = False) -> None:
+        import jax
+        from jax import numpy as jnp
+
+        self.jax, self.plainly, state = jax, plainly, initial(plainly=plainly).state()
+        weights, statistics = (
+            [[[jnp.asarray(part.numpy()) for part in getattr(one, what)] for one in learners] for learners in state[:2]]
+            for what in ("weights", "statistics")
+        )
+        moments = [jax.tree.map(jnp.zeros_like, weights) for _ in range(2)]
+        self.state = weights, statistics[0][:-1], *moments, jnp.zeros(())
+        self.data = [*map(jnp.asarray, data()[:2]), jnp.asarray(rows())]
+        self.advance = jax.jit(self.steps, donate_argnums=0)
+
+    def __call__(self, number: int) -> None:
+        """Make a round of steps."""
+        self.state = self.jax.block_until_ready(self.advance(self.state, *self.data))
+
+    def steps(self, state, images, labels, order):
+        """Make all steps of a round."""
+
+        def step(state, batch):
+            return self.step(state, images[batch], labels[batch]), None
+
+        return self.jax.lax.scan(step, state, order)[0]
+
+    def step(self, state, x, y):
+        """Make a step of all blocks and predictors: plain descent, or Adam as Keras has it."""
+        jax, jnp, (weights, statistics, means, squares, count) = self.jax, self.jax.numpy, state
+        gradients, statistics = self.gradients(*weights, statistics, x, y)
+        if self.plainly:
+            descend = partial(jax.tree.map, lambda w, g: w - SETTINGS.learning_rate * g)
+            return descend(weights, gradients), statistics, means, squares, count
+        count = count + 1
+        rate = SETTINGS.learning_rate * jnp.sqrt(1 - 0.999**count) / (1 - 0.9**count)
+        means = jax.tree.map(lambda m, g: m + 0.1 * (g - m), means, gradients)
+        squares = jax.tree.map(lambda s, g: s + 0.001 * (g * g - s), squares, gradients)
+        weights = jax.tree.map(lambda w, m, s: w - rate * m / (jnp.sqrt(s) + 1e-7), weights, means, squares)
+        return weights, statistics, means, squares, count
+
+    def gradients(self, blocks, predictors, statistics, x, y):
+        """Return those of all weights, and the moving statistics after the batch."""
+        jax, jnp = self.jax, self.jax.numpy
+        h, features, backward, moved = x, [], [], []
+        for weights, moving in zip(blocks[:-1], statistics, strict=True):
+            h, vjp, now = jax.vjp(self.hidden, weights, h, has_aux=True)
+            features.append(h)
+            backward.append(vjp)
+            moved.append([0.99 * old + 0.01 * new for old, new in zip(moving, now, strict=True)])
+        loss, vjp = jax.vjp(lambda w, h: -(y * jax.nn.log_softmax(h @ w[0] + w[1])).sum(1).mean(), blocks[-1], h)
+        contexts = [jnp.concatenate([below, y], 1) for below in features]
+        synthetic = [context @ kernel + bias for context, (kernel, bias) in zip(contexts, predictors, strict=True)]
+        own, true = zip(*(f(g) for f, g in zip([*backward, vjp], [*synthetic, jnp.ones(())], strict=True)), strict=True)
+        errors = [2 * (ours - theirs) / ours.size / loss for ours, theirs in zip(synthetic, true[1:], strict=True)]
+        taught = [[context.T @ error, error.sum(0)] for context, error in zip(contexts, errors, strict=True)]
+        return [list(own), taught], moved
+
+    def hidden(self, weights, h):
+        """Return a hidden block's output, and the batch's statistics."""
+        jnp, (kernel, bias, scale, shift) = self.jax.numpy, weights
+        z = h @ kernel + bias
+        mean, variance = z.mean(0), z.var(0)
+        normal = (z - mean) * self.jax.lax.rsqrt(variance + 1e-3)
+        return jnp.maximum(normal * scale + shift, 0), (mean, variance)
+
+    def weights(self) -> list[np.ndarray]:
+        """Return the blocks' weights."""
+        return [np.asarray(weight) for block in self.state[0][0] for weight in block]
+
+
 def sides(**choices: bool) -> dict[str, Side]:
     """All loops that train one seed."""
     return {
         "session, one run a block": Side(partial(Session, **choices), STEPS),
         "PyTorch": Side(partial(TorchLoop, **choices), STEPS, needs="torch"),
+        "JAX, scan": Side(partial(JaxLoop, **choices), STEPS, needs="jax"),
         "gradbook": Side(partial(Run, **choices), STEPS),
     }
 
