@@ -129,7 +129,7 @@ class JaxLoop:
         self.data = [jnp.asarray(part.numpy()) for part in (mnist.images, mnist.labels)]
         weights = [jnp.asarray(part.numpy()) for part in start(configuration)]
         moments = [jax.tree.map(jnp.zeros_like, weights) for _ in range(2)]
-        self.state = weights, *moments, jnp.zeros(()), jax.random.key(0, impl="rbg")
+        self.state = weights, *moments, jnp.zeros(()), jax.random.key(0)
         self.gates = jnp.asarray([configuration.schedule(step / ITERATIONS) for step in range(STEPS)], jnp.float32)
         self.advance = jax.jit(self.steps, donate_argnums=0)
 
@@ -164,8 +164,7 @@ class JaxLoop:
         """Return the loss of a batch, with dropout."""
         jax, jnp, keep = self.jax, self.jax.numpy, self.configuration.keep
         first, first_bias, hidden, hidden_biases, last, last_bias = weights
-        shape = (len(hidden) + 1, len(x), first.shape[1])
-        kept = jax.random.bernoulli(key, keep, shape) if keep < 1 else jnp.ones(shape, bool)
+        kept = self.masks(key, (len(hidden) + 1, len(x), first.shape[1]))
         y = jnp.where(kept[0], jax.nn.relu(x @ first + first_bias) / keep, 0)
 
         def layer(y, own):
@@ -176,6 +175,14 @@ class JaxLoop:
         y, _ = jax.lax.scan(layer, y, (hidden, hidden_biases, kept[1:]))
         likelihoods = jnp.take_along_axis(jax.nn.softmax(y @ last + last_bias), labels[:, None], 1)
         return 50 * jnp.abs(hidden).mean() - jnp.log(likelihoods + 1e-9).sum()
+
+    def masks(self, key, shape):
+        """Return where units are kept, by 16 random bits each; the generator draws 32 at a time."""
+        keep, jax, jnp = self.configuration.keep, self.jax, self.jax.numpy
+        if keep == 1:
+            return jnp.ones(shape, bool)
+        halves = jax.lax.bitcast_convert_type(jax.random.bits(key, int(np.prod(shape)) // 2), jnp.uint16)
+        return halves.reshape(shape) < round(keep * 2**16)
 
     def weights(self) -> list[np.ndarray]:
         """All matrices, first to last."""
