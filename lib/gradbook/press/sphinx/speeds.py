@@ -30,7 +30,8 @@ def describe(record: dict) -> list[nodes.Node]:
     """Show one benchmark's record, as ``python -m benchmarks`` writes it."""
     commit = record["commit"][:8] + (" with changes" if record["dirty"] else "")
     libraries = record["libraries"]
-    beside = f", PyTorch {libraries['torch']}" if "torch" in libraries else ""
+    peers = {"torch": "PyTorch", "jax": "JAX"}
+    beside = "".join(f", {title} {libraries[name]}" for name, title in peers.items() if name in libraries)
     origin = (
         f"Measured {record['measured'][:10]} on {machine(record)}, {record['machine']['memory_gib']} GiB, "
         f"{record['machine']['system']}, at a load of {record['load']} before the start; Python {libraries['python']}, "
