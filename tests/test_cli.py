@@ -23,7 +23,7 @@ def test_help_does_not_import_what_commands_need():
     assert not modules_after(code) & {"tensorflow", "numpy", "papermill", "pydantic", "yaml"}
 
 
-@pytest.mark.parametrize("words", [["--help"], ["execute", "-h"], ["data", "--help"], ["repository", "--help"]])
+@pytest.mark.parametrize("words", [[], ["--help"], ["execute", "-h"], ["data", "--help"], ["repository", "--help"]])
 def test_help_shows_examples(gradbook, tmp_path, words):
     shown = gradbook(tmp_path, *words)
     assert shown.returncode == 0
@@ -35,6 +35,7 @@ def test_help_shows_examples(gradbook, tmp_path, words):
     ("words", "said"),
     [
         (["exeucte"], "'exeucte'"),
+        (["data"], "gradbook data --help"),
         (["execute", "--jobs", "0"], "'--jobs'"),
         (["build", "--frce"], "--frce"),
         (["data", "fetch"], "NAME"),

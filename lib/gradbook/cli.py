@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gradbook.studies.study import Study
 
 
-@click.group(no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 def app() -> None:
     """Make the book Gradients, Rewritten, and run the experiments in it.
 
@@ -273,7 +273,7 @@ def repository(address: str) -> None:
     click.echo(f"{len(changed)} files changed; all links now say {address}.")
 
 
-@app.group(no_args_is_help=True)
+@app.group(no_args_is_help=False)
 def data() -> None:
     """List, fetch and check the datasets.
 
@@ -413,7 +413,7 @@ def _selected(study: "Study", where: tuple[str, ...]) -> "Study":
     return study.select(**fields)
 
 
-@app.group("results", no_args_is_help=True)
+@app.group("results", no_args_is_help=False)
 def results_group() -> None:
     """Bring results from the store to book/results, where they travel with the book, and from there to archives.
 
@@ -586,7 +586,7 @@ def _no_greetings() -> Iterator[None]:
 
 def main() -> None:
     """Run the command: one line an error, exit code 2 for bad input and 1 for a failed run."""
-    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"] or ["--help"]
     os.environ.setdefault("HOME", str(home()))  # or Keras makes one of its own in the working directory
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's notes on its start are no news to anybody
     try:
