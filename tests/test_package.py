@@ -1,5 +1,6 @@
 """The package as readers install it: a wheel made from the source distribution, outside the checkout."""
 
+import ast
 import os
 import re
 import shutil
@@ -48,6 +49,17 @@ def wheel(tmp_path_factory, sdist):
         archive.extractall(folder, filter="data")
     (source,) = folder.iterdir()
     return built("build_wheel", source, tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.mark.parametrize(
+    "stub", sorted(Path(gradbook.__file__).parent.rglob("__init__.pyi")), ids=lambda stub: stub.parent.name
+)
+def test_no_export_is_named_as_a_module_beside_it(stub):
+    """Older versions of lazy-loader give the one or the other, by what was asked for first."""
+    imports = [node for node in ast.parse(stub.read_text()).body if node.module]
+    exports = {name.name for node in imports for name in node.names}
+    modules = {path.stem for path in stub.parent.iterdir()}
+    assert not exports & modules
 
 
 def test_both_hold_the_tables_stubs_and_types_and_no_links(sdist, wheel):

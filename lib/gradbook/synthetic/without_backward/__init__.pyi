@@ -7,9 +7,9 @@ from .dense import gradients as gradients
 from .feedback import conserved as conserved
 from .feedback import direct_feedback_alignment as direct_feedback_alignment
 from .feedback import feedback_alignment as feedback_alignment
-from .goodness import goodness as goodness
-from .goodness import goodness_message as goodness_message
-from .goodness import normalize as normalize
+from .forward_forward import goodness as goodness
+from .forward_forward import goodness_message as goodness_message
+from .forward_forward import normalize as normalize
 from .local import prediction_message as prediction_message
 from .local import similarities as similarities
 from .local import similarity_message as similarity_message
