@@ -106,3 +106,8 @@ def test_each_network_of_a_stack_has_a_clock_of_its_own():
         weights, state = adam.update(weights, gradients, state, 0.1, ops.convert_to_tensor(mask))
     np.testing.assert_array_equal(state.step, [2.0, 2.0])
     np.testing.assert_allclose(weights[0], [[-0.2], [-0.2]], rtol=1e-5)
+
+
+def test_a_block_without_weights_has_a_state_too():
+    optimizer = Adam()
+    assert optimizer.update([], [], optimizer.init([]), learning_rate=0.1)[0] == []

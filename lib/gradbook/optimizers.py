@@ -117,11 +117,11 @@ class Adam:
         """Return the state before the first update.
 
         Args:
-            weights: floating tensors of one type.
+            weights: floating tensors of one type; none at all is allowed.
             stack: (n,) where the weights are those of n networks, each with a step and a mask of its own.
         """
         zeros = [ops.zeros_like(w) for w in weights]
-        return AdamState(ops.zeros(stack, weights[0].dtype), zeros, list(zeros))
+        return AdamState(ops.zeros(stack, weights[0].dtype if weights else None), zeros, list(zeros))
 
     def update(
         self, weights: Sequence[Tensor], gradients: Sequence[Tensor], state: AdamState, learning_rate: Tensor,
