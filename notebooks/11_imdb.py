@@ -422,7 +422,7 @@ def published_mean(**cell):
 
 
 everything = results.load("imdb")
-study = everything.select(shuffle_buffer=1000, last_batch="keep")
+study = everything.select(shuffle_buffer=1000, last_batch="keep", scope="variable")
 glue("full_runs", len(study))
 glue("full_cells", len(study[["rule", "weight", "alpha"]].drop_duplicates()))
 
@@ -524,7 +524,7 @@ _ = axes.invert_yaxis()
 # :::
 
 # %% tags=["hide-input"]
-arms = {arm: everything.select(shuffle_buffer=1000, last_batch=arm) for arm in ("keep", "drop", "merge")}
+arms = {arm: everything.select(shuffle_buffer=1000, last_batch=arm, scope="variable") for arm in ("keep", "drop", "merge")}
 
 
 def of_arm(arm, name):
@@ -787,7 +787,7 @@ _ = figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower cente
 glue("frequent", FREQUENT)
 glue("published_orthogonal_p", float(comparisons[-1][-1]))
 fields = ["rule", "alpha", "weight"]
-shuffles = everything.select(last_batch="keep").pivot_table(
+shuffles = everything.select(last_batch="keep", scope="variable").pivot_table(
     index=[*fields, "seed"], columns="shuffle_buffer", values="test_loss"
 )
 shuffles.columns = [f"buffer of {buffer}" for buffer in shuffles.columns]

@@ -42,6 +42,15 @@ def test_a_step_returns_the_cosines():
     np.testing.assert_allclose(tf.function(decay.step)(g), [-(0.5**0.5), 0, 0], rtol=1e-6)
 
 
+def test_over_all_variables_one_conflict_is_made_up_for_by_another_agreement():
+    u = [[tf.Variable([1.0, 0.0])], [tf.Variable([3.0, 0.0])]]
+    g = [[tf.constant([-1.0, 0.0])], [tf.constant([1.0, 0.0])]]
+    decay = CensoredDecay(u, "unweighted_cosine", weight=1.0, alpha=1.0, learning_rate=0.1, scope="global")
+    cosine = 2 / (10**0.5 * 2**0.5)
+    np.testing.assert_allclose(tf.function(decay.step)(g), [cosine, cosine], rtol=1e-6)
+    np.testing.assert_allclose([part.numpy()[0] for (part,) in u], [1.0, 2.6], rtol=1e-5)  # Adam's step is 0.1
+
+
 def test_a_zero_main_gradient_keeps_all_of_the_decay():
     for rule in set(RULES) - {"single_task"}:
         variable = tf.Variable([2.0, -4.0])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from gradbook.auxiliary.rules import Coefficient, Formula, Products, Rule, mixture, rule_of
+from gradbook.auxiliary.rules import Coefficient, Formula, Products, Rule, Scope, mixture, rule_of
 from gradbook.optimizers import Adam
 
 Parts = Sequence[tf.Variable]
@@ -22,8 +22,7 @@ class CensoredDecay:
 
     where Adam(g) is what `gradbook.optimizers.Adam` subtracts at a learning rate of 1, with ε = 1e-7 as in Keras.
     With `multitask`, kept(u, v) = u and this is the decoupled weight decay of Loshchilov and Hutter (2019,
-    arXiv 1711.05101); with `single_task` it is plain Adam. The rule compares u and v for each variable on its own,
-    and keeps u whole where v is zero.
+    arXiv 1711.05101); with `single_task` it is plain Adam. Where v is zero over the scope, u is kept whole.
 
     The arrays are what a step costs, not the arithmetic: v takes one pass over them, its products with u another, and
     everything that changes a parameter a third, compiled by XLA into one loop.
@@ -34,6 +33,7 @@ class CensoredDecay:
         weight: λ ≥ 0.
         alpha: α in (0, 1]; 1 takes the gradient itself for v. The average starts at α g and is not corrected for that.
         learning_rate: η > 0.
+        scope: as in `gradbook.auxiliary.censor`.
     """
 
     def __init__(
@@ -44,8 +44,10 @@ class CensoredDecay:
         weight: float,
         alpha: float,
         learning_rate: float,
+        scope: Scope = "variable",
     ) -> None:
         self.variables, self.rule, self.adam = variables, rule_of(rule), Adam(epsilon=1e-7)
+        self.scope = scope
         self.weight, self.alpha, self.learning_rate = weight, alpha, learning_rate
         self.state = tf.nest.map_structure(tf.Variable, self.adam.init(tf.nest.flatten(variables)))
         averaged = variables if self.rule.compares and alpha < 1 else []
@@ -70,10 +72,15 @@ class CensoredDecay:
             self._average(gradients)
         main = self.averages or gradients
         cosines, mixing = [], []
-        for u, v in zip(self.variables, main, strict=True):
-            over = Products([(tf.convert_to_tensor(x), tf.convert_to_tensor(y)) for x, y in zip(u, v, strict=True)])
+        pairs = [
+            [(tf.convert_to_tensor(x), tf.convert_to_tensor(y)) for x, y in zip(u, v, strict=True)]
+            for u, v in zip(self.variables, main, strict=True)
+        ]
+        whole = Products([pair for parts in pairs for pair in parts])
+        for parts in pairs:
+            over = whole if self.scope == "global" else Products(parts)
             cosines.append(tf.math.divide_no_nan(over.uv, over.norms) if self.rule.compares else tf.constant(0.0))
-            mixing += [self.rule.coefficients(x, y, over) for x, y in over.pairs]
+            mixing += [self.rule.coefficients(x, y, over) for x, y in parts]
         self._update(tf.nest.flatten(gradients), None if self.averages else tf.nest.flatten(main), mixing)
         return tf.stack(cosines)
 

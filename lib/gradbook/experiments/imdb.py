@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import Field
 
-from gradbook.auxiliary import RuleName
+from gradbook.auxiliary import RuleName, Scope
 from gradbook.data import load
 from gradbook.data.dataset import Reviews
 from gradbook.errors import InputError
@@ -37,7 +37,7 @@ class Configuration(experiment.Configuration):
         dataset: what `gradbook.data.load` takes; two classes of reviews.
         words: size of the vocabulary, its four reserved numbers included; fewer where the training set has fewer.
         hidden_units: of each of the two hidden layers.
-        rule: as in `gradbook.auxiliary.censor`; it compares each variable on its own.
+        rule, scope: as in `gradbook.auxiliary.censor`.
         weight: λ, the weight of the decay.
         alpha: α, how fast the average of the main gradient that the rule looks at follows it; 1 is the gradient itself.
         learning_rate: η of Adam.
@@ -54,6 +54,7 @@ class Configuration(experiment.Configuration):
     words: int = Field(10_000, ge=4)
     hidden_units: int = Field(512, ge=1)
     rule: RuleName = "projection"
+    scope: Scope = "variable"
     weight: float = Field(100.0, ge=0)
     alpha: float = Field(0.01, gt=0, le=1)
     learning_rate: float = Field(1e-3, gt=0)
@@ -196,9 +197,8 @@ class Training:
         from gradbook.auxiliary.decay import CensoredDecay
 
         self.classifier = classifier = Classifier(words, cell.hidden_units)
-        self.decay = decay = CensoredDecay(
-            classifier.variables, cell.rule, weight=cell.weight, alpha=cell.alpha, learning_rate=cell.learning_rate
-        )
+        choices = cell.model_dump(include={"rule", "scope", "weight", "alpha", "learning_rate"})
+        self.decay = decay = CensoredDecay(classifier.variables, **choices)
         signature = [SIGNATURE, tf.TensorSpec([None], tf.float32)]
 
         @tf.function(input_signature=signature)
@@ -312,6 +312,7 @@ STUDY = Study(
         (cells(COMPARED[:3], shuffle_buffer=20_000), 5),
         (cells(COMPARED, last_batch="drop"), 10),
         (cells(COMPARED, last_batch="merge"), 10),
+        (cells(COMPARED[2:], scope="global"), 10),
         (cells(cell for cell in GRID if cell not in COMPARED), 10),
     ),
 )

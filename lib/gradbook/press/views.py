@@ -64,14 +64,16 @@ VIEWS = {
             "alpha": "α",
             "shuffle_buffer": "shuffled",
             "last_batch": "last 32 reviews",
+            "scope": "compared",
         },
         words={
             "shuffle_buffer": {1000: "within 1,000 reviews", 20_000: "as a whole"},
             "last_batch": {"keep": "a batch", "drop": "left out", "merge": "merged"},
+            "scope": {"variable": "by variable", "global": "all at once"},
         },
         published=(
             Published(
-                where={"shuffle_buffer": 1000, "last_batch": "keep"},
+                where={"shuffle_buffer": 1000, "last_batch": "keep", "scope": "variable"},
                 quantity="test_loss_mean",
                 setting="rule={rule}; weight={weight:g}; alpha={alpha:g}",
                 source="vivien000 (2019), experiment-4.csv",
