@@ -126,6 +126,6 @@ STUDY = Study(
     EXPERIMENT,
     plan(
         (grid(Configuration, hidden_layers=[0], **DATA, **WAYS), 10),
-        (grid(Configuration, hidden_layers=[10], **DATA, **WAYS), 5),
+        (grid(Configuration, hidden_layers=[10], **DATA, **WAYS), 3),
     ),
 )
