@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   gradbook:
-#     reads: [published/20_synthetic_gradients, results/synthetic]
+#     reads: [published/20_synthetic_gradients, results/linear_networks, results/synthetic]
 #   jupytext:
 #     cell_metadata_filter: tags,mystnb,-all
 #     formats: ipynb,py:percent
@@ -402,28 +402,34 @@ axes.set(xlabel="steps", ylabel="excess loss / optimum", yscale="log")
 _ = axes.legend()
 
 # %% [markdown]
-# ### Another loss
+# ### Another loss, other labels
 #
-# The proofs need the squared loss, whose gradient is linear in what the predictor sees. The gradient of the logistic loss
-# is not. The study `linear_networks` trains both, on four kinds of labels: by the side of a plane, the same with one in ten
-# flipped, random, and exclusive or. Does a network on predicted gradients end within
-# {glue:text}`linear_margin` of the loss that backpropagation reaches?
+# The proofs are about small steps on the squared loss. Its gradient is linear in what the predictor sees; that of the
+# logistic loss is not. The study `linear_networks` trains on both with Adam, on four kinds of labels: by the side of a
+# plane, the same with one in ten flipped, random, and exclusive or. How many runs end less than
+# {glue:text}`linear_margin` above the loss that backpropagation reaches from the same weights?
 
 # %% tags=["hide-input"]
-margin = 0.01
+margin, where = 0.01, ["inputs", "hidden_layers", "loss"]
 linear_runs = results.load("linear_networks")
-where = ["inputs", "hidden_layers", "loss"]
 ends = linear_runs.pivot_table("train_loss", [*where, "labels", "seed"], "mode")
 above = ends["cDNI"] - ends["backpropagation"]
-table = above.groupby(where).agg(runs="count", worst="max")
-table.insert(1, "within", (above <= margin).groupby(where).sum())
+near = (above < margin).groupby(where)
+table = pd.DataFrame({"runs": near.count(), "near": near.sum(), "largest excess": above.groupby(where).max()})
 glue("linear_margin", margin)
-glue("linear_far", int((above > margin).groupby("loss").sum()["logistic"]))
-glue("linear_far_squared", int((above > margin).groupby("loss").sum()["squared"]))
-table.rename(columns={"within": f"within {margin}", "worst": "worst excess"}).reset_index().style.hide().format(precision=4)
+for name, rows in {"shallow": table.xs(0, level="hidden_layers"), "wide": table.loc[(100, 10)]}.items():
+    glue(f"linear_{name}", int(rows.near.sum()))
+    glue(f"linear_{name}_runs", int(rows.runs.sum()))
+late = linear_runs.select(inputs=100, hidden_layers=10, mode="cDNI").curve("train_loss").iloc[:, 20:]
+glue("linear_jumps", int((late.max(axis=1) > 5 * margin).sum()))
+table.reset_index().style.hide().format(precision=4)
 
 # %% [markdown]
-# LINEAR_TEXT
+# Without hidden layers {glue:text}`linear_shallow` of {glue:text}`linear_shallow_runs` runs end there, on either loss. With ten
+# hidden layers of a hundred units {glue:text}`linear_wide` of {glue:text}`linear_wide_runs` do. The others come near zero too, and
+# then the loss jumps up. {glue:text}`linear_jumps` of these runs jump at some time after the first fifth. A likely reason, which
+# we did not test: Adam divides by the size of recent gradients, so that near the optimum a small error of the predictor is a
+# whole step.
 #
 # ## Five ways to train one network
 #
