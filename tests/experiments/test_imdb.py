@@ -199,9 +199,14 @@ def test_what_cannot_be_trained_is_refused():
 
 
 def test_the_study_has_the_published_cells_fifty_seeds_in_those_compared_and_two_arms_without_a_small_batch():
-    published = [cell for cell in STUDY.planned if (cell.last_batch, cell.shuffle_buffer) == ("keep", 1000)]
-    assert Counter(len(STUDY.planned[cell]) for cell in published) == {50: 6, 10: 49}
-    assert Counter(cell.last_batch for cell in STUDY.planned) == {"keep": 58, "drop": 6, "merge": 6}
+    published = STUDY.select(last_batch="keep", shuffle_buffer=1000, scope="variable").planned
+    assert Counter(len(seeds) for seeds in published.values()) == {50: 6, 10: 49}
+    assert Counter((cell.last_batch, cell.scope) for cell in STUDY.planned) == {
+        ("keep", "variable"): 58,
+        ("keep", "global"): 4,
+        ("drop", "variable"): 6,
+        ("merge", "variable"): 6,
+    }
 
 
 @given(count=st.integers(1, 50), size=st.integers(1, 20))
