@@ -74,7 +74,7 @@ changed = check(
     globals(),
     {
         "dataset": ("digits", "a dataset of images"),
-        "seed": (0, "an integer from 0 up to 4294967295"),
+        "seed": (0, "an integer from 0 up to 1000000"),
         "n_seeds": (3, "an integer from 1"),
         "depth": (50, "an integer from 3"),
         "width": (50, "an integer from 1"),

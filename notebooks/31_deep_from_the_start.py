@@ -71,9 +71,9 @@ changed = check(
     globals(),
     {
         "dataset": ("digits", "a dataset of images"),
-        "seed": (0, "an integer from 0 up to 4294967295"),
+        "seed": (0, "an integer from 0 up to 1000000"),
         "n_seeds": (2, "an integer from 1"),
-        "depth": (50, "an integer from 4"),
+        "depth": (50, "an integer from 4 up to 500"),
         "width": (50, "an integer from 2"),
         "epochs": (40, "an integer from 1"),
         "learning_rate": (1e-3, "a number above 0 up to 0.01"),

@@ -29,10 +29,15 @@ INTERACTING: dict[str, list[dict[str, Any]]] = {
     "12_imagenet_pairs": [{"dataset": OWN, "near": "$x$/$y", "far": "猫/5"}, {"near": "1/0", "far": "0/1"}],
     "13_many_tasks": [{"dataset": OWN, "n_seeds": 1}, {"steps": 1, "epochs": 1}],
     "20_synthetic_gradients": [{"depth": 1, "width": 1}, {"depth": 30, "steps": 1}, {"n_seeds": 1, "copy_steps": 100}],
-    "21_without_backward": [{"depth": 1, "width": 2}, {"n_seeds": 1, "steps": 1}],
+    "21_without_backward": [
+        {"depth": 1, "width": 2},
+        {"n_seeds": 1, "steps": 1},
+        {"dataset": OWN, "batch_size": 1000, "steps": 7},
+    ],
     "30_gradnets": [{"depth": 4, "n_seeds": 1}, {"tau": 100.0, "epochs": 1}, {"keep": 0.5, "penalty": 50.0}],
     "31_deep_from_the_start": [{"depth": 4, "width": 2, "epochs": 1}, {"learning_rate": 0.01, "n_seeds": 1}],
     "40_low_rank_convolutions": [{"depth": 16, "budget": 12_000}, {"images": 64, "epochs": 1, "n_seeds": 1}],
+    "41_structured_matrices": [{"width": 16, "budget": 100_000}, {"dataset": OWN, "width": 256, "budget": 1}],
 }
 """Pairs, or more, that one section of a chapter uses together."""
 

@@ -12,7 +12,7 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
-from gradbook.parameters import problem
+from gradbook.parameters import NUMBER, problem
 from gradbook.press.chapters import Chapter, find_chapters
 from gradbook.press.checkout import checkout, read_json
 from gradbook.press.fingerprint import modules
@@ -62,6 +62,12 @@ def pictures(cell: NotebookNode) -> list[NotebookNode]:
         if any(kind.startswith("image/") for kind in output.get("data", {}))
         or 'class="animation"' in output.get("data", {}).get("text/html", "")
     ]
+
+
+def test_the_greatest_seed_leaves_room_for_those_after_it(chapter):
+    """A seed is below 2³²; one that is refused shall be refused at the top of the page."""
+    if "n_seeds" in chapter.declared:
+        assert int(NUMBER.fullmatch(chapter.declared["seed"][1])["most"]) < 2**31
 
 
 def test_its_name_gives_part_and_place(chapter):
