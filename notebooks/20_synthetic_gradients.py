@@ -404,10 +404,10 @@ _ = axes.legend()
 # %% [markdown]
 # ### Another loss, other labels
 #
-# The proofs are about small steps on the squared loss. Its gradient is linear in what the predictor sees; that of the
-# logistic loss is not. The study `linear_networks` trains on both with Adam, on four kinds of labels: by the side of a
-# plane, the same with one in ten flipped, random, and exclusive or. How many runs end less than
-# {glue:text}`linear_margin` above the loss that backpropagation reaches from the same weights?
+# The gradient of the squared loss is linear in what the predictor sees; that of the logistic loss is not. The study
+# `linear_networks` trains on both with Adam, on four kinds of labels: by the side of a plane, the same with one in ten
+# flipped, random, and exclusive or. How many runs end less than {glue:text}`linear_margin` above the loss that
+# backpropagation reaches from the same weights?
 
 # %% tags=["hide-input"]
 margin, where = 0.01, ["inputs", "hidden_layers", "loss"]
