@@ -239,13 +239,26 @@ def _block(start: keras.KerasTensor, end: keras.KerasTensor, model: keras.Model)
     layer = end._keras_history.operation.name
     if start is end:
         raise InputError(f"after={layer!r} leaves an empty block; name a layer between two others.")
-    try:
-        return keras.Model(start, end)
-    except ValueError as error:
+    if _leads_around(start, end):
         raise InputError(
             f"the path to {layer!r} does not lead through the cut before it; "
             f"cut {model.name!r} where every path meets, in the network's order."
-        ) from error
+        )
+    return keras.Model(start, end)
+
+
+def _leads_around(start: keras.KerasTensor, end: keras.KerasTensor) -> bool:
+    """Return whether a path from an input of the network to a tensor avoids another; not every Keras refuses that."""
+    behind, seen = [end], {id(start)}
+    while behind:
+        tensor = behind.pop()
+        if id(tensor) not in seen:
+            seen.add(id(tensor))
+            node = tensor._keras_history.operation._inbound_nodes[tensor._keras_history.node_index]
+            if node.is_input:
+                return True
+            behind += node.input_tensors
+    return False
 
 
 def _build(interface: Interface, features: Shape, inputs: Shape, context: int) -> None:
