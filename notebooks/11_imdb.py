@@ -568,7 +568,7 @@ _ = axes.legend(title="last batch")
 
 # %% [markdown]
 # So the bad runs come from the last step of an epoch ({numref}`fig-imdb-last-batch`). These {glue:text}`arm_seeds` seeds have
-# {glue:text}`keep_bad` of them, the others fewer. Therefore what projection gains over single task with that step is
+# {glue:text}`keep_bad` of them, the others fewer. So what projection gains over single task with that step is
 # {glue:text}`keep_gain:.3f` nats here, but {glue:text}`whole_gain:.3f` over all seeds. Without the step it is
 # {glue:text}`drop_gain:.3f`, with the reviews merged {glue:text}`merge_gain:.3f`. A few bad runs among a few seeds can double an
 # effect; that is what the many seeds are for.
