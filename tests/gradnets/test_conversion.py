@@ -193,7 +193,8 @@ def test_with_several_steps_per_execution_the_gate_moves_once_in_so_many_and_not
     model, witness = watched(steps_per_execution=3)
     model.fit(ROWS, HEIGHTS, batch_size=2, epochs=2, verbose=0, callbacks=[Progress()])
     seen = ops.convert_to_numpy(witness.seen)
-    assert seen.tolist() in ([0, 0, 0, 0.75, 1, 1, 1, 1], [0, 0, 0, 0.75, 1, 1, 1, 0])
+    of_an_execution = (0.25, 0.75)  # callbacks are told its first step by old versions of Keras, then its last
+    assert seen.tolist() in [[0, 0, 0, fourth, 1, 1, 1, last] for fourth in of_an_execution for last in (0, 1)]
     assert float(ops.convert_to_numpy(witness.gate.progress)) == 1
 
 

@@ -408,6 +408,11 @@ class Progress(keras.callbacks.Callback):
         """Advance the gates."""
         self._advance(self.first + min(batch + 1, self.params["steps"]))
 
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Advance the gates to the end of the epoch; of several steps in one execution old versions name the first."""
+        if not self.model.stop_training:
+            self._advance((epoch + 1) * self.params["steps"])
+
     def on_train_end(self, logs: dict | None = None) -> None:
         """Warn of gates that would have opened further, as after EarlyStopping."""
         for gate in self.gates.values():
