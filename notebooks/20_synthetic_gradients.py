@@ -755,7 +755,8 @@ by_backpropagation, unlocked = reference["test_accuracy"].astype(float)
 glue("unlocked_published", unlocked / 100)
 glue("published_price", by_backpropagation - unlocked)
 glue("long_price", 100 * (long.mean()["backpropagation"] - long.mean()["cDNI unlocked"]))
-table[["mean"]].join(long.agg(["mean", "std", "count"]), lsuffix=f", {Configuration().steps:,} steps", how="inner").round(4)
+shorter = table["mean"].rename(f"mean, {Configuration().steps:,} steps")
+long.agg(["mean", "std", "count"]).join(shorter).round(4)
 
 # %% [markdown]
 # It is. cDNI unlocked rises from {glue:text}`unlocked_short:.1%` to {glue:text}`unlocked_long:.1%`, where the published notebook
