@@ -43,6 +43,7 @@ def test_a_page_carries_every_run_of_the_results_in_its_cell():
         "α": runs.alpha.map("{:g}".format),
         "shuffled": runs.shuffle_buffer.map({1000: "within 1,000 reviews", 20_000: "as a whole"}),
         "last 32 reviews": runs.last_batch.map({"keep": "a batch", "drop": "left out", "merge": "merged"}),
+        "compared": runs["scope"].map({"variable": "by variable", "global": "all at once"}),
     }
     assert [group.legend.text for group in page("fieldset")] == list(words)
     expected = {
