@@ -810,8 +810,9 @@ held_out.pivot_table(**pivot).round(1).astype(object).fillna("")
 #   with ranks as large as the tensor and the core allow. We store the core whole. With `core="train"` the layer has every
 #   published size exactly.
 # - **ACDC.** Asked for 12 layers, the log's code builds 11: it removes the last. `layers=11` counts as published.
-# - **Hashing.** In the log's code chance decides which weight stands where, so some stand at more places than others. Ours
-#   are dealt out evenly. For a time the log hashed both steps of its separable layers; ours hash the second.
+# - **Hashing.** In the log's code chance decides which weight stands where, so some stand at more places than others. Later
+#   versions of it draw from all weights but the last, so that each layer counts one weight that it never reads. Ours are
+#   dealt out evenly, all of them. For a time the log hashed both steps of its separable layers; ours hash the second.
 # - **Padding.** Strided layers pad as Keras does, which samples even sizes one pixel away from the log's.
 # - **Initialisation.** The log starts tensor layers from a random matrix that is then factorised, which loses variance with
 #   every rank that is cut. Ours start with the variance of a dense layer.

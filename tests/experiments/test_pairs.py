@@ -111,4 +111,4 @@ def test_the_experiment_is_what_studies_sweep():
     assert EXPERIMENT.name == "pairs"
     assert EXPERIMENT.configuration() == Configuration()
     assert STUDY.experiment is EXPERIMENT
-    assert len(STUDY.runs) == 45
+    assert len(STUDY.runs) == 63

@@ -289,6 +289,9 @@ COMPARED = [
 ]
 """Rule, λ and α of the six cells that are compared."""
 
+HEAVY = [("multitask", 300, 1), ("projection", 300, 0.01), ("projection", 300, 1), ("orthogonal", 100, 1)]
+"""Cells where a heavy weight or a single batch's gradient does harm."""
+
 WEIGHTS, ALPHAS = (1, 3, 10, 30, 100, 300), (0.01, 1)
 GRID = [
     *(("multitask", weight, 1) for weight in WEIGHTS),
@@ -308,11 +311,11 @@ STUDY = Study(
     "imdb",
     EXPERIMENT,
     plan(
-        (cells(COMPARED), 50),
+        (cells(COMPARED + HEAVY), 50),
         (cells(COMPARED[:3], shuffle_buffer=20_000), 5),
         (cells(COMPARED, last_batch="drop"), 10),
         (cells(COMPARED, last_batch="merge"), 10),
         (cells(COMPARED[2:], scope="global"), 10),
-        (cells(cell for cell in GRID if cell not in COMPARED), 10),
+        (cells(cell for cell in GRID if cell not in COMPARED + HEAVY), 10),
     ),
 )

@@ -189,22 +189,30 @@ CLASSES = [
 """Main and auxiliary class: two near pairs, two far ones, and one class with itself."""
 
 
-def cells(main_class: str, auxiliary_class: str) -> tuple[Configuration, ...]:
-    """Return the study's cells of one pair of classes.
+def cells(main_class: str, auxiliary_class: str, **fields: list) -> tuple[Configuration, ...]:
+    """Return the study's cells of one pair of classes, with other values of fields where they are given.
 
     The published runs take 20,000 steps at a learning rate of 1e-6; 4,000 at 5e-6 can lead the weights as far.
     """
+    short = {"learning_rate": [5e-6], "epochs": [4], "steps_per_epoch": [1000]}
     return grid(
         Configuration,
         dataset=["tiny-imagenet"],
         network=["resnet_18"],
-        learning_rate=[5e-6],
-        epochs=[4],
-        steps_per_epoch=[1000],
         main_class=[main_class],
         auxiliary_class=[auxiliary_class],
         rule=["single_task", "unweighted_cosine", "multitask"],
+        **(short | fields),
     )
 
 
-STUDY = Study("pairs", EXPERIMENT, plan(*((cells(*pair), 3) for pair in CLASSES)))
+STUDY = Study(
+    "pairs",
+    EXPERIMENT,
+    plan(
+        *((cells(*pair), 3) for pair in CLASSES),
+        (cells(*CLASSES[0], batch_size=[16], learning_rate=[8e-5], steps_per_epoch=[63]), 3),
+        (cells(*CLASSES[0], learning_rate=[1e-6], epochs=[20]), 3),
+    ),
+)
+"""All pairs; then one of them with as many images in batches of 16, and at the published rate and length."""
