@@ -8,7 +8,7 @@ here are our own.
 import hashlib
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from pydantic import Field
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from gradbook.synthetic.chain import Chain
 
 EXAMPLES, FLIPPED = 100, 0.1
+
+Labels = Literal["separable", "noisy", "random", "exclusive or"]
 
 
 class Configuration(Base):
@@ -40,7 +42,7 @@ class Configuration(Base):
         steps: how many.
     """
 
-    labels: Literal["separable", "noisy", "random", "exclusive or"] = "noisy"
+    labels: Labels = "noisy"
     inputs: int = Field(2, ge=2)
     hidden_layers: int = Field(0, ge=0)
     loss: Literal["squared", "logistic"] = "squared"
@@ -118,7 +120,7 @@ def train(cell: Configuration, seeds: Sequence[int]) -> Iterator[Record]:
 EXPERIMENT = Experiment("linear_networks", version=1, configuration=Configuration, train=train, stack=10)
 run = EXPERIMENT.run
 
-DATA = {"labels": ["separable", "noisy", "random", "exclusive or"], "inputs": [2, 100]}
+DATA = {"labels": get_args(Labels), "inputs": [2, 100]}
 WAYS = {"loss": ["squared", "logistic"], "mode": ["backpropagation", "cDNI"]}
 
 STUDY = Study(
@@ -127,5 +129,6 @@ STUDY = Study(
     plan(
         (grid(Configuration, hidden_layers=[0], **DATA, **WAYS), 10),
         (grid(Configuration, hidden_layers=[10], **DATA, **WAYS), 3),
+        (grid(Configuration, hidden_layers=[10], **(DATA | {"inputs": [100]}), **(WAYS | {"loss": ["squared"]})), 20),
     ),
 )
