@@ -1,6 +1,6 @@
 """Training: many steps a call with the data on the device, and many runs at once."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -111,26 +111,9 @@ def train(
     >>> len(runs), runs[0].name, runs[0].curves["step"]
     (10, 'backpropagation', [3.0, 6.0])
     """
-    for name, value, most in [
-        ("steps", steps, None),
-        ("batch_size", batch_size, len(data.x_train)),
-        ("every", every, None),
-    ]:
-        if value < 1 or (most and value > most):
-            raise InputError(f"{name} must be at least 1{f' and at most {most}' if most else ''}; received {value}.")
-    if data.y_train.ndim != 2:
-        raise InputError(
-            f"targets must be vectors, float [n, width], such as labels one-hot; received {data.y_train.shape}."
-        )
-    runs = []
-    for seed in seeds:
-        for name in settings:
-            keras.utils.set_random_seed(seed)
-            runs.append(Run(name, seed, {}, build()))
+    _check_sizes(data, steps, batch_size, every)
+    runs = _untrained(build, settings, seeds)
     chain = runs[0].chain
-    owned = [id(v) for run in runs for block in run.chain.blocks for v in block.variables]
-    if len(set(owned)) < len(owned):
-        raise InputError("build must make a new network at each call; received the same weights twice.")
     _check_context(chain, data.y_train.shape[1])
     dense = all(len(block.output.shape) == 2 for block in chain.blocks)
     compiled = tf.function(partial(advance, chain), jit_compile=dense, autograph=False)
@@ -156,6 +139,32 @@ def train(
     with ThreadPoolExecutor(cores()) as pool:
         list(pool.map(complete, runs))
     return sorted(runs, key=lambda run: list(settings).index(run.name))
+
+
+def _untrained(build: Callable[[], Chain], names: Iterable[str], seeds: Sequence[int]) -> list[Run]:
+    runs = []
+    for seed in seeds:
+        for name in names:
+            keras.utils.set_random_seed(seed)
+            runs.append(Run(name, seed, {}, build()))
+    owned = [id(v) for run in runs for block in run.chain.blocks for v in block.variables]
+    if len(set(owned)) < len(owned):
+        raise InputError("build must make a new network at each call; received the same weights twice.")
+    return runs
+
+
+def _check_sizes(data: Data, steps: int, batch_size: int, every: int) -> None:
+    for name, value, most in [
+        ("steps", steps, None),
+        ("batch_size", batch_size, len(data.x_train)),
+        ("every", every, None),
+    ]:
+        if value < 1 or (most and value > most):
+            raise InputError(f"{name} must be at least 1{f' and at most {most}' if most else ''}; received {value}.")
+    if data.y_train.ndim != 2:
+        raise InputError(
+            f"targets must be vectors, float [n, width], such as labels one-hot; received {data.y_train.shape}."
+        )
 
 
 def update_masks(seed: int, probability: float, shape: tuple[int, int]) -> np.ndarray:
