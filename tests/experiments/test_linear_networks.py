@@ -43,5 +43,15 @@ def test_the_logistic_loss_is_that_of_the_labels():
 
 
 def test_deep_networks_have_fewer_seeds():
-    seeds = {(cell.hidden_layers, cell.inputs, cell.loss): len(seeds) for cell, seeds in STUDY.planned.items()}
-    assert seeds == {cell: 20 if cell == (10, 100, "squared") else {0: 10, 10: 3}[cell[0]] for cell in seeds}
+    planned = {(cell.hidden_layers, cell.schedule): len(seeds) for cell, seeds in STUDY.planned.items()}
+    assert planned == {(0, "constant"): 10, (10, "constant"): 3, (10, "drops"): 10}
+
+
+def test_rates_that_drop_change_nothing_before_they_do():
+    curves = [
+        run(Configuration(schedule=schedule, steps=100), [0])[0].curves["train_loss"]
+        for schedule in ("constant", "drops")
+    ]
+    same = np.isclose(*curves, rtol=1e-6)
+    assert same[:60].all()
+    assert not same[65:].any()
