@@ -428,15 +428,17 @@ for schedule in ("constant", "drops"):
 table.reset_index().style.hide().format(precision=4)
 
 # %% [markdown]
-# Without hidden layers {glue:text}`linear_shallow` of {glue:text}`linear_shallow_runs` runs end there, on either loss. With ten
-# hidden layers of a hundred units and a constant rate {glue:text}`linear_wide` of {glue:text}`linear_wide_runs` do. The others
-# come near zero too, and then the loss jumps up: {glue:text}`linear_jumps_constant:.0%` of these runs do so in the last fifth.
+# Without hidden layers {glue:text}`linear_shallow` of {glue:text}`linear_shallow_runs` runs end there, on either loss.
+# With ten hidden layers of a hundred units and a constant rate {glue:text}`linear_wide` of {glue:text}`linear_wide_runs`
+# do. The others come near zero too, and then the loss jumps up. In the last fifth of the steps
+# {glue:text}`linear_jumps_constant:.0%` of these runs do so.
 #
-# Adam divides by the size of recent gradients. So near the optimum its steps are as long as ever, and a small error of the
-# predictor is a whole step. If that is the reason, shorter steps must end the jumps. So these networks were trained once more,
-# with a rate that drops to a tenth after three fifths of the steps, and again after four. Then {glue:text}`linear_dropped` of
-# {glue:text}`linear_dropped_runs` runs end near backpropagation, and {glue:text}`linear_jumps_drops:.0%` jump in the last fifth.
-# The proof assumes steps that are short enough; with Adam at a constant rate they are not.
+# Adam divides by the size of recent gradients. So near the optimum its steps are as long as ever, and a small error of
+# the predictor is a whole step. If that is the reason, shorter steps must end the jumps. So these networks were trained
+# once more, with a rate that drops to a tenth after three fifths of the steps, and again after four. Then
+# {glue:text}`linear_dropped` of {glue:text}`linear_dropped_runs` runs end near backpropagation, and
+# {glue:text}`linear_jumps_drops:.0%` jump in the last fifth. The proof assumes steps that are short enough; with Adam at a
+# constant rate they are not.
 #
 # ## Five ways to train one network
 #
