@@ -96,7 +96,7 @@ from gradbook.auxiliary.bag_of_words import FREQUENT
 from gradbook.auxiliary.decay import CensoredDecay
 from gradbook.auxiliary.toy import Loss, Problem, descend
 from gradbook.exercises import exercise
-from gradbook.experiments import imdb
+from gradbook.experiments import imdb, similar_tasks
 from gradbook.notebook import glue
 from gradbook.studies import results
 
@@ -755,7 +755,6 @@ _ = axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
 task_runs = results.load("similar_tasks")
 tasks = task_runs.select(reshuffle=False)
 glue("task_runs", len(task_runs))
-shown_rules = {"multitask": 1, "projection": 0.01, "orthogonal": 0.1, "unweighted_cosine": 0.1, "weighted_cosine": 1}
 
 
 def task_error(task, name, weight, alpha):
@@ -782,7 +781,7 @@ glue("unrelated_projection", task_error("unrelated", "projection", 10, 0.01).mea
 figure, axes = plt.subplots(1, 3, figsize=(10, 3.6), sharey=True)
 task_weights = [0.1, 0.3, 1, 3, 10]
 for ax, task in zip(axes, ("same", "similar", "unrelated"), strict=True):
-    for name, a in shown_rules.items():
+    for name, a in similar_tasks.BEST_ALPHA.items():
         errors = task_error(task, name, task_weights, a).mean()
         cells_of_task = [
             f"auxiliary_task={task}; rule={name}; scope=global; weight={w:g}; alpha={a:g}" for w in task_weights
