@@ -494,8 +494,8 @@ glue("gradients_expected", (len(seeds) - 1) / (len(seeds) + 1))
 #
 # The log prints the mean gradient too, of one batch of 50 images every 100 iterations. Such a number is noisy, so that one
 # of them says little. But there are {glue:text}`gradients_printed` of them. Of these {glue:text}`gradients_within:.0%` lie
-# between the lowest and the highest of our {glue:text}`full_seeds` seeds at the same iteration. Were the published run one
-# more seed of ours, {glue:text}`gradients_expected:.0%` would be expected there.
+# between the lowest and the highest of our {glue:text}`full_seeds` seeds at the same iteration. If the published run is
+# like one more seed of ours, {glue:text}`gradients_expected:.0%` are expected there.
 #
 # ### What the gate is worth
 #
