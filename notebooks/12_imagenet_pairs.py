@@ -412,8 +412,8 @@ tested.rename(columns=MODES).groupby("pair").agg(["mean", "std"]).loc[classes].r
 #|   {provenance}`pairs`
 #| fig-alt: >-
 #|   One row per pair. Left, mean cosines of runs lie within two thousandths of zero, in every row alike. Right,
-#|   retrievers and the bus lie on either side of zero, the tabby mostly below it, by up to 5 points. Pizza gains up to 2
-#|   points and the goldfish up to 5, by multitask with every seed.
+#|   retrievers and the bus lie on either side of zero, the tabby mostly below it, by up to 5 points. Pizza gains up to
+#|   2 points and the goldfish up to 5, by multitask with every seed.
 figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.4), sharey=True)
 gains = 100 * tested.drop(columns="single_task").sub(tested["single_task"], axis=0)
 for row, name in enumerate(classes):
