@@ -822,7 +822,7 @@ for name, label in {"anew": "shuffled anew", "once": "one order"}.items():
     glue(f"gap_{name}_largest", gap.abs().max())
     glue(f"best_{name}", by_order["best_epoch", label].mean())
 glue("gap_cells", len(gap))
-order_table.style.hide().format(precision=4)
+order_table.style.hide().format(precision=4).format("{:g}", subset=["weight", "alpha"])
 
 # %% [markdown]
 # Over these {glue:text}`gap_cells` cells, errors with a new order in each epoch differ from the published ones by
