@@ -437,8 +437,8 @@ table.reset_index().style.hide().format(precision=4)
 # the predictor is a whole step. If that is the reason, shorter steps must end the jumps. So these networks were trained
 # once more, with a rate that drops to a tenth after three fifths of the steps, and again after four. Then
 # {glue:text}`linear_dropped` of {glue:text}`linear_dropped_runs` runs end near backpropagation, and
-# {glue:text}`linear_jumps_drops:.0%` jump in the last fifth. The proof assumes steps that are short enough; with Adam at a
-# constant rate they are not.
+# {glue:text}`linear_jumps_drops:.0%` jump in the last fifth. So long steps are most of the reason, not all of it. The proof
+# assumes steps that are short enough; with Adam at a constant rate they are not.
 #
 # ## Five ways to train one network
 #

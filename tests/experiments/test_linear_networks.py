@@ -42,7 +42,7 @@ def test_the_logistic_loss_is_that_of_the_labels():
     assert 0.5 < record.metrics["train_loss"] <= -log_expit(0.0)
 
 
-def test_deep_networks_have_fewer_seeds():
+def test_deep_networks_at_a_constant_rate_have_fewer_seeds():
     planned = {(cell.hidden_layers, cell.schedule): len(seeds) for cell, seeds in STUDY.planned.items()}
     assert planned == {(0, "constant"): 10, (10, "constant"): 3, (10, "drops"): 10}
 
