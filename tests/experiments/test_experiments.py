@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from gradbook import experiments
 from gradbook.selection import plain
 from gradbook.studies import results
-from gradbook.studies.experiment import COST, Record
+from gradbook.studies.experiment import COST, Experiment, Record
 from gradbook.studies.study import Run
 
 BACKENDS = {"tensorflow", "keras", "torch", "jax"}
@@ -33,12 +34,12 @@ def vocabulary() -> re.Pattern:
     return re.compile(f"(best_|teacher_|left_|right_)?({'|'.join(names)})")
 
 
-def runs_of(table: results.Results, study) -> Iterator[Run]:
+def runs_of(table: results.Results, experiment: Experiment) -> Iterator[Run]:
     """The run of each row, made from its columns."""
-    fields = list(study.experiment.configuration.model_fields)
+    fields = list(experiment.configuration.model_fields)
     for row in table[[*fields, "seed"]].to_dict("records"):
         seed = row.pop("seed")
-        yield Run(study.experiment, study.experiment.configuration(**{name: plain(row[name]) for name in fields}), seed)
+        yield Run(experiment, experiment.configuration(**{name: plain(row[name]) for name in fields}), seed)
 
 
 @pytest.mark.parametrize("name", experiments.STUDIES)
@@ -71,13 +72,19 @@ def test_metrics_and_curves_of_the_books_results_are_in_the_vocabulary(name):
     assert [one for one in {*metrics, *curves} if not allowed.fullmatch(one)] == []
 
 
+EARLIER = {"lowrank": 1}
+"""Studies whose results are of an earlier version of their experiment, which their pages say, and that version."""
+
+
 @pytest.mark.parametrize("name", MEASURED)
 def test_committed_rows_are_runs_of_their_study_under_their_keys(name):
-    """A committed row whose key no study gives was measured by another version of the experiment."""
-    table, study = results.load(name), experiments.study(name)
-    assert [run.key for run in runs_of(table, study)] == table["key"].tolist()
+    table, study, about = results.load(name), experiments.study(name), results.provenance(name)
+    assert about["version"] == EARLIER.get(name, study.experiment.version)
+    assert name not in EARLIER or about["version"] < study.experiment.version
+    study = replace(study, experiment=replace(study.experiment, version=about["version"]))
+    assert [run.key for run in runs_of(table, study.experiment)] == table["key"].tolist()
     assert set(table["key"]) <= set(study.with_seeds(table["seed"].unique()).runs)
-    assert set(table["origin"]) == set(results.provenance(name)["origins"])
+    assert set(table["origin"]) == set(about["origins"])
     assert table.defaults == study.experiment.configuration().model_dump(mode="json")
     assert all(path.stat().st_size < 1_000_000 for path in results.FOLDER.glob(f"{name}.*"))
 

@@ -168,7 +168,7 @@ def trained_teacher(cell: Configuration, dataset: Dataset, parts: dict[str, Exam
     return teacher, learner.score(*parts["test"])["accuracy"]
 
 
-EXPERIMENT = Experiment("lowrank", 1, Configuration, train)
+EXPERIMENT = Experiment("lowrank", 2, Configuration, train)
 run = EXPERIMENT.run
 
 COMPRESSED = ["low_rank", "shuffle", "separable_hashed", "tensor_train", "tucker", "acdc", "hashed", "cp", "bottleneck"]

@@ -1,5 +1,6 @@
 """Roles that pages use; the site's tests see the rest."""
 
+import shutil
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
@@ -24,7 +25,15 @@ def test_a_figure_quotes_the_runs_behind_it(root, tmp_path):
     (line,) = shown(Provenance(), "concept", root)
     assert line.startswith(f"Study concept: {about['runs']} runs, seeds 0 to 9; data mnist ")
     assert all(origin["commit"][:8] in line for origin in about["origins"].values())
+    assert "version" not in line
     assert shown(Provenance(), "concept", tmp_path) == ["Study concept: no runs yet."]
+
+
+def test_a_figure_says_that_its_runs_are_of_an_earlier_version_of_the_experiment(root, tmp_path):
+    copied = shutil.copytree(root / "book/results", tmp_path / "book/results") / "concept.json"
+    write_json(copied, results.provenance("concept") | {"version": 0})
+    (line,) = shown(Provenance(), "concept", tmp_path)
+    assert line.endswith("; by version 0 of the experiment, which is at version 1 now.")
 
 
 def shown(role, text, root):

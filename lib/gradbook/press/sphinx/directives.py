@@ -11,7 +11,7 @@ from gradbook.claims.ledger import verdict
 from gradbook.experiments import STUDIES, study
 from gradbook.press.chapters import find_chapters
 from gradbook.press.status import Status, cost, machine, memory, status
-from gradbook.studies.results import provenance_in_words
+from gradbook.studies.results import keys, provenance, provenance_in_words
 from gradbook.studies.status import still_to_run
 
 
@@ -34,11 +34,17 @@ class Verdict(SphinxRole):
 
 
 class Provenance(SphinxRole):
-    """``{provenance}`concept```: the runs, data, commits and machines behind a study's results."""
+    """``{provenance}`concept```: the runs, data, commits and machines behind a study's results, and their version.
+
+    The version of the experiment is named only where the results are of an earlier one.
+    """
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         """Return the line as text."""
-        line = provenance_in_words(self.text, Path(self.env.srcdir) / "book/results")
+        folder = Path(self.env.srcdir) / "book/results"
+        line, now = provenance_in_words(self.text, folder), study(self.text).experiment.version
+        if keys(self.text, folder) and (then := provenance(self.text, folder)["version"]) < now:
+            line += f"; by version {then} of the experiment, which is at version {now} now"
         return [nodes.inline("", f"Study {self.text}: {line}.", classes=["provenance"])], []
 
 
