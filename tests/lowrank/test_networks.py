@@ -7,7 +7,20 @@ import pytest
 from gradbook.errors import InputError
 from gradbook.lowrank.convs import substitute
 from gradbook.lowrank.count import parameters, weightless
-from gradbook.lowrank.networks import DARTS_V2, DropPath, Edge, Genotype, darts, mobilenet_v2, wide_resnet, wrn_50_2
+from gradbook.lowrank.networks import (
+    DARTS_V2,
+    NETWORKS,
+    DropPath,
+    Edge,
+    Genotype,
+    darts,
+    mobilenet,
+    mobilenet_v2,
+    mobilenet_v2_cifar,
+    resnet_18,
+    wide_resnet,
+    wrn_50_2,
+)
 
 PUBLISHED = [
     (lambda: wide_resnet(28, 10), 36_479_194),
@@ -19,6 +32,12 @@ PUBLISHED = [
     (mobilenet_v2, 3_504_872),
     (lambda: mobilenet_v2(convolution=substitute("shuffle", 4), dense_classifier=False), 919_442),
     (lambda: wrn_50_2(convolution=substitute("separable_hashed", 0.08), dense_classifier=False), 2_465_867),
+    (resnet_18, 11_173_962),
+    (mobilenet, 3_217_226),
+    (mobilenet_v2_cifar, 2_296_922),
+    (lambda: resnet_18(convolution=substitute("acdc", 11)), 151_178),
+    (lambda: mobilenet(convolution=substitute("acdc", 11)), 208_586),
+    (lambda: mobilenet_v2_cifar(convolution=substitute("acdc", 11)), 1_319_578),
 ]
 
 
@@ -43,6 +62,14 @@ def test_depths_of_another_form_are_refused(depth):
 def test_a_network_without_classes_is_refused(build):
     with pytest.raises(InputError, match="classes must be a whole number, 1 or more; received 0"):
         weightless(build)
+
+
+@pytest.mark.parametrize(("name", "side"), [("resnet-18", 4), ("mobilenet", 2), ("mobilenet-v2-cifar", 4)])
+def test_networks_for_small_images_keep_their_size_in_the_stem_and_halve_it_later(name, side):
+    model = weightless(lambda: NETWORKS[name]())
+    first, *_ = (layer for layer in model.layers if layer.weights)
+    last = [layer for layer in model.layers if layer.name.startswith("tap")][-1]
+    assert (first.output.shape[1:3], last.output.shape[1:3], model.output_shape) == ((32, 32), (side, side), (None, 10))
 
 
 def test_every_operation_of_a_genotype_runs():

@@ -24,6 +24,7 @@ Make = Callable[..., Convolution]
 Tensor = Any
 
 dense = partial(layers.Conv2D, padding="same", use_bias=False, kernel_initializer="he_normal")
+depthwise = partial(layers.DepthwiseConv2D, 3, padding="same", use_bias=False, depthwise_initializer="he_normal")
 
 
 def logits(classes: int, **options: Any) -> layers.Dense:
@@ -55,16 +56,20 @@ def wide_resnet(
         for block in range((depth - 4) // 6):
             x = _wide_block(x, 2**stage * 16 * width, 2 if stage and not block else 1, make)
         x = layers.Identity(name=f"tap_{stage + 1}")(x)
-    x = layers.GlobalAveragePooling2D()(layers.ReLU()(BatchNormalization()(x)))
+    x = layers.GlobalAveragePooling2D()(_active(x))
     return keras.Model(images, logits(classes)(x), name=f"wide_resnet_{depth}_{width}")
 
 
 def _wide_block(x: Tensor, filters: int, strides: int, make: Make) -> Tensor:
-    active = layers.ReLU()(BatchNormalization()(x))
+    active = _active(x)
     inner = make(filters, strides=strides)(active)
-    inner = make(filters)(layers.ReLU()(BatchNormalization()(inner)))
+    inner = make(filters)(_active(inner))
     shortcut = x if x.shape[-1] == filters else dense(filters, 1, strides=strides)(active)
     return layers.Add()([shortcut, inner])
+
+
+def _active(x: Tensor, largest: float | None = None) -> Tensor:
+    return layers.ReLU(largest)(BatchNormalization()(x))
 
 
 def wrn_50_2(
@@ -86,7 +91,7 @@ def wrn_50_2(
     """
     make = convolution or substitute("plain")
     images = keras.Input(shape)
-    x = layers.ReLU()(BatchNormalization()(dense(64, 7, strides=2)(images)))
+    x = _active(dense(64, 7, strides=2)(images))
     x = layers.MaxPooling2D(3, 2, "same")(x)
     for stage, blocks in enumerate([3, 4, 6, 3]):
         for block in range(blocks):
@@ -96,8 +101,8 @@ def wrn_50_2(
 
 
 def _residual_block(x: Tensor, filters: int, strides: int, make: Make) -> Tensor:
-    inner = layers.ReLU()(BatchNormalization()(make(filters, 1)(x)))
-    inner = layers.ReLU()(BatchNormalization()(make(filters, 3, strides=strides, padding="same")(inner)))
+    inner = _active(make(filters, 1)(x))
+    inner = _active(make(filters, 3, strides=strides, padding="same")(inner))
     inner = BatchNormalization()(make(2 * filters, 1)(inner))
     if strides > 1 or x.shape[-1] != 2 * filters:
         x = BatchNormalization()(make(2 * filters, 1, strides=strides)(x))
@@ -124,12 +129,12 @@ def mobilenet_v2(
     """
     make = convolution or substitute("plain")
     images = keras.Input(shape)
-    x = _active(dense(32, 3, strides=2)(images))
+    x = _active(dense(32, 3, strides=2)(images), 6.0)
     for expansion, filters, blocks, strides in MOBILENET_V2:
         for block in range(blocks):
             x = _inverted_block(x, expansion, filters, 1 if block else strides, make)
     x = layers.Identity(name="tap_1")(x)
-    x = _active(make(1280, 1)(x))
+    x = _active(make(1280, 1)(x), 6.0)
     return keras.Model(images, _classify(x, classes, None if dense_classifier else make), name="mobilenet_v2")
 
 
@@ -144,15 +149,82 @@ MOBILENET_V2 = (  # expansion, channels, blocks, strides of the first
 )
 
 
-def _active(x: Tensor) -> Tensor:
-    return layers.ReLU(6.0)(BatchNormalization()(x))
-
-
 def _inverted_block(x: Tensor, expansion: int, filters: int, strides: int, make: Make) -> Tensor:
-    inner = x if expansion == 1 else _active(make(expansion * x.shape[-1], 1)(x))
-    spatial = layers.DepthwiseConv2D(3, strides, "same", use_bias=False, depthwise_initializer="he_normal")
-    inner = BatchNormalization()(make(filters, 1)(_active(spatial(inner))))
+    inner = x if expansion == 1 else _active(make(expansion * x.shape[-1], 1)(x), 6.0)
+    inner = BatchNormalization()(make(filters, 1)(_active(depthwise(strides=strides)(inner), 6.0)))
     return layers.Add()([x, inner]) if strides == 1 and x.shape[-1] == filters else inner
+
+
+def resnet_18(classes: int = 10, *, convolution: Make | None = None, shape: Sequence[int] = (32, 32, 3)) -> keras.Model:
+    """Build ResNet-18 (He et al. 2016, table 1) for small images, as the repository pytorch-cifar has it.
+
+    The stem keeps the image's size. The convolution makes all of the blocks, their shortcuts included. Arguments as for
+    `wide_resnet`.
+    """
+    make = convolution or substitute("plain")
+    images = keras.Input(shape)
+    x = _active(dense(64, 3)(images))
+    for stage in range(4):
+        for block in range(2):
+            x = _basic_block(x, 64 * 2**stage, 2 if stage and not block else 1, make)
+        x = layers.Identity(name=f"tap_{stage + 1}")(x)
+    return keras.Model(images, _classify(x, classes, None), name="resnet_18")
+
+
+def _basic_block(x: Tensor, filters: int, strides: int, make: Make) -> Tensor:
+    inner = _active(make(filters, 3, strides=strides, padding="same")(x))
+    inner = BatchNormalization()(make(filters, 3, padding="same")(inner))
+    if strides > 1 or x.shape[-1] != filters:
+        x = BatchNormalization()(make(filters, 1, strides=strides)(x))
+    return layers.ReLU()(layers.Add()([x, inner]))
+
+
+def mobilenet(classes: int = 10, *, convolution: Make | None = None, shape: Sequence[int] = (32, 32, 3)) -> keras.Model:
+    """Build MobileNet (Howard et al. 2017, table 1) for small images; the convolution makes its 1×1 steps.
+
+    The stem keeps the image's size, as in the repository pytorch-cifar. Arguments as for `wide_resnet`.
+    """
+    make = convolution or substitute("plain")
+    images = keras.Input(shape)
+    x = _active(dense(32, 3)(images))
+    for filters, strides in MOBILENET:
+        x = _active(make(filters, 1)(_active(depthwise(strides=strides)(x))))
+    x = layers.Identity(name="tap_1")(x)
+    return keras.Model(images, _classify(x, classes, None), name="mobilenet")
+
+
+MOBILENET = (  # channels, strides
+    *((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)),
+    *[(512, 1)] * 5,
+    *((1024, 2), (1024, 1)),
+)
+
+
+def mobilenet_v2_cifar(
+    classes: int = 10, *, convolution: Make | None = None, shape: Sequence[int] = (32, 32, 3)
+) -> keras.Model:
+    """Build MobileNetV2 for small images, as the repository pytorch-cifar has it.
+
+    Beside `mobilenet_v2`, the stem and the second stage keep the image's size, the first block is expanded too, and
+    shortcuts change the number of channels where needed. The convolution makes the expansions and the last 1×1 step;
+    projections and shortcuts stay dense, as the log's code had it. Arguments as for `wide_resnet`.
+    """
+    make = convolution or substitute("plain")
+    images = keras.Input(shape)
+    x = _active(dense(32, 3)(images))
+    for stage, (expansion, filters, blocks, strides) in enumerate(MOBILENET_V2):
+        for block in range(blocks):
+            x = _expanded_block(x, expansion, filters, strides if stage > 1 and not block else 1, make)
+    x = layers.Identity(name="tap_1")(x)
+    return keras.Model(images, _classify(_active(make(1280, 1)(x)), classes, None), name="mobilenet_v2_cifar")
+
+
+def _expanded_block(x: Tensor, expansion: int, filters: int, strides: int, make: Make) -> Tensor:
+    inner = _active(depthwise(strides=strides)(_active(make(expansion * x.shape[-1], 1)(x))))
+    inner = BatchNormalization()(dense(filters, 1)(inner))
+    if strides > 1:
+        return inner
+    return layers.Add()([x if x.shape[-1] == filters else BatchNormalization()(dense(filters, 1)(x)), inner])
 
 
 class Edge(NamedTuple):
@@ -269,8 +341,8 @@ def _halve(x: Tensor, channels: int, make: Make) -> Tensor:
 
 def _auxiliary_head(x: Tensor, classes: int) -> Tensor:
     x = layers.AveragePooling2D(5, 3)(layers.ReLU()(x))
-    x = layers.ReLU()(BatchNormalization()(dense(128, 1)(x)))
-    x = layers.ReLU()(BatchNormalization()(dense(768, 2, padding="valid")(x)))
+    x = _active(dense(128, 1)(x))
+    x = _active(dense(768, 2, padding="valid")(x))
     return logits(classes, name="auxiliary")(layers.Flatten()(x))
 
 
@@ -304,4 +376,7 @@ NETWORKS: dict[str, Callable[..., keras.Model]] = {
     "wrn-50-2": wrn_50_2,
     "darts": darts,
     "mobilenet-v2": mobilenet_v2,
+    "resnet-18": resnet_18,
+    "mobilenet": mobilenet,
+    "mobilenet-v2-cifar": mobilenet_v2_cifar,
 }
