@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gradbook.errors import InputError, RunError
-from gradbook.files import home
+from gradbook.files import atomic_write, home
 
 if TYPE_CHECKING:
     import keras
@@ -87,7 +87,7 @@ def execute(
     """
     from gradbook.press import execute as press
     from gradbook.press.chapters import find_chapters
-    from gradbook.press.checkout import checkout, read_json
+    from gradbook.press.checkout import checkout, read_json, write_json
     from gradbook.press.status import cost, expected, published_record
 
     root = checkout()
@@ -102,9 +102,7 @@ def execute(
         click.echo(f"executing {expected(root, waiting, jobs)} …")
     for job, measured in press.execute(waiting, jobs):
         if record:
-            target = published_record(root, job.chapter)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(job.record, target)
+            write_json(published_record(root, job.chapter), measured)
         click.echo(f"{job.chapter.name}: {cost(measured)} → {job.output.relative_to(root)}")
 
 
@@ -477,7 +475,8 @@ def ledger(check: bool, write: bool, dates: bool, form: str) -> None:
 
     if dates:
         found = tolerances.dates(checkout(), claim.load(book_claims.CLAIMS).claims)
-        found.to_csv(book_claims.TOLERANCES, index=False, lineterminator="\n")
+        with atomic_write(book_claims.TOLERANCES) as file:
+            file.write(found.to_csv(index=False, lineterminator="\n").encode())
         click.echo(f"{book_claims.TOLERANCES}: {(found['order'] == 'before').sum()} of {len(found)} set before results")
         return
     with _no_greetings():

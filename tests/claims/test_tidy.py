@@ -3,6 +3,7 @@
 import json
 import re
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import pytest
 
@@ -95,6 +96,17 @@ def test_several_tables_are_named_by_their_files(audit, tmp_path):
         audit("--runs", "other.csv")
     (tmp_path / "claims.yml").write_text(CLAIMS.replace("{statistic:", "{study: other, statistic:"))
     assert "1 reproduced" in audit("--runs", "other.csv")
+
+
+@pytest.mark.parametrize(("option", "file"), [("--runs", "runs.csv"), ("--published", "numbers.csv")])
+@pytest.mark.parametrize("name", ["{}.csv", "{}.txt"])
+def test_tables_of_a_kind_with_one_name_are_refused(audit, tmp_path, option, file, name):
+    (tmp_path / "other").mkdir()
+    other = Path("other", name.format(Path(file).stem))
+    other.write_text((tmp_path / file).read_text())
+    said = f"tables of a kind must differ in their file names; received {file}, {other}."
+    with pytest.raises(InputError, match=re.escape(said)):
+        audit(option, str(other))
 
 
 @pytest.mark.parametrize(

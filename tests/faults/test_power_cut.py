@@ -2,18 +2,25 @@
 
 import shutil
 import warnings
+from types import SimpleNamespace
 
 import keras
+import nbformat
 import numpy as np
+import pandas as pd
 import pytest
 from data_fakes import Server, publish
+from nbformat import v4
 from power_cut import cuts
 from sampling import SAMPLES, Sample, finished
 
 import gradbook.data as data
+from gradbook import cli
 from gradbook.files import atomic_write
 from gradbook.lowrank.distill import Learner
 from gradbook.lowrank.training import Checkpoint
+from gradbook.press import slides
+from gradbook.press.chapters import Chapter
 from gradbook.press.checkout import read_json, write_json
 from gradbook.studies import results
 from gradbook.studies.store import Store
@@ -52,6 +59,44 @@ def test_a_record_is_the_old_one_or_the_new(tmp_path):
     file = tmp_path / "record.json"
     write_json(file, {"seconds": 1})
     assert {read_json(file)["seconds"] for _ in cuts(tmp_path, lambda: write_json(file, {"seconds": 2}))} == {1, 2}
+
+
+@pytest.fixture
+def written(tmp_path, monkeypatch):
+    """What the press writes besides twins, as an action each, into ``tmp_path / "written"``."""
+    chapter, folder = Chapter(tmp_path / "10_a.py"), tmp_path / "written"
+    output = v4.new_output("display_data", {"image/png": "aGk=", "image/svg+xml": "<svg/>"})
+    about = {"mystnb": {"figure": {"name": "fig-a"}}}
+    notebook = v4.new_notebook(cells=[v4.new_code_cell("draw()", outputs=[output], metadata=about)])
+    nbformat.write(notebook, chapter.twin)
+    job = SimpleNamespace(chapter=chapter, is_twin=True, stale=lambda _: True, record=tmp_path / "r", output=tmp_path)
+    record = {"seconds": 1.0, "peak_memory": 1e6, "machine": {"processor": "x", "cores": 1}, "finished": ""}
+    write_json(job.record, record)
+    monkeypatch.setattr("gradbook.press.checkout.checkout", lambda: tmp_path)
+    monkeypatch.setattr("gradbook.press.chapters.find_chapters", lambda *_: [chapter])
+    monkeypatch.setattr("gradbook.press.execute.plan", lambda *_: [job])
+    monkeypatch.setattr("gradbook.press.execute.execute", lambda *_: [(job, record)])
+    monkeypatch.setattr("gradbook.press.status.published_record", lambda *_: folder / "record.json")
+    monkeypatch.setattr("gradbook.press.tolerances.dates", lambda *_: pd.DataFrame({"order": ["before"]}))
+    monkeypatch.setattr("gradbook.book_claims.TOLERANCES", folder / "tolerances.csv")
+    return {
+        "slides": lambda: slides.write(chapter, folder),
+        "svg": lambda: slides.write_svg(chapter.twin, folder),
+        "record": lambda: cli.app(["execute", "--record"], standalone_mode=False),
+        "tolerances": lambda: cli.app(["ledger", "--dates"], standalone_mode=False),
+    }
+
+
+@pytest.mark.parametrize("name", ["slides", "svg", "record", "tolerances"])
+def test_what_the_press_writes_is_the_old_file_or_the_new(tmp_path, written, name):
+    folder = tmp_path / "written"
+    folder.mkdir()
+    written[name]()
+    (file,) = folder.iterdir()
+    new = file.read_bytes()
+    file.write_text("old")
+    found = [file.read_bytes() for _ in cuts(folder, written[name])]
+    assert set(found) == {b"old", new} and found[-1] == new
 
 
 def test_results_are_readable_and_their_export_can_be_repeated(tmp_path):

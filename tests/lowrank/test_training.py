@@ -18,7 +18,7 @@ from gradbook.errors import InputError, RunError
 from gradbook.lowrank.distill import Learner
 from gradbook.lowrank.networks import DropPath
 from gradbook.lowrank.protocol import PROTOCOLS, Batches, DropPathRamp, Protocol, augment
-from gradbook.lowrank.training import train
+from gradbook.lowrank.training import Checkpoint, begin, train
 
 PLAIN = Protocol(batch_size=16, learning_rate=0.05, epochs=4, drop_path=0.5, crop=1, flip=False, cutout=2)
 
@@ -151,6 +151,47 @@ def test_a_loss_that_is_lost_ends_the_training_and_the_epoch_before_is_kept(tiny
     with pytest.raises(RunError, match=r"train_loss became (nan|inf) in epoch 5"):
         train(Learner(tiny()), *examples, bold, folder=tmp_path)
     assert list(tmp_path.glob("*.h5")) == [kept]
+
+
+STATE = ["network", "epochs", "weights", "random", "history"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: "",
+        lambda text: text[: len(text) // 2],
+        lambda text: "[]",
+        lambda text: json.dumps(json.loads(text) | {"random": []}),
+        lambda text: json.dumps(json.loads(text) | {"random": ["x"]}),
+        lambda text: json.dumps(json.loads(text) | {"weights": 3}),
+        *(lambda text, key=key: json.dumps({k: v for k, v in json.loads(text).items() if k != key}) for key in STATE),
+    ],
+)
+def test_a_damaged_state_is_refused_in_one_sentence(tiny, examples, tmp_path, damage):
+    learner, path = Learner(tiny()), tmp_path / "state.json"
+    begin(learner, PLAIN.optimizer(1))
+    Checkpoint(learner, tmp_path).on_epoch_end(0, {"loss": 1.0})
+    assert Checkpoint(learner, tmp_path).restore() == 1
+    path.write_text(damage(path.read_text()))
+    with pytest.raises(InputError, match=r"state\.json is damaged; remove its folder to start anew") as refused:
+        Checkpoint(learner, tmp_path).restore()
+    assert len(str(refused.value).splitlines()) == 1
+
+
+def test_only_what_may_be_written_is_synchronised(tiny, tmp_path, monkeypatch):
+    """Windows refuses the rest."""
+    fcntl = pytest.importorskip("fcntl")
+    learner, real, modes = Learner(tiny()), os.fsync, []
+    begin(learner, PLAIN.optimizer(1))
+
+    def fsync(descriptor):
+        modes.append(fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE)
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    Checkpoint(learner, tmp_path).on_epoch_end(0, {"loss": 1.0})
+    assert len(modes) >= 2 and os.O_RDONLY not in modes
 
 
 @keras.saving.register_keras_serializable("tests")

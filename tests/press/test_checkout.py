@@ -17,10 +17,14 @@ def test_a_failed_write_leaves_the_old_text_and_no_debris(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["record.json"]
 
 
-def test_a_record_cut_short_counts_as_none(tmp_path):
+@pytest.mark.parametrize("content", [b'{"seconds": 1', b"", b"\0" * 64, b"\xff\xfe{}", b'{"name": "\xe9"}'])
+def test_a_record_that_is_not_json_counts_as_none(tmp_path, content):
     path = tmp_path / "record.json"
-    path.write_text('{"seconds": 1')
+    path.write_bytes(content)
     assert read_json(path) == {}
+
+
+def test_a_record_that_is_missing_counts_as_none(tmp_path):
     assert read_json(tmp_path / "missing.json") == {}
 
 

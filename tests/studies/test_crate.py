@@ -71,6 +71,20 @@ def test_everything_that_is_referred_to_is_described(tmp_path):
     } == set()
 
 
+@pytest.mark.parametrize("name", ["crate", "folder/crate.zip"])
+def test_a_crate_that_was_interrupted_is_not_there_and_can_be_written_again(tmp_path, monkeypatch, name):
+    def full(*_, **__):
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("rocrate.model.metadata.Metadata.generate", full)
+        with pytest.raises(OSError, match="No space left"):
+            crate.write(tmp_path / name, STUDIES)
+    assert [file for file in tmp_path.rglob("*") if file.name != "folder"] == []
+    crate.write(tmp_path / name, STUDIES)
+    assert rocrate.ROCrate(tmp_path / name).root_dataset["mentions"]
+
+
 def test_a_target_that_exists_and_an_unknown_study_are_refused(tmp_path):
     with pytest.raises(InputError, match="must be a new folder or file"):
         crate.write(tmp_path)

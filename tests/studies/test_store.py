@@ -2,8 +2,10 @@
 
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -73,6 +75,19 @@ def test_a_store_of_another_format_is_refused_with_what_to_do_and_left_alone(sto
     with pytest.raises(InputError, match=f"format {version}, and this version of the book reads format 2: .*{remedy}"):
         Store(store.path)
     assert store.path.read_bytes() == before
+
+
+@pytest.mark.parametrize("version", [1, 99, None])
+def test_a_file_that_was_refused_is_not_held_open(tmp_path, version):
+    path = tmp_path / "store.sqlite"
+    if version is None:
+        path.write_text("not a database, but a text that is long enough to be looked at " * 20)
+    else:
+        with closing(sqlite3.connect(path)) as database:
+            database.execute(f"PRAGMA user_version = {version}")
+    with pytest.raises(InputError) as refused:
+        Store(path)
+    assert str(path) not in {file.path for file in psutil.Process().open_files()}, refused
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):

@@ -306,6 +306,17 @@ def test_schedulers_that_cannot_be_used_are_named(store, tmp_path, options, erro
         sweep(samples(1), store, folder=tmp_path, **options)
 
 
+@pytest.mark.parametrize("error", [InputError("no"), ValueError("no"), OSError("no")], ids=repr)
+def test_what_fails_in_a_sweep_is_not_laid_on_its_scheduler(cluster, store, tmp_path, monkeypatch, error):
+    def fail(outcomes):
+        raise error
+
+    monkeypatch.setattr(store, "add", fail)
+    with pytest.raises(type(error)) as raised:
+        sweep(samples(1), store, scheduler=cluster, folder=tmp_path)
+    assert raised.value is error
+
+
 # Results, scale, and the command
 
 

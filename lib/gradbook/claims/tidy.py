@@ -1,6 +1,6 @@
 """Evidence from tidy tables: CSV files with one row per run, and CSV files with one row per published number."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -27,10 +27,9 @@ def evidence(claims: Claims, runs: Sequence[Path], published: Sequence[Path]) ->
         published: CSV files with the columns quantity and value, and maybe source, setting and unit.
 
     Raises:
-        InputError: a file that cannot be read, or lacks a column.
+        InputError: a file that cannot be read, lacks a column, or is named as another of its kind.
     """
-    tables = {path.stem: read_csv(path) for path in runs}
-    numbers = {path.stem: _numbers(path) for path in published}
+    tables, numbers = _by_name(runs, read_csv), _by_name(published, _numbers)
 
     def measured(study: str) -> Runs:
         table = _named(tables, study, "table of runs")
@@ -40,6 +39,13 @@ def evidence(claims: Claims, runs: Sequence[Path], published: Sequence[Path]) ->
         return Runs(table, fields, seed=claims.seed)
 
     return Evidence(measured, lambda chapter: _named(numbers, chapter, "table of published numbers"))
+
+
+def _by_name(paths: Sequence[Path], read: Callable[[Path], pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    names = [path.stem for path in paths]
+    if twice := [str(path) for path in paths if names.count(path.stem) > 1]:
+        raise InputError(f"tables of a kind must differ in their file names; received {', '.join(twice)}.")
+    return dict(zip(names, map(read, paths), strict=True))
 
 
 def _numbers(path: Path) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from gradbook.files import atomic_write
 from gradbook.lowrank.distill import Learner
 from gradbook.lowrank.protocol import Batches, DropPathRamp, Protocol
 from gradbook.training import require_finite
+from gradbook.untrusted import reading
 
 
 def train(
@@ -97,28 +98,29 @@ class Checkpoint(keras.callbacks.Callback):
         self.history: dict[str, list[float]] = {}
 
     def restore(self) -> int:
-        """Bring the learner to the state in the folder, if there is one, and return the epochs that it has seen."""
+        """Bring the learner to the state in the folder, if there is one, and return the epochs that it has seen.
+
+        Raises:
+            InputError: the state is another network's, or damaged.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / "state.json"
         if not path.exists():
             return 0
-        state = json.loads(path.read_text(encoding="utf-8"))
-        if state["network"] != fingerprint(self.learner):
-            raise InputError(
-                f"folder {self.folder} holds the state of another network, {state['network']}; it must be that of "
-                f"{fingerprint(self.learner)}, or empty."
-            )
-        weights = self.folder / state["weights"]
-        try:
-            self.learner.load_weights(weights)
-        except Exception as error:  # a damaged file can break its reader in any way
-            raise InputError(
-                f"{weights} cannot be read as weights; remove its folder to start anew: {error}"
-            ) from error
-        for variable, value in zip(random_states(self.learner), state["random"], strict=True):
-            variable.assign(np.array(value, variable.dtype))
-        self.history = state["history"]
-        return state["epochs"]
+        with reading(path, f"{path} is damaged; remove its folder to start anew"):
+            state = json.loads(path.read_text(encoding="utf-8"))
+            if state["network"] != fingerprint(self.learner):
+                raise InputError(
+                    f"folder {self.folder} holds the state of another network, {state['network']}; it must be that of "
+                    f"{fingerprint(self.learner)}, or empty."
+                )
+            weights = self.folder / state["weights"]
+            with reading(weights, f"{weights} cannot be read as weights; remove its folder to start anew"):
+                self.learner.load_weights(weights)
+            for variable, value in zip(random_states(self.learner), state["random"], strict=True):
+                variable.assign(np.array(value, variable.dtype))
+            self.history = state["history"]
+            return state["epochs"]
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         for name, value in (logs or {}).items():
@@ -126,7 +128,7 @@ class Checkpoint(keras.callbacks.Callback):
         weights = self.folder / f"epoch_{epoch + 1:04d}.weights.h5"
         part = self.folder / "part.weights.h5"
         self.learner.save_weights(part, overwrite=True)
-        with part.open("rb") as file:
+        with part.open("r+b") as file:  # Windows synchronises only what may be written
             os.fsync(file.fileno())
         part.replace(weights)
         state = {"network": fingerprint(self.learner), "epochs": epoch + 1, "weights": weights.name}

@@ -52,7 +52,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """Return the object in a JSON file; an empty one where it is missing or is not JSON, as after a disk crashed."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
+    except (FileNotFoundError, ValueError):
         return {}
 
 

@@ -8,6 +8,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from gradbook.errors import InputError
+from gradbook.files import atomic_write
 from gradbook.press.chapters import Chapter
 
 PAGE = """<!doctype html>
@@ -79,7 +80,8 @@ def write(chapter: Chapter, folder: Path) -> Path:
     """Write a chapter's slides into a folder, and return their file."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{chapter.name}.html"
-    path.write_text(slides(chapter), encoding="utf-8")
+    with atomic_write(path) as file:
+        file.write(slides(chapter).encode())
     return path
 
 
@@ -97,5 +99,6 @@ def write_svg(executed: Path, folder: Path) -> list[Path]:
         for output in cell.get("outputs", []):
             if label and "image/svg+xml" in output.get("data", {}):
                 written.append(folder / f"{label}.svg")
-                written[-1].write_text(output.data["image/svg+xml"], encoding="utf-8")
+                with atomic_write(written[-1]) as file:
+                    file.write(output.data["image/svg+xml"].encode())
     return written

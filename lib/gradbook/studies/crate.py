@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from importlib.metadata import metadata
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from gradbook.errors import InputError
@@ -55,7 +56,11 @@ def write(target: Path, studies: Sequence[str] = (), folder: Path = FOLDER) -> N
         crate.root_dataset[name] = entity
     for study in studies or sorted(path.stem for path in folder.glob("*.csv")):
         _add_study(crate, study, folder, agent)
-    crate.write_zip(target) if target.suffix == ".zip" else crate.write(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:  # none is left half-written
+        whole = Path(folder) / target.name
+        crate.write_zip(whole) if target.suffix == ".zip" else crate.write(whole)
+        whole.rename(target)
 
 
 def _add_study(crate: "ROCrate", study: str, folder: Path, agent: "Entity") -> None:

@@ -96,7 +96,11 @@ class Store:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with locked(Path(f"{self.path}.lock")):
                 self._database = sqlite3.connect(self.path, timeout=60)
-                self._prepare()
+                try:
+                    self._prepare()
+                except BaseException:
+                    self._database.close()
+                    raise
 
     def __enter__(self) -> "Store":
         return self

@@ -17,6 +17,7 @@ import dask
 import dask.sizeof
 from dask.system import CPU_COUNT
 from distributed import CancelledError, Client, KilledWorker, LocalCluster, as_completed
+from distributed.comm import CommClosedError
 from tqdm import tqdm
 
 from gradbook.errors import InputError, RunError
@@ -169,15 +170,20 @@ def _connect(scheduler: str | None, workers: int | None, dashboard: str, log: Pa
         with _cluster(workers or CPU_COUNT, dashboard, log) as cluster, Client(cluster) as client:
             yield client
         return
+    gone = RunError(f"no Dask scheduler answers at {scheduler}; what was recorded is kept.")
     try:
-        with Client(scheduler, timeout=5) as client:
-            yield client
+        client = Client(scheduler, timeout=5)
     except ValueError as error:
         raise InputError(
             f"scheduler must be an address such as tcp://host:8786; received {scheduler!r}: {error}."
         ) from error
-    except (OSError, CancelledError) as error:
-        raise RunError(f"no Dask scheduler answers at {scheduler}; what was recorded is kept.") from error
+    except OSError as error:
+        raise gone from error
+    try:
+        with client:
+            yield client
+    except (CommClosedError, CancelledError) as error:
+        raise gone from error
 
 
 @contextmanager
