@@ -7,16 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from keras import ops
 
+from gradbook.errors import InputError
 from gradbook.optimizers import Adagrad, Adam, GradientDescent
 
 SHAPES = [(3, 2), (2,), (1, 2, 2)]
 both = pytest.mark.parametrize("optimizer", [Adam(), GradientDescent()])
 
 
-def draw(seed: int, *leading: int) -> list:
+def draw(seed: int) -> list:
     """Standard normal tensors of several shapes, float32."""
     random = np.random.default_rng(seed)
-    return [ops.convert_to_tensor(random.standard_normal([*leading, *shape]), "float32") for shape in SHAPES]
+    return [ops.convert_to_tensor(random.standard_normal(shape), "float32") for shape in SHAPES]
 
 
 def flat(weights, state) -> list[np.ndarray]:
@@ -81,31 +82,14 @@ def test_a_mask_of_zero_leaves_everything_as_it_was(optimizer):
         np.testing.assert_array_equal(after, expected)
 
 
-@both
-def test_a_stack_of_networks_takes_the_steps_of_each(optimizer):
-    n, rates, masks = 3, [0.1, 0.02, 0.3], [[1, 1, 0], [0, 1, 1], [1, 1, 1], [1, 0, 1]]
-    start = draw(0, n)
-    weights, state = start, optimizer.init(start, stack=(n,))
-    for step, mask in enumerate(masks):
-        own = (ops.convert_to_tensor(values, "float32") for values in (rates, mask))
-        weights, state = optimizer.update(weights, draw(step + 1, n), state, *own)
-    for k in range(n):
-        alone = [w[k] for w in start]
-        own = optimizer.init(alone)
-        for step, mask in enumerate(masks):
-            alone, own = optimizer.update(alone, [g[k] for g in draw(step + 1, n)], own, rates[k], float(mask[k]))
-        for stacked, single in zip(flat(weights, state), flat(alone, own), strict=True):
-            np.testing.assert_allclose(stacked[k] if stacked.ndim else stacked, single, rtol=1e-6, atol=1e-7)
-
-
-def test_each_network_of_a_stack_has_a_clock_of_its_own():
-    weights = [ops.zeros([2, 1])]
-    adam, gradients = Adam(epsilon=1e-12), [ops.ones([2, 1])]
-    state = adam.init(weights, stack=(2,))
-    for mask in ([1.0, 1.0], [1.0, 0.0], [0.0, 1.0]):
-        weights, state = adam.update(weights, gradients, state, 0.1, ops.convert_to_tensor(mask))
-    np.testing.assert_array_equal(state.step, [2.0, 2.0])
-    np.testing.assert_allclose(weights[0], [[-0.2], [-0.2]], rtol=1e-5)
+@pytest.mark.parametrize("optimizer", [Adam(), Adagrad()])
+@pytest.mark.parametrize(
+    "kinds", [["float16"], ["bfloat16"], ["float32", "float16"], ["float32", "float64"], ["int32"]]
+)
+def test_weights_too_coarse_for_the_state_or_of_two_types_are_refused(optimizer, kinds):
+    weights = [ops.zeros(2, kind) for kind in kinds]
+    with pytest.raises(InputError, match=f"weights must all be float32 or all float64; received .*{kinds[-1]}"):
+        optimizer.init(weights)
 
 
 def test_a_block_without_weights_has_a_state_too():

@@ -1,5 +1,7 @@
 """Schedules see every example, scores count every example, and a lost run is named."""
 
+import os
+
 import keras
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradbook.errors import RunError
-from gradbook.training import evaluator, order, require_finite
+from gradbook.training import cores, evaluator, order, require_finite
 
 
 @given(st.integers(1, 30), st.tuples(st.integers(1, 4), st.integers(1, 9), st.integers(1, 3)))
@@ -33,3 +35,13 @@ def test_a_smaller_last_batch_counts_by_its_size():
 def test_what_is_not_a_number_is_named(value):
     with pytest.raises(RunError, match=rf"test_loss became {value} in epoch 2"):
         require_finite(value, "test_loss", "epoch 2")
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system binds no process to cores")
+def test_a_process_that_is_bound_to_one_core_carries_on_one_run_at_a_time():
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(allowed)})
+    try:
+        assert cores() == 1
+    finally:
+        os.sched_setaffinity(0, allowed)

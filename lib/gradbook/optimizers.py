@@ -1,7 +1,6 @@
 """Optimizers as pure functions: from weights, gradients and a state to new weights and a new state.
 
-They work on tensors of any backend of Keras, inside compiled functions too, and on stacks: weights [n, …] of n networks
-take a step, a learning rate and an update mask of shape [n] each.
+They work on tensors of any backend of Keras, inside compiled functions too.
 """
 
 from collections.abc import Sequence
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from gradbook import ops
+from gradbook.errors import InputError
 
 Tensor = Any
 Tensors = list[Tensor]
@@ -17,7 +17,7 @@ Tensors = list[Tensor]
 class Optimizer(Protocol):
     """What updates weights."""
 
-    def init(self, weights: Sequence[Tensor], stack: tuple[int, ...] = ()) -> Any:
+    def init(self, weights: Sequence[Tensor]) -> Any:
         """Return the state before the first update."""
 
     def update(
@@ -35,7 +35,7 @@ class Optimizer(Protocol):
 class GradientDescent:
     """Step against the gradient, θ ← θ - η g."""
 
-    def init(self, weights: Sequence[Tensor], stack: tuple[int, ...] = ()) -> tuple[()]:
+    def init(self, weights: Sequence[Tensor]) -> tuple[()]:
         """Return the empty state: nothing is remembered."""
         return ()
 
@@ -49,7 +49,7 @@ class GradientDescent:
         ([0.9], ())
         """
         rate = mask * learning_rate
-        return [w - _along(rate, w) * g for w, g in zip(weights, gradients, strict=True)], state
+        return [w - rate * g for w, g in zip(weights, gradients, strict=True)], state
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,9 @@ class Adagrad:
 
     epsilon: float = 1e-10
 
-    def init(self, weights: Sequence[Tensor], stack: tuple[int, ...] = ()) -> Tensors:
-        """Return the sums of squares before the first update, 0."""
+    def init(self, weights: Sequence[Tensor]) -> Tensors:
+        """Return the sums of squares before the first update, 0; weights and errors as in `Adam.init`."""
+        _require_precision(weights)
         return [ops.zeros_like(w) for w in weights]
 
     def update(
@@ -73,12 +74,9 @@ class Adagrad:
         mask: Tensor = 1.0,
     ) -> tuple[Tensors, Tensors]:  # fmt: skip
         """Return weights and state after one update; arguments as in `Adam.update`."""
-        sums = [s + _along(mask, s) * g * g for s, g in zip(state, gradients, strict=True)]
+        sums = [s + mask * g * g for s, g in zip(state, gradients, strict=True)]
         rate = mask * learning_rate
-        moved = [
-            w - _along(rate, w) * g / (ops.sqrt(s) + self.epsilon)
-            for w, g, s in zip(weights, gradients, sums, strict=True)
-        ]
+        moved = [w - rate * g / (ops.sqrt(s) + self.epsilon) for w, g, s in zip(weights, gradients, sums, strict=True)]
         return moved, sums
 
 
@@ -86,7 +84,7 @@ class AdamState(NamedTuple):
     """What Adam remembers.
 
     Attributes:
-        step: how many updates there were, a number of the weights' type, or one for each network of a stack.
+        step: how many updates there were, a number of the weights' type.
         means, squares: moving averages of the gradients and of their squares, like the weights.
     """
 
@@ -113,15 +111,18 @@ class Adam:
     beta_2: float = 0.999
     epsilon: float = 1e-7
 
-    def init(self, weights: Sequence[Tensor], stack: tuple[int, ...] = ()) -> AdamState:
+    def init(self, weights: Sequence[Tensor]) -> AdamState:
         """Return the state before the first update.
 
         Args:
-            weights: floating tensors of one type; none at all is allowed.
-            stack: (n,) where the weights are those of n networks, each with a step and a mask of its own.
+            weights: float32 or float64 tensors of one type; none at all is allowed.
+
+        Raises:
+            InputError: weights of another type. In 16 bits small squares vanish, and sums of many steps stop growing.
         """
+        _require_precision(weights)
         zeros = [ops.zeros_like(w) for w in weights]
-        return AdamState(ops.zeros(stack, weights[0].dtype if weights else None), zeros, list(zeros))
+        return AdamState(ops.zeros((), weights[0].dtype if weights else None), zeros, list(zeros))
 
     def update(
         self, weights: Sequence[Tensor], gradients: Sequence[Tensor], state: AdamState, learning_rate: Tensor,
@@ -136,24 +137,22 @@ class Adam:
             weights: what is updated.
             gradients: like the weights.
             state: of the update before, or `init`.
-            learning_rate: η ≥ 0, a number or one for each network of a stack.
-            mask: 1 for an update, 0 for none; a number or one for each network of a stack.
+            learning_rate: η ≥ 0.
+            mask: 1 for an update, 0 for none.
         """
         step = state.step + mask
         keep_1, keep_2 = mask * (1 - self.beta_1), mask * (1 - self.beta_2)
-        means = [m + _along(keep_1, m) * (g - m) for m, g in zip(state.means, gradients, strict=True)]
-        squares = [s + _along(keep_2, s) * (g * g - s) for s, g in zip(state.squares, gradients, strict=True)]
+        means = [m + keep_1 * (g - m) for m, g in zip(state.means, gradients, strict=True)]
+        squares = [s + keep_2 * (g * g - s) for s, g in zip(state.squares, gradients, strict=True)]
         clock = ops.maximum(step, 1.0)
         rate = mask * learning_rate * ops.sqrt(1 - self.beta_2**clock) / (1 - self.beta_1**clock)
-        moved = [
-            w - _along(rate, w) * m / (ops.sqrt(s) + self.epsilon)
-            for w, m, s in zip(weights, means, squares, strict=True)
-        ]
+        moved = [w - rate * m / (ops.sqrt(s) + self.epsilon) for w, m, s in zip(weights, means, squares, strict=True)]
         return moved, AdamState(step, means, squares)
 
 
-def _along(value: Tensor, weights: Tensor) -> Tensor:
-    """Return a number as it is; one number for each network of a stack, shaped to multiply the stack's weights."""
-    if not getattr(value, "shape", ()):
-        return value
-    return ops.reshape(value, (*value.shape, *[1] * (len(weights.shape) - len(value.shape))))
+def _require_precision(weights: Sequence[Tensor]) -> None:
+    from keras.backend import standardize_dtype
+
+    kinds = {standardize_dtype(w.dtype) for w in weights}
+    if len(kinds) > 1 or not kinds <= {"float32", "float64"}:
+        raise InputError(f"weights must all be float32 or all float64; received {', '.join(sorted(kinds))}.")

@@ -86,10 +86,11 @@ def evaluator(model: "Callable[[tf.Tensor], tf.Tensor]", batch_size: int = 500) 
 
 
 def cores() -> int:
-    """Return how many runs to carry on at once: one on each core that TensorFlow may use."""
+    """Return how many runs to carry on at once: one on each core that TensorFlow, and this process, may use."""
     import tensorflow as tf
 
-    return tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count() or 1
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return tf.config.threading.get_intra_op_parallelism_threads() or allowed
 
 
 def replicas() -> int:

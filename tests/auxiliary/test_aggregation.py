@@ -175,7 +175,7 @@ def test_variables_that_some_tasks_do_not_use():
     assert shared.numpy().tolist() == [0.0, 4.0]
     assert own.numpy().tolist() == [3.0]
     assert unused is None
-    assert gramian([one, other]).numpy().tolist() == [[5.0, 3.0], [3.0, 14.0]]
+    assert gramian([one, other]).numpy().tolist() == [[5.0, 3.0], [3.0, 14.0], [1.0, 1.0]]
 
 
 @pytest.mark.parametrize("how", sorted(AGGREGATORS))
@@ -213,6 +213,51 @@ def test_what_is_not_finite_stays_so():
         assert not np.isfinite(np.asarray(aggregate([np.array([np.nan]), np.array([1.0])], how))).any()
 
 
+def random_rows(seed):
+    return np.random.default_rng(seed).normal(size=(3, 6)).astype(np.float32)
+
+
+@settings(max_examples=15)
+@given(seed=st.integers(0, 10**6), exponent=st.integers(-110, 120))
+@pytest.mark.parametrize("how", sorted(AGGREGATORS))
+def test_a_factor_on_all_gradients_is_one_on_the_direction_whatever_single_precision_holds(how, seed, exponent):
+    rows = random_rows(seed)
+    assume(np.linalg.cond(rows) < 1e2)
+    one, other = (
+        aggregate([tf.constant(row) for row in scaled], how, random=np.random.default_rng(0)).numpy()
+        for scaled in (rows, np.ldexp(rows, exponent))
+    )
+    degree = 0 if how == "nash_mtl" else 1
+    np.testing.assert_allclose(np.ldexp(other, -degree * exponent), one, atol=1e-3 * np.abs(one).max())
+
+
+@settings(max_examples=15)
+@given(seed=st.integers(0, 10**6), exponents=st.lists(st.integers(-110, 110), min_size=3, max_size=3))
+def test_the_bargain_is_the_same_however_far_norms_lie_apart(seed, exponents):
+    rows = random_rows(seed)
+    assume(np.linalg.cond(rows) < 1e2)
+    apart = [tf.constant(np.ldexp(row, exponent)) for row, exponent in zip(rows, exponents, strict=True)]
+    expected = direction(rows, "nash_mtl")
+    np.testing.assert_allclose(aggregate(apart, "nash_mtl"), expected, atol=1e-3 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_products_of_ordinary_gradients_are_left_as_they_are_beside_one_of_zero_or_out_of_range(compiled):
+    rows = [tf.constant(row) for row in random_rows(0)]
+
+    def products(*rows):
+        return gramian([[row] for row in rows])
+
+    function = tf.function(products) if compiled else products
+    ordinary = function(*rows).numpy()
+    assert (ordinary[:3] == [[float(tf.reduce_sum(a * b)) for b in rows] for a in rows]).all()
+    assert (ordinary[3] == 1).all()
+    for other, scale in ((0 * rows[2], 1.0), (2.0**90 * rows[2], 2.0**90 * np.abs(rows[2]).max())):
+        found = function(*rows[:2], other).numpy()
+        assert (found[:2, :2] == ordinary[:2, :2]).all()
+        assert found[3].tolist() == [1.0, 1.0, scale]
+
+
 def test_half_precision_is_computed_in_single():
     rows = [tf.constant([300.0, 1.0], tf.float16), tf.constant([-300.0, 1.0], tf.float16)]
     found = aggregate(rows, "upgrad")
@@ -242,6 +287,8 @@ def test_no_gradient_at_all_is_no_direction():
         ([], "sum", {}, "one task or more; received none"),
         (EXAMPLE, "upgrd", {}, "did you mean 'upgrad'"),
         (EXAMPLE, "cagrad", {"k": 1}, "unknown option of cagrad 'k'.*Known: c"),
+        (EXAMPLE, "cagrad", {"c": -0.5}, "c of cagrad must be 0 or more; received -0.5"),
+        (EXAMPLE, "cagrad", {"c": np.nan}, "c of cagrad must be 0 or more; received nan"),
         ([[1.0], [1.0, 2.0]], "sum", {}, r"one entry for each variable; received \[1, 2\]"),
     ],
 )

@@ -62,6 +62,8 @@ def test_a_lost_run_is_named():
     ("choice", "complaint"),
     [
         ({"main_classes": (1, 12)}, "class 12 does not occur in digits; its classes are 0 to 9"),
+        ({"main_classes": (3, 3)}, "two classes of a task must differ; received 3 twice"),
+        ({"auxiliary_classes": (0, 0)}, "two classes of a task must differ; received 0 twice"),
         ({"dataset": "reviews-toy"}, "'reviews-toy' holds no images"),
         ({"dataset": "digts"}, "did you mean 'digits'"),
     ],

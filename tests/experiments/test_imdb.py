@@ -198,6 +198,15 @@ def test_what_cannot_be_trained_is_refused():
         run(Configuration(**TOY | {"learning_rate": 1e30}), [0])
 
 
+def test_a_batch_larger_than_the_training_set_is_refused_where_it_would_be_dropped():
+    fit, *_ = examples("reviews-toy", 10_000)
+    with pytest.raises(InputError, match=r"batch_size must be at most 1600, .* received 1601"):
+        run(Configuration(**TOY | {"batch_size": len(fit) + 1}, last_batch="drop"), [0])
+    for last_batch, size in {"drop": len(fit), "keep": len(fit) + 1, "merge": len(fit) + 1}.items():
+        (record,) = run(Configuration(**TOY | {"batch_size": size, "patience": 1}, last_batch=last_batch), [0])
+        assert np.isfinite(record.metrics["test_loss"])
+
+
 def test_the_study_has_the_published_cells_fifty_seeds_in_those_compared_and_two_arms_without_a_small_batch():
     published = STUDY.select(last_batch="keep", shuffle_buffer=1000, scope="variable").planned
     assert Counter(len(seeds) for seeds in published.values()) == {50: 10, 10: 45}

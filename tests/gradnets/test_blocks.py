@@ -156,6 +156,12 @@ def test_fixup_counts_blocks_and_its_classifier_of_two_layers_gives_a_root():
     assert not w_2.any() and (numbers == [0, 0, 0, 0, 1]).all()
 
 
+@pytest.mark.parametrize("layers", [-2, 0, 1, 3, 55])
+def test_fixup_refuses_matrices_that_make_no_blocks(layers):
+    with pytest.raises(InputError, match=f"layers of fixup must be even and 2 or more; received {layers}"):
+        BLOCKS["fixup"](layers)
+
+
 @pytest.mark.parametrize("alpha", [1.0, 10**-0.5])
 def test_variance_of_residual_branches(alpha):
     """Over many draws of the matrices the second moment grows by 1 + α² in each block, as De and Smith say."""

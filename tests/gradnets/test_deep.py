@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from gradbook.errors import InputError
 from gradbook.gradnets import DeepNetwork
 from gradbook.seeds import generator
 
@@ -40,3 +41,10 @@ def test_masks_are_drawn_only_where_units_are_dropped():
     assert noise.state == before
     bits = DeepNetwork(4, depth=5, width=6, keep=0.5).random_bits(3, 7, noise)
     assert bits.shape == (3, 4, 7, 6) and bits.dtype == np.uint16
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(InputError, match="unknown initializer 'glorot'; Known: truncated_normal, he, orthogonal"):
+        DeepNetwork(4).initial_weights("glorot", 0.0, generator(0))
+    with pytest.raises(InputError, match="unknown layer 'higway'; did you mean 'highway'"):
+        DeepNetwork(4, layer="higway").initial_weights("he", 0.0, generator(0))

@@ -47,7 +47,7 @@ def test_the_published_gate_advances_every_iteration():
 def test_compiled_and_plain_values_agree(schedule):
     progress = np.linspace(0, 1, 21).astype(np.float32)
     compiled = tf.function(schedule, jit_compile=True)(tf.constant(progress))
-    assert compiled.dtype == tf.float32
+    assert compiled.dtype == tf.float32 and schedule(progress).dtype == np.float32
     np.testing.assert_allclose(compiled, schedule(progress), atol=1e-6)
 
 

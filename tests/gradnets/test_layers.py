@@ -1,6 +1,7 @@
 """Layers that turn: their limits, their mixtures, their gradients, and what saving keeps of them."""
 
 import json
+import warnings
 from zipfile import ZipFile
 
 import keras
@@ -36,14 +37,14 @@ ROWS = DRAW.normal(size=(8, 6)).astype(np.float32)
 IMAGES = DRAW.normal(size=(4, 8, 8, 3)).astype(np.float32)
 
 KINDS = {
-    "Gradual": (lambda gate: Gradual(keras.layers.ReLU(), keras.layers.Dense(6, "tanh"), gate), ROWS),
+    "Gradual": (lambda gate, **o: Gradual(keras.layers.ReLU(**o), keras.layers.Dense(6, "tanh", **o), gate, **o), ROWS),
     "GradualReLU": (GradualReLU, ROWS),
-    "GradualIdentity": (lambda gate: GradualIdentity(gate, kernel_regularizer="l1"), ROWS),
-    "GradualDepth": (lambda gate: GradualDepth(keras.layers.Dense(6), gate), ROWS),
-    "GradualDropout": (lambda gate: GradualDropout(0.4, gate, seed=1), ROWS),
+    "GradualIdentity": (lambda gate, **o: GradualIdentity(gate, kernel_regularizer="l1", **o), ROWS),
+    "GradualDepth": (lambda gate, **o: GradualDepth(keras.layers.Dense(6, **o), gate, **o), ROWS),
+    "GradualDropout": (lambda gate, **o: GradualDropout(0.4, gate, seed=1, **o), ROWS),
     "GradualBatchNormalization": (GradualBatchNormalization, ROWS),
-    "GradualPooling": (lambda gate: GradualPooling(gate, pool_size=2), IMAGES),
-    "GradualSampling": (lambda gate: GradualSampling(gate, seed=1), ROWS),
+    "GradualPooling": (lambda gate, **o: GradualPooling(gate, pool_size=2, **o), IMAGES),
+    "GradualSampling": (lambda gate, **o: GradualSampling(gate, seed=1, **o), ROWS),
 }
 LIMITS = {
     "Gradual": (lambda layer, x: np.maximum(x, 0), lambda layer, x: layer.late(x)),
@@ -117,6 +118,22 @@ def test_half_precision_stays_half_precision(kind):
     keras.config.set_dtype_policy("mixed_float16")
     try:
         assert make(0.5)(x).dtype == tf.float16
+    finally:
+        keras.config.set_dtype_policy(policy)
+
+
+@each_kind
+def test_a_layer_of_double_precision_is_so_throughout(kind):
+    make, x = KINDS[kind]
+    precise, x = make(0.5, dtype="float64"), tf.constant(x, tf.float64) + 1 / 3
+    found = precise(x)
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float64")
+    try:
+        everywhere = make(0.5)
+        everywhere.build(x.shape)
+        everywhere.set_weights(precise.get_weights())
+        np.testing.assert_allclose(found, everywhere(x), rtol=1e-14)
     finally:
         keras.config.set_dtype_policy(policy)
 
@@ -217,6 +234,20 @@ def test_layers_share_a_gate_and_progress_advances_it_in_fit(tmp_path):
     seen.clear()
     model.fit(ROWS, target, batch_size=4, epochs=4, initial_epoch=2, verbose=0, callbacks=[Progress(), watch])
     np.testing.assert_allclose(seen, [1, 1, 1, 1])
+
+
+def test_gates_that_single_precision_rounds_are_neither_open_too_early_nor_left_on_their_way():
+    held = [number / 20 for number in range(21)]
+    opening = [schedule(0, end) for schedule in (Linear, Cosine) for end in (0.3, 1.0, 1.1, 1.2, 1.7, 3.0)]
+    gated = [GradualReLU(gate) for gate in (*held, *opening)]
+    model = keras.Sequential([keras.Input((6,)), *gated, keras.layers.Dense(1)])
+    model.compile("sgd", "mse", run_eagerly=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(ROWS, ROWS[:, :1], batch_size=3, verbose=0, callbacks=[Progress()])
+    with pytest.raises(InputError, match="a second fit would close the gates") as refusal:
+        model.fit(ROWS, ROWS[:, :1], verbose=0, callbacks=[Progress()])
+    assert [layer.gate.name in str(refusal.value) for layer in gated] == [False] * len(held) + [True] * len(opening)
 
 
 def branches(gate):

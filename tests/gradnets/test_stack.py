@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from gradbook.errors import InputError
 from gradbook.gradnets.stack import CELLS, dropout, hidden_layers
 
 KEEP = 0.7
@@ -70,3 +71,8 @@ def test_dropout_keeps_the_fraction_it_is_given_and_the_mean():
     kept = dropout(tf.ones(2**16), bits, 0.95).numpy()
     assert np.count_nonzero(kept) == round(0.95 * 2**16)
     assert kept.mean() == pytest.approx(1, abs=1e-5)
+
+
+def test_an_unknown_layer_is_refused():
+    with pytest.raises(InputError, match="unknown layer 'residul'; did you mean 'residual'"):
+        hidden_layers("residul")

@@ -103,6 +103,22 @@ def test_a_compiled_mixed_precision_network_and_dense_layers_of_three_axes():
     assert small(images(7, 32)).shape == (3, 7, 3) and small.get_layer("wide").convolution.compute_dtype == "float16"
 
 
+@pytest.mark.parametrize(
+    "uncounted",
+    [
+        lambda: layers.LSTM(24, return_sequences=True),
+        lambda: layers.Bidirectional(layers.GRU(12, return_sequences=True)),
+        lambda: layers.EinsumDense("abc,cd->abd", output_shape=(7, 24)),
+    ],
+)
+def test_a_layer_whose_work_nobody_counts_is_reported_without_it(uncounted, capsys):
+    old = keras.Sequential([keras.Input((7, 16)), uncounted(), layers.Dense(32, name="wide"), layers.Dense(3)])
+    table = compress(old, "low_rank", value=0.3).compression.set_index("layer")
+    assert table.loc[old.layers[0].name, ["mult_adds", "mult_adds_after"]].isna().all()
+    assert table.loc["wide", "mult_adds"] == 7 * 24 * 32 > table.loc["wide", "mult_adds_after"]
+    assert " ? " in next(line for line in capsys.readouterr().out.splitlines() if old.layers[0].name in line)
+
+
 def test_tucker_2_comes_nearer_with_more_rank():
     kernel = np.random.default_rng(0).standard_normal((3, 3, 16, 24))
     errors = []

@@ -18,6 +18,7 @@ from gradbook.lowrank.convs import FAMILIES, Family, substitute
 from gradbook.lowrank.convs.acdc import dct_matrix
 from gradbook.lowrank.convs.groups import grouped
 from gradbook.lowrank.convs.hashing import deal
+from gradbook.lowrank.decompose import start_from
 
 MADE = {name: family(family.example) for name, family in FAMILIES.items()} | {
     "grouped": substitute("grouped", 4),
@@ -141,6 +142,32 @@ def test_the_layer_is_the_convolution_with_its_dense_kernel(family, form):
         images, layer.dense_kernel(), one.get("strides", 1), one["padding"], dilation_rate=one.get("dilation_rate", 1)
     )
     np.testing.assert_allclose(outputs, dense, atol=2e-5)
+
+
+@by_family
+@pytest.mark.parametrize("size", [1, 3])
+def test_channels_are_last_whatever_keras_takes_for_the_default(family, size):
+    images, layer = noise(2, 9, 10, 16), MADE[family](24, size, strides=2, padding="same")
+    expected, before = layer(images), keras.config.image_data_format()
+    keras.config.set_image_data_format("channels_first")
+    try:
+        np.testing.assert_array_equal(layer(images), expected)
+    finally:
+        keras.config.set_image_data_format(before)
+
+
+@pytest.mark.parametrize("policy", ["float16", "mixed_float16", "bfloat16", "float32"])
+@pytest.mark.parametrize("size", [1e-4, 1.0, 200.0])
+def test_norms_are_right_where_squares_of_half_precision_vanish_or_overflow(policy, size):
+    kernel = size * noise(3, 3, 16, 8)
+    kernel[..., 0] = 0
+    layer = convs.DoRA(8, 3, rank=2, use_bias=False, dtype=policy)
+    layer.build((None, 6, 6, 16))
+    start_from(layer, kernel)
+    images = noise(2, 6, 6, 16) / 16
+    expected = keras.ops.convert_to_numpy(keras.ops.conv(images, kernel, 1, "valid"))
+    found = keras.ops.convert_to_numpy(keras.ops.cast(layer(images), "float32"))
+    np.testing.assert_allclose(found, expected, atol=0.02 * np.abs(expected).max())
 
 
 def test_separable_is_keras_separable_convolution():

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gradbook.errors import InputError
 from gradbook.lowrank import distill
-from gradbook.lowrank.convs import substitute
+from gradbook.lowrank.convs import FamilyDense, substitute
 from gradbook.lowrank.distill import Distillation, Learner
 from gradbook.lowrank.networks import DropPath
 
@@ -98,6 +98,24 @@ def test_decay_is_smaller_on_shared_weights_alone(tiny, examples):
     assert decayed - plain == pytest.approx(0.05 * (squares[0] + 0.25 * squares[1]), rel=1e-4)
 
 
+@pytest.mark.parametrize("frobenius", [False, True])
+def test_decay_finds_shared_weights_in_dense_layers_and_in_models_within_the_network(examples, frobenius):
+    family = substitute("low_rank", 0.25)
+    inside, dense = family(8, 3), FamilyDense(family(8, 1))
+    x = inputs = keras.Input((6, 6, 1))
+    x = keras.Sequential([keras.Input((6, 6, 1)), inside])(x)
+    x = dense(dense(keras.layers.GlobalAveragePooling2D()(x)))
+    network = keras.Model(inputs, keras.layers.Dense(3)(x))
+    families = [inside, dense.convolution]
+    shared = {id(weight) for layer in families for weight in layer.shared_weights}
+    others = [weight for weight in network.trainable_weights if id(weight) not in shared]
+    expected = sum(float(keras.ops.sum(keras.ops.square(weight))) for weight in others)
+    if frobenius:
+        expected += sum(float(layer.squared_norm()) for layer in families)
+    plain, decayed = losses(Learner(network, weight_decay=0.1, ratio=0.0, frobenius=frobenius), examples)
+    assert decayed - plain == pytest.approx(0.05 * expected, rel=1e-4)
+
+
 def test_a_teacher_that_agrees_adds_nothing(tiny, examples):
     plain, taught = losses(Learner(tiny(), tiny()), examples)
     assert taught == pytest.approx(plain, abs=1e-5)
@@ -142,6 +160,12 @@ def test_an_auxiliary_head_counts_in_training_only(examples):
 def test_numbers_out_of_range_are_refused(given, sentence):
     with pytest.raises(InputError, match=sentence):
         Distillation(**given)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "Examples", ""])
+def test_another_reduction_is_refused(reduction):
+    with pytest.raises(InputError, match=f"reduction must be 'examples' or 'elements'; received '{reduction}'"):
+        distill.soft_targets(logits, other, 4.0, reduction)
 
 
 def test_a_teacher_that_looks_elsewhere_is_refused(tiny):

@@ -47,3 +47,20 @@ def test_the_optimizer_is_the_one_that_was_chosen():
 def test_a_window_that_does_not_divide_the_sequence_is_refused():
     with pytest.raises(InputError, match="window must divide the sequences' length of 4; received 3"):
         train_copy({}, window=3, **SMALL)
+
+
+@pytest.mark.parametrize(("steps", "every"), [(5, 2), (2, 5)])
+def test_it_takes_just_the_steps_that_were_asked_for_and_logs_the_means_between(steps, every):
+    each, means = (
+        train_copy({"one": Settings()}, **SMALL | {"steps": steps, "every": between})["one"][0]
+        for between in (1, every)
+    )
+    assert len(each) == steps
+    expected = [each[start : start + every].mean() for start in range(0, steps, every)]
+    np.testing.assert_allclose(means, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["length", "batch_size", "steps", "every"])
+def test_numbers_out_of_range_are_refused(name):
+    with pytest.raises(InputError, match=f"{name} must be at least 1; received 0"):
+        train_copy({}, **SMALL | {name: 0})

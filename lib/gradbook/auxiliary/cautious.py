@@ -38,9 +38,9 @@ class Decayed:
     cautious: bool = True
     optimizer: Optimizer = field(default_factory=Adam)
 
-    def init(self, weights: Sequence[Tensor], stack: tuple[int, ...] = ()) -> Any:
+    def init(self, weights: Sequence[Tensor]) -> Any:
         """Return the optimizer's state before the first update."""
-        return self.optimizer.init(weights, stack)
+        return self.optimizer.init(weights)
 
     def update(
         self, weights: Sequence[Tensor], gradients: Sequence[Tensor], state: Any, learning_rate: Tensor,

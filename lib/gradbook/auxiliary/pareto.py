@@ -100,7 +100,7 @@ def descend(
         steps: ≥ 1, rounded up to a multiple of ``every``.
         every: ≥ 1, how many steps apart the points of the path are.
         seed: of what the aggregator draws.
-        options: of the aggregator.
+        options: of the aggregator; "famo" takes none.
 
     Returns:
         The paths float64 [points, starts, 2], starts first.
@@ -113,6 +113,8 @@ def descend(
     """
     if how != "famo":
         require(how, options)
+    elif options:
+        raise InputError(f"famo takes no options; received {', '.join(options)}.")
     for name, value, allowed in [
         ("scale", scale, scale > 0),
         ("learning_rate", learning_rate, learning_rate > 0),
@@ -139,7 +141,7 @@ RANDOM = np.random.default_rng()
 @cache
 def program(how: str, options: tuple[tuple[str, float], ...], count: int, scale: float) -> Any:
     """Return the compiled steps of an aggregator from so many starts."""
-    famo = Famo(decay=0.0, lowest=(-21 * scale, -21.0), **dict(options)) if how == "famo" else None
+    famo = Famo(decay=0.0, lowest=(-21 * scale, -21.0)) if how == "famo" else None
     factor = tf.constant(scale, tf.float64)
 
     @tf.function(autograph=False)

@@ -89,7 +89,7 @@ class Scaled:
         one = ops.ones_like(values[0])
 
         def scaled() -> list[Tensor]:
-            s, t = (_largest([pair[side] for pair in plain.pairs]) for side in (0, 1))
+            s, t = (largest_entry([pair[side] for pair in plain.pairs]) for side in (0, 1))
             if not apart:
                 s = t = ops.maximum(s, t)
             again = Products([(u / s, v / t) for u, v in plain.pairs])
@@ -121,7 +121,7 @@ def _safe(names: Sequence[str], values: Sequence[Tensor]) -> Tensor:
     return functools.reduce(ops.logical_and, within)
 
 
-def _largest(tensors: Sequence[Tensor]) -> Tensor:
+def largest_entry(tensors: Sequence[Tensor]) -> Tensor:
     """Return the largest size of an entry, 1 where all are zero."""
     sizes = [ops.max(ops.abs(x)) for x in tensors if 0 not in x.shape] or [ops.sum(tensors[0])]
     size = functools.reduce(ops.maximum, sizes)

@@ -56,9 +56,11 @@ def pair(dataset: Dataset, classes: tuple[int, int], part: Literal["train", "tes
     The label is 0 for the first class and 1 for the second.
 
     Raises:
-        InputError: a dataset without images, or a class that it does not have.
+        InputError: a dataset without images, a class that it does not have, or one class twice.
     """
     dataset.require_images()
+    if classes[0] == classes[1]:
+        raise InputError(f"the two classes of a task must differ; received {classes[0]} twice.")
     images, labels = getattr(dataset, f"x_{part}"), getattr(dataset, f"y_{part}")
     for name in classes:
         if name not in labels:
@@ -78,7 +80,7 @@ def train(cell: Configuration, seeds: Sequence[int]) -> Iterator[Record]:
     `unweighted_cosine` and the global scope, agreement is the fraction of steps that combined both gradients.
 
     Raises:
-        InputError: a dataset without images, or a class that it does not have.
+        InputError: a dataset without images, a class that it does not have, or one class twice.
         RunError: a cosine or a loss became NaN or infinite.
     """
     from gradbook.auxiliary import networks, two_headed

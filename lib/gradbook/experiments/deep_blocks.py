@@ -97,12 +97,9 @@ def initial_weights(cell: Configuration, inputs: int, classes: int, seed: int) -
     """Draw where a seed's weights start: matrix and bias of the first and the last layer, then the blocks' stacks."""
     draw, hidden = generator(seed, "outer"), block(cell).initial(cell.width, generator(seed, "weights"))
     if cell.protocol == "gradnets":
-        from scipy import stats
+        from gradbook.gradnets.initializers import truncated_normal
 
-        first, last = (
-            stats.truncnorm.rvs(-2, 2, scale=0.1, size=shape, random_state=draw)
-            for shape in ((inputs, cell.width), (cell.width, classes))
-        )
+        first, last = (truncated_normal(shape, draw) for shape in ((inputs, cell.width), (cell.width, classes)))
         outer = [first, np.zeros(cell.width), last * (cell.block != "fixup"), np.zeros(classes)]
     else:
         edges = inputs**-0.5, cell.width**-0.5

@@ -246,10 +246,15 @@ def train(cell: Configuration, seeds: Sequence[int]) -> Iterator[Record]:
     ``conflict_fraction_3``.
 
     Raises:
-        InputError: the dataset does not hold reviews of two classes.
+        InputError: the dataset does not hold reviews of two classes, or so few that every batch would be dropped.
         RunError: the loss became NaN or infinite.
     """
     fit, validation, test, identity = examples(cell.dataset, cell.words)
+    if cell.last_batch == "drop" and cell.batch_size > len(fit):
+        raise InputError(
+            f"batch_size must be at most {len(fit)}, the training reviews, where the last batch is dropped; "
+            f"received {cell.batch_size}."
+        )
     training = Training(cell, fit.rows.shape[1])
     for seed in seeds:
         set_seed(seed)

@@ -69,11 +69,10 @@ class Configuration(Base):
 
 
 class Pairs(NamedTuple):
-    """Images float32 [n, pixels] and labels int32 [n, 2] of each part, an image's sides, and the data's identity."""
+    """Images float32 [n, pixels] and labels int32 [n, 2] of each part, and the data's identity."""
 
     images: dict[str, np.ndarray]
     labels: dict[str, np.ndarray]
-    side: tuple[int, int]
     identity: str
 
     @property
@@ -128,7 +127,6 @@ def pairs(dataset: str, pooling: int = 1, examples: int = 10_000) -> Pairs:
     return Pairs(
         {part: one.reshape(len(one), -1).astype(np.float32) for part, one in laid.items()},
         {part: np.stack([labels[one], labels[partners[part]]], 1).astype(np.int32) for part, one in chosen.items()},
-        laid["test"].shape[1:],
         data.identity,
     )
 

@@ -88,39 +88,83 @@ def network(pixels: int, width: int, classes: int, convolution: Callable) -> "ke
     return keras.Model(images, keras.layers.Dense(classes)(keras.layers.Flatten()(x)))
 
 
-@cache
-def program(family: str, budget: int | None, shape: tuple[int, int, int], scaled: bool, frobenius: bool) -> Program:
-    """Return the compiled parts of a network, of so many pixels, width and classes."""
-    import tensorflow as tf
-    from keras import StatelessScope, ops
+def within(
+    budget: int | None, family: str, shape: tuple[int, int, int]
+) -> tuple[Callable[[], "keras.Model"], float, float]:
+    """Return what builds a network within a budget, the part of the dense network's parameters, and the hyperparameter.
 
-    from gradbook.lowrank import Sizes, count, fit
+    Args:
+        budget: of the whole network's parameters; None for families without a hyperparameter, which then counts as 0.
+        family: of its convolutions.
+        shape: pixels, width and classes.
 
-    make, value = substitute("plain"), 0.0
+    Raises:
+        InputError: a budget that the family cannot meet.
+    """
+    from gradbook.lowrank import Sizes, fit
+
     sizes = Sizes(partial(network, *shape))
-    dense = sizes(make)
-    if budget is not None:
+    dense = sizes(substitute("plain"))
+    if budget is None:
+        make, value = substitute(family), 0.0
+    else:
         found = fit(sizes, budget, family=family)
         make, value = found.convolution, found.value
-    build = partial(network, *shape, make)
+    return partial(network, *shape, make), sizes(make) / dense, value
+
+
+def scope(model: "keras.Model", weights: list, frozen: list) -> "keras.StatelessScope":
+    """Return a scope in which a model has these weights: those that learn, and those that do not."""
+    import keras
+
+    variables = [*model.trainable_variables, *model.non_trainable_variables]
+    return keras.StatelessScope(state_mapping=list(zip(variables, [*weights, *frozen], strict=True)))
+
+
+def error(model: "keras.Model", x: "tf.Tensor", y: "tf.Tensor") -> tuple["tf.Tensor", "tf.Tensor"]:
+    """Return the mean cross-entropy, and the logits."""
+    import tensorflow as tf
+
+    logits = model(x)
+    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits)), logits
+
+
+def penalty(layers: list, frobenius: bool) -> Any:
+    """Return what decay shrinks, the squares of the layers' weights added up.
+
+    Args:
+        layers: convolutions.
+        frobenius: whether the matrices that the weights make count in their place.
+    """
+    from keras import ops
+
+    if frobenius:
+        return sum(layer.squared_norm() for layer in layers)
+    weights = [weight for layer in layers for weight in layer.factor.values() if weight.trainable]
+    return sum(ops.sum(ops.square(weight)) for weight in weights)
+
+
+@cache
+def program(family: str, budget: int | None, shape: tuple[int, int, int], scaled: bool, frobenius: bool) -> Program:
+    """Return the compiled parts of a network.
+
+    Args:
+        family, budget, shape: as for `within`.
+        scaled: whether factors have learning rates of their own.
+        frobenius: as for `penalty`.
+
+    Raises:
+        InputError: a budget that the family cannot meet.
+    """
+    import tensorflow as tf
+
+    from gradbook.lowrank import count
+
+    build, kept, value = within(budget, family, shape)
     model = build()
     layers, adam = model.layers[1 : 1 + LAYERS], Adam()
     rates = {id(one.factor[name]): rate for one in layers for name, rate in one.learning_rates().items()}
     factors = [rates.get(id(weight), 1.0) if scaled else 1.0 for weight in model.trainable_variables]
-
-    def scope(weights: list, frozen: list) -> Any:
-        variables = [*model.trainable_variables, *model.non_trainable_variables]
-        return StatelessScope(state_mapping=list(zip(variables, [*weights, *frozen], strict=True)))
-
-    def penalty() -> Any:
-        if frobenius:
-            return sum(layer.squared_norm() for layer in layers)
-        weights = [weight for layer in layers for weight in layer.factor.values() if weight.trainable]
-        return sum(ops.sum(ops.square(weight)) for weight in weights)
-
-    def error(x: "tf.Tensor", y: "tf.Tensor") -> tuple["tf.Tensor", "tf.Tensor"]:
-        logits = model(x)
-        return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits)), logits
 
     @tf.function(jit_compile=True, autograph=False)
     def epoch(state: tuple, frozen: list, data: tuple, batches: "tf.Tensor", rate: Any, decay: Any) -> tuple:
@@ -131,9 +175,9 @@ def program(family: str, budget: int | None, shape: tuple[int, int, int], scaled
             x, y = (tf.gather(part, batches[i]) for part in data)
             with tf.GradientTape() as tape:
                 tape.watch(weights)
-                with scope(weights, frozen):
-                    loss = error(x, y)[0]
-                    objective = loss + 0.5 * decay * penalty()
+                with scope(model, weights, frozen):
+                    loss = error(model, x, y)[0]
+                    objective = loss + 0.5 * decay * penalty(layers, frobenius)
             gradients = tape.gradient(objective, weights)
             moved, optimizer_state = adam.update(weights, gradients, optimizer_state, rate)
             weights = [w + factor * (new - w) for w, new, factor in zip(weights, moved, factors, strict=True)]
@@ -145,13 +189,13 @@ def program(family: str, budget: int | None, shape: tuple[int, int, int], scaled
 
     @tf.function(jit_compile=True, autograph=False)
     def score(weights: list, frozen: list, x: "tf.Tensor", y: "tf.Tensor") -> dict[str, "tf.Tensor"]:
-        with scope(weights, frozen):
-            loss, logits = error(x, y)
+        with scope(model, weights, frozen):
+            loss, logits = error(model, x, y)
         right = tf.argmax(logits, 1, tf.int32) == y
         return {"loss": loss, "accuracy": tf.reduce_mean(tf.cast(right, tf.float32))}
 
     known = {"parameters": count.parameters(model), "mult_adds": count.mult_adds(model), "hyperparameter": value}
-    return Program(build, epoch, score, sizes(make) / dense, known)
+    return Program(build, epoch, score, kept, known)
 
 
 def train(cell: Configuration, seeds: Sequence[int]) -> Iterator[Record]:

@@ -14,7 +14,7 @@ from gradbook.seeds import generator
 from gradbook.studies.experiment import Configuration as Base
 from gradbook.studies.experiment import Experiment, Record
 from gradbook.studies.study import Study, grid, plan
-from gradbook.training import order, require_finite
+from gradbook.training import glorot, order, require_finite
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -86,17 +86,14 @@ class Batch(NamedTuple):
     """A batch, and what the network makes of it.
 
     Attributes:
-        x, y: images [n, pixels] and labels, one-hot [n, classes].
-        wrong: other labels, drawn for each image, one-hot.
+        y: labels, one-hot [n, classes].
         noise: seed of what is drawn in the step, int32 [2].
         hidden, slopes: h₁ … h_L, and φ′ there.
         error: of the readout, ŷ - y.
         true: the messages of backpropagation.
     """
 
-    x: "tf.Tensor"
     y: "tf.Tensor"
-    wrong: "tf.Tensor"
     noise: "tf.Tensor"
     hidden: "list[tf.Tensor]"
     slopes: "list[tf.Tensor]"
@@ -112,12 +109,9 @@ def initial(cell: Configuration, inputs: int, classes: int, seed: int) -> tuple[
     """Return a seed's initial weights, and the fixed feedback matrices of the methods that have some."""
     from gradbook.synthetic.without_backward import Layer
 
-    def kernel(purpose: str, *shape: int) -> np.ndarray:
-        bound = np.sqrt(6 / sum(shape))
-        return generator(seed, purpose).uniform(-bound, bound, shape).astype(np.float32)
-
     def layer(purpose: str, *shape: int, zeros: bool = False) -> Layer:
-        return Layer(np.zeros(shape, np.float32) if zeros else kernel(purpose, *shape), np.zeros(shape[1], np.float32))
+        kernel, bias = glorot([shape], generator(seed, purpose))
+        return Layer(np.zeros_like(kernel) if zeros else kernel, bias)
 
     labels, width, depth = classes if cell.method == "forward-forward" else 0, cell.width, cell.depth
     sizes = list(pairwise([inputs + labels, *[width] * depth, classes]))
@@ -130,8 +124,8 @@ def initial(cell: Configuration, inputs: int, classes: int, seed: int) -> tuple[
         "target propagation": [layer(f"inverse {k}", width, width) for k in each[1:]],
     }
     feedback = {
-        "feedback alignment": [kernel(f"feedback {k}", *reversed(size)) for k, size in enumerate(sizes)][1:],
-        "direct feedback": [kernel(f"feedback {k}", classes, width) for k in each],
+        "feedback alignment": [layer(f"feedback {k}", *reversed(size)).kernel for k, size in enumerate(sizes)][1:],
+        "direct feedback": [layer(f"feedback {k}", classes, width).kernel for k in each],
     }
     return Learner(network, own.get(cell.method, [])), feedback.get(cell.method, [])
 
@@ -234,7 +228,7 @@ def step(cell: Configuration, learner: Learner, feedback: list, x: Any, y: Any, 
     slopes = [ACTIVATIONS[cell.activation].slope(h) for h in hidden]
     error = tf.nn.softmax(logits) - y
     true = feedback_alignment([tf.transpose(layer.kernel) for layer in learner.network[1:]], slopes, error)
-    batch = Batch(x, y, wrong, noise, hidden, slopes, error, true)
+    batch = Batch(y, noise, hidden, slopes, error, true)
     messages, own = TEACH[cell.method](learner, feedback, batch)
     received = [*(m * s for m, s in zip(messages, slopes, strict=True)), error]
     loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(y, logits))

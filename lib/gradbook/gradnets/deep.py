@@ -8,9 +8,10 @@ from typing import Literal
 
 import numpy as np
 import tensorflow as tf
-from scipy import stats
 
-from gradbook.gradnets.stack import CELLS, LayerName, dropout, hidden_layers
+from gradbook.errors import unknown
+from gradbook.gradnets.initializers import Shape, he, orthogonal, truncated_normal
+from gradbook.gradnets.stack import LayerName, cell_of, dropout, hidden_layers
 
 Initializer = Literal["truncated_normal", "he", "orthogonal"]
 
@@ -47,28 +48,27 @@ class DeepNetwork:
                 2/width (He et al. 2015); or orthogonal. The first and the last layer always have the first.
             bias: where biases of units start; those of a highway's gates start at -2.
             draw: where the numbers come from.
+
+        Raises:
+            InputError: an unknown initializer or layer.
         """
-        layers, outputs = self.depth - 2, self.width * CELLS[self.layer].sums
+        layers, outputs = self.depth - 2, self.width * cell_of(self.layer).sums
 
-        def truncated_normal(*shape: int) -> np.ndarray:
-            return stats.truncnorm.rvs(-2, 2, scale=0.1, size=shape, random_state=draw)
+        def orthonormal_rows(shape: Shape, draw: np.random.Generator) -> np.ndarray:
+            count, inputs, units = shape
+            return np.swapaxes(orthogonal((count, units, inputs), draw), 1, 2)
 
-        def he(*shape: int) -> np.ndarray:
-            return draw.normal(scale=np.sqrt(2 / self.width), size=shape)
-
-        def orthogonal(layers: int, width: int, outputs: int) -> np.ndarray:
-            q, r = np.linalg.qr(draw.normal(size=(layers, outputs, width)))
-            return np.swapaxes(q * np.sign(np.einsum("lii->li", r))[:, None, :], 1, 2)
-
-        hidden = {"truncated_normal": truncated_normal, "he": he, "orthogonal": orthogonal}[initializer]
+        known = {"truncated_normal": truncated_normal, "he": he, "orthogonal": orthonormal_rows}
+        if initializer not in known:
+            raise unknown("initializer", initializer, known)
         biases = np.full((layers, outputs), bias)
         biases[:, self.width :] = -2
         weights = [
-            truncated_normal(self.inputs, self.width),
+            truncated_normal((self.inputs, self.width), draw),
             np.full(self.width, bias),
-            hidden(layers, self.width, outputs),
+            known[initializer]((layers, self.width, outputs), draw),
             biases,
-            truncated_normal(self.width, self.classes),
+            truncated_normal((self.width, self.classes), draw),
             np.full(self.classes, bias),
         ]
         return [tf.constant(values, tf.float32) for values in weights]

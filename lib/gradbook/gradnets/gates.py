@@ -17,9 +17,9 @@ VERSION = 1
 class Schedule(ABC):
     """A gate g(p) in [0, 1] as a function of progress p, the part of training that is done.
 
-    Calling a schedule with a number or an array gives NumPy's float64; with a tensor, a tensor of its dtype, so that
-    a compiled loop and a Keras layer can compute the gate where it is used. Schedules are saved with the models whose
-    layers hold them.
+    Calling a schedule with a number gives a number; with an array or a tensor of floating-point numbers, another of its
+    dtype, so that a compiled loop and a Keras layer can compute the gate where it is used. Schedules are saved with the
+    models whose layers hold them.
     """
 
     @abstractmethod

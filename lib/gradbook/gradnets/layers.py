@@ -16,6 +16,9 @@ from keras import ops
 from gradbook.errors import InputError
 from gradbook.gradnets.gates import Constant, Schedule
 
+ROUNDING = 1e-6
+"""How far a gate in float32 may lie from its schedule in float64."""
+
 register = keras.saving.register_keras_serializable("gradbook")
 
 
@@ -230,7 +233,7 @@ class GradualDepth(Between):
     """
 
     def __init__(self, block: keras.Layer, gate: Gate | Schedule | float, **options: Any) -> None:
-        super().__init__(keras.layers.Identity(), block, gate, **options)
+        super().__init__(keras.layers.Identity(dtype=options.get("dtype")), block, gate, **options)
 
     def get_config(self) -> dict[str, Any]:
         """Return the block and the gate."""
@@ -317,8 +320,8 @@ class GradualBatchNormalization(Between):
     """
 
     def __init__(self, gate: Gate | Schedule | float, **options: Any) -> None:
-        normalisation = keras.layers.BatchNormalization(dtype=options.get("dtype"))
-        super().__init__(normalisation, keras.layers.Identity(), gate, **options)
+        kinds = keras.layers.BatchNormalization, keras.layers.Identity
+        super().__init__(*(kind(dtype=options.get("dtype")) for kind in kinds), gate, **options)
 
 
 @register
@@ -333,8 +336,8 @@ class GradualPooling(Between):
     saved = ("pool_size",)
 
     def __init__(self, gate: Gate | Schedule | float, pool_size: int = 2, **options: Any) -> None:
-        average, maximum = keras.layers.AveragePooling2D(pool_size), keras.layers.MaxPooling2D(pool_size)
-        super().__init__(average, maximum, gate, **options)
+        kinds = keras.layers.AveragePooling2D, keras.layers.MaxPooling2D
+        super().__init__(*(kind(pool_size, dtype=options.get("dtype")) for kind in kinds), gate, **options)
         self.pool_size = pool_size
 
 
@@ -395,7 +398,7 @@ class Progress(keras.callbacks.Callback):
         Raises:
             InputError: training starts over, and gates that have opened would close.
         """
-        opened = [gate.name for gate in self.gates.values() if _number(gate.value) > gate.schedule(0.0)]
+        opened = [gate.name for gate in self.gates.values() if _number(gate.value) > gate.schedule(0.0) + ROUNDING]
         if epoch == 0 and opened:
             raise InputError(
                 f"a second fit would close the gates {', '.join(opened)} again; leave Progress out of it, give it "
@@ -416,7 +419,7 @@ class Progress(keras.callbacks.Callback):
     def on_train_end(self, logs: dict | None = None) -> None:
         """Warn of gates that would have opened further, as after EarlyStopping."""
         for gate in self.gates.values():
-            if _number(gate.value) < gate.schedule(1.0):
+            if _number(gate.value) < gate.schedule(1.0) - ROUNDING:
                 warnings.warn(
                     f"training ended at progress {_number(gate.progress):.2f}, with the gate {gate.name!r} at "
                     f"{_number(gate.value):.2f}, on its way to {gate.schedule(1.0):.2f}.",

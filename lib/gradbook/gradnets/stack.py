@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import lazy_loader
 
+from gradbook.errors import unknown
+
 tf = lazy_loader.load("tensorflow")
 
 Tensor = Any
@@ -71,6 +73,17 @@ else:
     LayerName = Literal[tuple(CELLS)]
 
 
+def cell_of(layer: str) -> Cell:
+    """Return the cell of that name.
+
+    Raises:
+        InputError: an unknown name, with the nearest.
+    """
+    if layer not in CELLS:
+        raise unknown("layer", layer, CELLS)
+    return CELLS[layer]
+
+
 def dropout(x: Tensor, bits: Tensor, keep: float) -> Tensor:
     """Return x/keep where 16 random bits, read as a whole number, are below 2¹⁶ keep, and 0 elsewhere."""
     return x if keep == 1 else tf.where(bits < min(round(keep * 2**16), 2**16 - 1), x / keep, 0.0)
@@ -86,8 +99,11 @@ def hidden_layers(layer: LayerName, keep: float = 1.0) -> Callable:
     Args:
         layer: a key of `CELLS`.
         keep: in (0, 1], the probability that a unit is kept.
+
+    Raises:
+        InputError: an unknown layer.
     """
-    cell = CELLS[layer].function
+    cell = cell_of(layer).function
 
     @tf.function
     def forward(x, weights, biases, bits, gate):

@@ -264,7 +264,7 @@ def _table(
             continue
         new = copies[id(layer)]
         kind = new.convolution if isinstance(new, FamilyDense) else new
-        costs = [None if one is None else one.get(path) for one in work]
+        costs = [None if one is None or pd.isna(one.get(path)) else one[path] for one in work]
         rows.append(
             {
                 "layer": path,

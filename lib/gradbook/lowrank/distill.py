@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from gradbook.errors import InputError
-from gradbook.lowrank.convs.base import Convolution
+from gradbook.lowrank.convs.base import Convolution, precise
 
 AUXILIARY = 0.4  # weight of the auxiliary head's cross-entropy (Liu, Simonyan and Yang 2019)
 
@@ -25,15 +25,24 @@ def soft_targets(logits: Tensor, teacher_logits: Tensor, temperature: float, red
         reduction: "examples" sums over classes and averages over examples, as the formula has it; "elements" averages
             over both and doubles, as the code of the research log does, which is classes / 2 times weaker.
 
+    Raises:
+        InputError: another reduction.
+
     >>> import numpy as np
     >>> one, other = np.array([[0.0, 2.0]]), np.array([[1.0, 0.0]])
     >>> [round(float(soft_targets(one, other, 4.0, how)), 4) for how in ("examples", "elements")]
     [1.1163, 1.1163]
     """
-    student, teacher = (ops.log_softmax(_precise(one) / temperature) for one in (logits, teacher_logits))
+    _require_reduction(reduction)
+    student, teacher = (ops.log_softmax(precise(one) / temperature) for one in (logits, teacher_logits))
     divergence = ops.exp(teacher) * (teacher - student)
     reduced = ops.mean(ops.sum(divergence, -1)) if reduction == "examples" else 2 * ops.mean(divergence)
     return temperature**2 * reduced
+
+
+def _require_reduction(reduction: str) -> None:
+    if reduction not in ("examples", "elements"):
+        raise InputError(f"reduction must be 'examples' or 'elements'; received {reduction!r}.")
 
 
 def attention(activations: Tensor) -> Tensor:
@@ -42,7 +51,7 @@ def attention(activations: Tensor) -> Tensor:
     [batch, height, width, channels] → [batch, height · width] (Zagoruyko and Komodakis 2017, sec. 3.1, F²), in float32
     or better: squares of float16 would overflow.
     """
-    squares = ops.mean(ops.square(_precise(activations)), -1)
+    squares = ops.mean(ops.square(precise(activations)), -1)
     return ops.normalize(ops.reshape(squares, (ops.shape(squares)[0], -1)), axis=-1)
 
 
@@ -81,8 +90,7 @@ class Distillation:
             raise InputError(
                 f"beta must not be negative and temperature above 0; received {self.beta!r} and {self.temperature!r}."
             )
-        if self.reduction not in ("examples", "elements"):
-            raise InputError(f"reduction must be 'examples' or 'elements'; received {self.reduction!r}.")
+        _require_reduction(self.reduction)
 
 
 class Learner(keras.Model):
@@ -120,7 +128,7 @@ class Learner(keras.Model):
         self.teacher = None if teacher is None else tapped(teacher)
         self.distillation = distillation or Distillation()
         self.accuracy = keras.metrics.SparseCategoricalAccuracy("accuracy")
-        families = [one for one in network.layers if isinstance(one, Convolution) and one.shared_weights]
+        families = [one for one in network._flatten_layers() if isinstance(one, Convolution) and one.shared_weights]
         shared = {id(one) for layer in families for one in layer.shared_weights}
         shared_decay = 0.0 if frobenius else weight_decay * ratio
         self.decays = [(one, shared_decay if id(one) in shared else weight_decay) for one in network.trainable_weights]
@@ -189,9 +197,4 @@ def tapped(network: keras.Model) -> keras.Model:
 
 def cross_entropy(labels: Tensor, logits: Tensor) -> Tensor:
     """Return the mean cross-entropy in nats."""
-    return ops.mean(ops.sparse_categorical_crossentropy(labels, _precise(logits), from_logits=True))
-
-
-def _precise(tensor: Tensor) -> Tensor:
-    """Return a tensor in float32, or as it is in float64."""
-    return ops.cast(tensor, keras.backend.result_type(tensor.dtype, "float32"))
+    return ops.mean(ops.sparse_categorical_crossentropy(labels, precise(logits), from_logits=True))

@@ -78,16 +78,18 @@ def train_copy(
         window: steps that backpropagation goes through, a divisor of twice the length.
         bits: repeated at each step.
         units: of the recurrent layer.
-        batch_size, steps, every: of training, as in `gradbook.synthetic.train`.
+        batch_size, steps, every: of training, at least 1, as in `gradbook.synthetic.train`.
         optimizer: Adam by default.
 
     Returns:
-        By settings, [seeds, steps / every]: the mean loss in nats per bit since the number before; the chance level
-        is log 2.
+        By settings, [seeds, logs]: the mean loss in nats per bit since the log before; the chance level is log 2.
 
     Raises:
-        InputError: the window does not divide the sequences.
+        InputError: a number out of its range, or a window that does not divide the sequences.
     """
+    for name, value in {"length": length, "batch_size": batch_size, "steps": steps, "every": every}.items():
+        if value < 1:
+            raise InputError(f"{name} must be at least 1; received {value}.")
     if window < 1 or 2 * length % window:
         raise InputError(f"window must divide the sequences' length of {2 * length}; received {window}.")
     loop = _Loop(network(bits, units), window, optimizer or Adam())
@@ -97,8 +99,8 @@ def train_copy(
         keras.utils.set_random_seed(seed)
         learners, losses = loop.learners(network(bits, units)), []
         random = generator(seed, "sequences")
-        for _ in range(0, steps, every):
-            sequences = [copy_task(length, bits, batch_size, random) for _ in range(every)]
+        for time in range(0, steps, every):
+            sequences = [copy_task(length, bits, batch_size, random) for _ in range(min(every, steps - time))]
             x, y = (tf.constant(np.stack(part)) for part in zip(*sequences, strict=True))
             learners, loss = advance(own.tensors(), learners, x, y)
             losses.append(float(loss))

@@ -3,6 +3,8 @@
 import numpy as np
 from scipy.optimize import minimize
 
+from gradbook.errors import InputError
+
 
 def cagrad(gramian: np.ndarray, c: float = 0.5) -> np.ndarray:
     """Return the weights of argmax over d of minᵢ gᵢ·d, where ‖d - g₀‖ ≤ c‖g₀‖ and g₀ is the mean gradient.
@@ -14,8 +16,13 @@ def cagrad(gramian: np.ndarray, c: float = 0.5) -> np.ndarray:
         gramian: [m, m].
         c: c ≥ 0.
 
+    Raises:
+        InputError: a negative c.
+
     Source: Liu et al. 2021, arXiv 2110.14048.
     """
+    if not c >= 0:
+        raise InputError(f"c of cagrad must be 0 or more; received {c}.")
     scaled = gramian / np.trace(gramian)
     mean = np.full(len(gramian), 1 / len(gramian))
     radius = c * np.sqrt(max(mean @ scaled @ mean, 0))

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from gradbook import ops
+from gradbook.auxiliary.rules import SAFE, largest_entry
 
 Tensor = Any
 Gradient = Tensor | Sequence[Tensor | None]
@@ -18,23 +19,41 @@ def factor(gramian: np.ndarray) -> np.ndarray:
     return np.sqrt(np.maximum(values, 0))[:, None] * vectors.T
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def gramian(gradients: Sequence[Sequence[Tensor | None]]) -> Tensor:
-    """Return gᵢ·gⱼ for all pairs of tasks, summed over the variables that both use, [m, m].
+    """Return the products of gradients gᵢ/sᵢ for all pairs of tasks, and as a last row the scales sᵢ, [m + 1, m].
 
-    It is of the widest type among the gradients, at least float32, in which squares do not vanish or overflow so soon.
+    A scale is 1 where ‖gᵢ‖² is safe, else the largest entry of the gradient, so that no product overflows or vanishes.
+    All is of the widest type among the gradients, at least float32.
     """
     import keras
 
     used = [part for one in gradients for part in one if part is not None]
     kind = keras.backend.result_type("float32", *(part.dtype for part in used))
     wide = [[None if part is None else ops.cast(part, kind) for part in one] for one in gradients]
+    plain = _products(wide, kind)
+    squares, (least, most) = ops.diagonal(plain), SAFE["uu"]
+    safe = ops.logical_and(squares > least, squares < most)
+
+    def scaled() -> Tensor:
+        parts = [[part for part in one if part is not None] for one in wide]
+        largest = ops.stack([largest_entry(one or [ops.zeros((), kind)]) for one in parts])
+        scales = ops.where(safe, ops.ones_like(largest), largest)
+        small = [[None if part is None else part / scales[i] for part in one] for i, one in enumerate(wide)]
+        return ops.concatenate([_products(small, kind), scales[None]])
+
+    return ops.cond(ops.all(safe), lambda: ops.concatenate([plain, ops.ones_like(plain[:1])]), scaled)
+
+
+def _products(gradients: Sequence[Sequence[Tensor | None]], kind: str) -> Tensor:
+    """Return gᵢ·gⱼ for all pairs of tasks, summed over the variables that both use, [m, m]."""
 
     def product(i: int, j: int) -> Tensor:
-        pairs = [(a, b) for a, b in zip(wide[i], wide[j], strict=True) if a is not None and b is not None]
+        pairs = [(a, b) for a, b in zip(gradients[i], gradients[j], strict=True) if a is not None and b is not None]
         return sum((ops.sum(a * b) for a, b in pairs), ops.zeros((), kind))
 
-    half = {(i, j): product(i, j) for i in range(len(wide)) for j in range(i + 1)}
-    rows = [[half[max(i, j), min(i, j)] for j in range(len(wide))] for i in range(len(wide))]
+    half = {(i, j): product(i, j) for i in range(len(gradients)) for j in range(i + 1)}
+    rows = [[half[max(i, j), min(i, j)] for j in range(len(gradients))] for i in range(len(gradients))]
     return ops.stack([ops.stack(row) for row in rows])
 
 
@@ -48,9 +67,11 @@ def combine(gradients: Sequence[Sequence[Tensor | None]], weights: Tensor) -> li
     return combined
 
 
-def weigh(weights: Callable[[np.ndarray], np.ndarray], products: np.ndarray) -> np.ndarray:
-    """Return the weights for a Gramian, found in float64: 0 where it is zero, NaN where it is not finite."""
-    products = np.asarray(products, np.float64)
+def weigh(weights: Callable[[np.ndarray], np.ndarray], scaled: np.ndarray) -> np.ndarray:
+    """Return the weights for what `gramian` gives, found in float64: 0 where it is zero, NaN where it is not finite."""
+    *products, scales = np.asarray(scaled, np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        products = np.outer(scales, scales) * products
     if not np.isfinite(products).all():
         return np.full(len(products), np.nan)
     return weights(products) if products.any() else np.zeros(len(products))

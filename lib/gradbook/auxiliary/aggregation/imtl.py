@@ -10,5 +10,7 @@ def imtl_g(gramian: np.ndarray) -> np.ndarray:
 
     Source: Liu et al. 2021, openreview IMPnRXEWpvr.
     """
-    weights = np.linalg.pinv(gramian, hermitian=True) @ np.sqrt(np.diag(gramian))
-    return weights / weights.sum() if abs(weights.sum()) > 1e-12 else np.zeros(len(gramian))
+    norms = np.sqrt(np.diag(gramian))
+    weights = np.linalg.pinv(gramian, hermitian=True) @ norms
+    total = weights.sum()
+    return weights / total if abs(total) * norms.max() > 1e-12 else np.zeros(len(gramian))

@@ -2,12 +2,10 @@
 
 from collections.abc import Callable
 
-import numpy as np
-from scipy import stats
-
 from gradbook import ops
-from gradbook.gradnets.blocks.block import Block, Tensor, always, he, orthogonal, start
+from gradbook.gradnets.blocks.block import Block, Tensor, always, start
 from gradbook.gradnets.gates import Linear, Schedule
+from gradbook.gradnets.initializers import he, orthogonal, truncated_normal
 
 SCHEDULE = Linear(0, 0.5)
 
@@ -30,7 +28,7 @@ def gradnet(blocks: int, schedule: Schedule = SCHEDULE) -> Block:
     def function(x: Tensor, gate: Tensor, w: Tensor, b: Tensor) -> Tensor:
         return gate * ops.relu(x @ w + b) + (1 - gate) * x
 
-    return Block(function, start(published, blocks), opened(schedule, blocks))
+    return Block(function, start(truncated_normal, blocks), opened(schedule, blocks))
 
 
 def grelu(blocks: int, schedule: Schedule = SCHEDULE) -> Block:
@@ -43,11 +41,6 @@ def gated_relu(x: Tensor, gate: Tensor, w: Tensor, b: Tensor) -> Tensor:
     """Return (1-g) u + g relu(u) of u = x W + b."""
     u = x @ w + b
     return gate * ops.relu(u) + (1 - gate) * u
-
-
-def published(blocks: int, width: int, draw: np.random.Generator) -> np.ndarray:
-    """Draw matrices [blocks, width, width] from a normal distribution of deviation 0.1, cut off at twice that."""
-    return stats.truncnorm.rvs(-2, 2, scale=0.1, size=(blocks, width, width), random_state=draw)
 
 
 def opened(schedule: Schedule, blocks: int) -> Callable[..., Tensor]:

@@ -11,6 +11,7 @@ import lazy_loader
 import numpy as np
 
 from gradbook import ops
+from gradbook.gradnets.initializers import Shape
 
 tf = lazy_loader.load("tensorflow")
 
@@ -38,22 +39,11 @@ def always(value: float, blocks: int) -> Callable[..., Tensor]:
     return lambda progress, coins=None: ops.full([blocks], value, dtype="float32")
 
 
-def he(blocks: int, width: int, draw: np.random.Generator) -> np.ndarray:
-    """Draw matrices [blocks, width, width] of variance 2/width (He et al. 2015)."""
-    return draw.normal(scale=np.sqrt(2 / width), size=(blocks, width, width))
-
-
-def orthogonal(blocks: int, width: int, draw: np.random.Generator) -> np.ndarray:
-    """Draw orthogonal matrices [blocks, width, width], uniformly."""
-    q, r = np.linalg.qr(draw.normal(size=(blocks, width, width)))
-    return q * np.sign(np.einsum("lii->li", r))[:, None, :]
-
-
 def start(
-    matrices: Callable[[int, int, np.random.Generator], np.ndarray], blocks: int, *learnt: np.ndarray
+    matrices: Callable[[Shape, np.random.Generator], np.ndarray], blocks: int, *learnt: np.ndarray
 ) -> Callable[[int, np.random.Generator], list[np.ndarray]]:
     """Return where blocks x W + b start: matrices drawn so, biases of 0, and what else they learn."""
-    return lambda width, draw: [matrices(blocks, width, draw), np.zeros((blocks, width)), *learnt]
+    return lambda width, draw: [matrices((blocks, width, width), draw), np.zeros((blocks, width)), *learnt]
 
 
 def through(block: Block) -> Callable:

@@ -3,7 +3,8 @@
 import numpy as np
 
 from gradbook import ops
-from gradbook.gradnets.blocks.block import Block, Tensor, always, he
+from gradbook.gradnets.blocks.block import Block, Tensor, always
+from gradbook.gradnets.initializers import he
 
 
 def deepnorm(blocks: int) -> Block:
@@ -50,4 +51,4 @@ def deepnorm_constants(layers: float) -> tuple[float, float]:
 
 def _initial(beta: float, blocks: int, width: int, draw: np.random.Generator) -> list[np.ndarray]:
     ones = np.ones((blocks, width))
-    return [beta * he(blocks, width, draw), 0 * ones, ones, 0 * ones]
+    return [beta * he((blocks, width, width), draw), 0 * ones, ones, 0 * ones]

@@ -4,7 +4,8 @@ import numpy as np
 
 from gradbook import ops
 from gradbook.gradnets.blocks.annealed import gated_relu
-from gradbook.gradnets.blocks.block import Block, Tensor, he, start
+from gradbook.gradnets.blocks.block import Block, Tensor, start
+from gradbook.gradnets.initializers import he
 
 
 def vanillanet(blocks: int, end: float = 0.5) -> Block:

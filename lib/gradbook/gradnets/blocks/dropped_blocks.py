@@ -3,7 +3,8 @@
 import numpy as np
 
 from gradbook import ops
-from gradbook.gradnets.blocks.block import Block, Tensor, he, start
+from gradbook.gradnets.blocks.block import Block, Tensor, start
+from gradbook.gradnets.initializers import he
 
 
 def stochastic_depth(blocks: int, last: float = 0.5) -> Block:

@@ -3,7 +3,9 @@
 import numpy as np
 
 from gradbook import ops
-from gradbook.gradnets.blocks.block import Block, Tensor, always, he
+from gradbook.errors import InputError
+from gradbook.gradnets.blocks.block import Block, Tensor, always
+from gradbook.gradnets.initializers import he
 
 
 def fixup(layers: int) -> Block:
@@ -15,8 +17,13 @@ def fixup(layers: int) -> Block:
     Args:
         layers: matrices in all, even.
 
+    Raises:
+        InputError: none, or an odd number.
+
     Source: Zhang et al. 2019, arXiv 1901.09321.
     """
+    if layers < 2 or layers % 2:
+        raise InputError(f"layers of fixup must be even and 2 or more; received {layers}.")
     blocks = layers // 2
 
     def function(x: Tensor, gate: Tensor, w_1: Tensor, w_2: Tensor, numbers: Tensor) -> Tensor:
@@ -26,7 +33,8 @@ def fixup(layers: int) -> Block:
 
     def initial(width: int, draw: np.random.Generator) -> list[np.ndarray]:
         numbers = np.tile([0.0, 0, 0, 0, 1], (blocks, 1))
-        return [fixup_scale(blocks) * he(blocks, width, draw), np.zeros((blocks, width, width)), numbers]
+        shape = blocks, width, width
+        return [fixup_scale(blocks) * he(shape, draw), np.zeros(shape), numbers]
 
     return Block(function, initial, always(1, blocks))
 

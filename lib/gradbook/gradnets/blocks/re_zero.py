@@ -3,7 +3,8 @@
 import numpy as np
 
 from gradbook import ops
-from gradbook.gradnets.blocks.block import Block, Tensor, always, he, start
+from gradbook.gradnets.blocks.block import Block, Tensor, always, start
+from gradbook.gradnets.initializers import he
 
 
 def rezero(blocks: int) -> Block:

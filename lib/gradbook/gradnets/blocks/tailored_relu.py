@@ -7,7 +7,8 @@ from scipy.optimize import brentq
 
 from gradbook import ops
 from gradbook.errors import InputError
-from gradbook.gradnets.blocks.block import Block, Tensor, always, orthogonal, start
+from gradbook.gradnets.blocks.block import Block, Tensor, always, start
+from gradbook.gradnets.initializers import orthogonal
 
 Map = Callable[[float], float]
 

@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from gradbook.lowrank.arguments import positive, positive_integer
-from gradbook.lowrank.convs.base import GAIN, Factor, Plain, register
+from gradbook.lowrank.convs.base import GAIN, Factor, Plain, precise, register
 
 
 @register
@@ -65,17 +65,18 @@ class DoRA(LoRA):
     def initializer(self, name: str, factor: Factor) -> Callable:
         if name != "magnitude":
             return super().initializer(name, factor)
-        return lambda shape, dtype=None: norms(self.factor["base"])
+        return lambda shape, dtype=None: ops.cast(norms(self.factor["base"]), dtype)
 
     def dense_kernel(self) -> Any:
         moved = super().dense_kernel()
-        return self.factor["magnitude"] * moved / norms(moved)
+        scaled = precise(self.factor["magnitude"]) * precise(moved) / norms(moved)
+        return ops.cast(scaled, moved.dtype)
 
     def nearest(self, kernel: np.ndarray) -> dict[str, np.ndarray]:
         return super().nearest(kernel) | {"magnitude": ops.convert_to_numpy(norms(kernel))}
 
 
 def norms(kernel: Any) -> Any:
-    """Return the norm of a kernel [k, k, c_in, c_out] for each output channel; 0 becomes the least number above it."""
-    kernel = ops.convert_to_tensor(kernel)
+    """Return the norm of a kernel [k, k, c_in, c_out] for each output channel, at least 1e-15, in float32 or better."""
+    kernel = precise(ops.convert_to_tensor(kernel))
     return ops.sqrt(ops.maximum(ops.sum(ops.square(kernel), (0, 1, 2)), 1e-30))

@@ -157,7 +157,13 @@ class Convolution(keras.layers.Layer):
         return super().get_config() | own | {"activation": keras.activations.serialize(self.activation)}
 
     def _slide(self, images: Any, kernel: Any, operation: Callable = ops.conv) -> Any:
-        return operation(images, kernel, self.strides, self.padding, dilation_rate=self.dilation_rate)
+        form = {"data_format": "channels_last", "dilation_rate": self.dilation_rate}
+        return operation(images, kernel, self.strides, self.padding, **form)
+
+
+def precise(tensor: Any) -> Any:
+    """Return a tensor in float32, or as it is in float64: squares of float16 overflow and vanish."""
+    return ops.cast(tensor, keras.backend.result_type(tensor.dtype, "float32"))
 
 
 def fraction(ratio: float, number: int) -> int:

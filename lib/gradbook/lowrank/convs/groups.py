@@ -14,6 +14,8 @@ from gradbook.lowrank.convs.base import GAIN, Convolution, Factor, register
 from gradbook.lowrank.convs.separable import Separable
 from gradbook.lowrank.normalisation import BatchNormalization
 
+straight = partial(ops.conv, strides=1, padding="valid", data_format="channels_last")
+
 
 @register
 class Grouped(Separable):
@@ -83,7 +85,6 @@ class Shuffle(Convolution):
         }
 
     def convolve(self, images: Any) -> Any:
-        straight = partial(ops.conv, strides=1, padding="valid")
         inner = shuffle(grouped(images, self.factor["first"], straight), self.actual_groups(self.channels))
         inner = self._slide(inner, self.factor["depthwise"], ops.depthwise_conv)
         return grouped(inner, self.factor["last"], straight)
@@ -142,9 +143,9 @@ class Bottleneck(Convolution):
 
     def convolve(self, images: Any) -> Any:
         first, second = self.normalisations
-        inner = ops.relu(first(ops.conv(images, self.factor["down"], 1, "valid")))
+        inner = ops.relu(first(straight(images, self.factor["down"])))
         inner = ops.relu(second(grouped(inner, self.factor["middle"], self._slide)))
-        return ops.conv(inner, self.factor["up"], 1, "valid")
+        return straight(inner, self.factor["up"])
 
     def mult_adds(self, input_shape: Sequence[int]) -> int:
         height, width, channels = input_shape

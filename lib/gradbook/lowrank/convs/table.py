@@ -1,7 +1,7 @@
 """The substitution table: every family under its name, with the hyperparameter that sets its weights.
 
-Names and ranges are known without Keras; a family's layer is imported when it is first made. A family of one's own is
-a class, anywhere, and one line here.
+Names and ranges are known without Keras; the families' layers are imported when the first convolution is made. A family
+of one's own is a class, anywhere, and one line here.
 """
 
 from collections.abc import Callable
