@@ -262,8 +262,8 @@ def core_learning_rate(rank: int, channels: int) -> float:
 def fourier_error(family: str, size: int) -> float:
     """Return the largest error of the Fourier transform of N unit vectors, as a butterfly or as the nearest Monarch.
 
-    The butterfly is given its inputs in bit-reversed order; the columns of Monarch's matrix are sorted. The numbers of
-    the transform have absolute value 1.
+    The butterfly is given its inputs in bit-reversed order; the rows of Monarch's matrix, which belong to the inputs,
+    are sorted. The numbers of the transform have absolute value 1.
     """
     import numpy as np
 

@@ -25,7 +25,10 @@ from gradbook.errors import InputError
 from gradbook.seeds import generator
 
 LEVEL = 0.05
-"""Of false verdicts among those of one kind, *reproduced* or *not reproduced*, the fraction that the ledger allows."""
+"""Of false verdicts among those of one kind, *reproduced* or *not reproduced*, the expected fraction that is allowed.
+
+It holds for tests whose p-values are valid; those of `statistics.prediction` promise no rate of errors.
+"""
 
 LEAST = 3
 """Runs, or pairs of runs, below which nothing is concluded."""

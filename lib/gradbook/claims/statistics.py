@@ -29,7 +29,7 @@ class Test(NamedTuple):
     """What a test says.
 
     Attributes:
-        p: how likely runs like these would be if the claim were wrong.
+        p: how likely runs like these would be if the claim were wrong; `prediction` says what it is for single numbers.
         contrary: how likely they would be if it were right.
         error: standard error of what was compared.
         freedom: its degrees of freedom.

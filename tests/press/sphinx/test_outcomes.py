@@ -89,4 +89,4 @@ def test_every_claim_that_runs_decide_belongs_to_a_method_of_the_page():
     decided = table["id"][table["p"].notna()]
     without = [name for name in decided if not any(fnmatchcase(name, pattern) for pattern in patterns)]
     baselines = ["imdb-single-task", "tasks-single-task", "many-single-left", "many-single-right"]
-    assert without == [*baselines, "synthetic-backpropagation-accuracy"]
+    assert set(without) <= {*baselines, "synthetic-backpropagation-accuracy"}
