@@ -35,8 +35,8 @@
 #
 # **You will see**
 #
-# - why one number tells whether an auxiliary task helps,
-# - seven rules that use this number, all of one form, and where each of them ends,
+# - why one number tells whether a small step for an auxiliary task helps the main one,
+# - seven rules of one form, most of which use this number, and where each of them ends,
 # - the step that trains a small network under any of them, and how to use it in your own model,
 # - what a gate lets through in that network, and what it does not look at,
 # - what a mistake in the labels did to a published log, and what it did not do.
@@ -260,10 +260,10 @@ assert np.allclose(descend(PLANE, "projection", start=[0.0, 2.0], weight=0.1)[-1
 identities = pd.DataFrame(index=list(RULES), columns=["smallest cosine", "largest cosine", "change"])
 pairs = [generator(seed, "pairs", str(n)).normal(size=(2, 5)) for n in range(50)]
 for rule in RULES:
-    kept = [censor(u, v, rule, scope="global") for u, v in pairs]
-    left = [float(cosine(k, v)) for k, (_, v) in zip(kept, pairs, strict=True)]
+    parts = [censor(u, v, rule, scope="global") for u, v in pairs]
+    left = [float(cosine(part, v)) for part, (_, v) in zip(parts, pairs, strict=True)]
     again = [censor(u, 2 * v, rule, scope="global") for u, v in pairs]
-    identities.loc[rule] = min(left), max(left), np.abs(np.subtract(kept, again)).max()
+    identities.loc[rule] = min(left), max(left), np.abs(np.subtract(parts, again)).max()
 identities.astype(float).round(9) + 0.0
 
 # %%
@@ -479,8 +479,8 @@ table.rename(index=words, columns=lambda name: name.replace("_", " ")).round(4)
 #   A useless gradient still has a direction.
 # - [ ] As often: its direction is random.
 #
-#   It would be, if it were random. But it is the same direction at every step, and the gate is open at
-#   {glue:text}`digits_zero_agreement:.0%` of the last epoch's steps.
+#   It would be, if it were random. But the same answer is asked for at every step, so it is not random. The gate is
+#   open at {glue:text}`digits_zero_agreement:.0%` of the last epoch's steps.
 # - [x] More often.
 #
 #   Yes: {glue:text}`digits_zero_agreement:.0%` of the last epoch's steps, against {glue:text}`digits_true_agreement:.0%`.
@@ -515,16 +515,16 @@ for labels, records in (("true labels", true), ("labels all zero", zero)):
 
 # %% [markdown]
 # More often, says {numref}`fig-concept-gate`. With true labels the gate is open at
-# {glue:text}`digits_true_agreement:.0%` of the last epoch's steps, hardly more than chance; with labels of zero at
+# {glue:text}`digits_true_agreement:.0%` of the last epoch's steps, a little more than half; with labels of zero at
 # {glue:text}`digits_zero_agreement:.0%`. Yet there is less and less to let through. By then the mistaken task's gradient
 # has {glue:text}`digits_zero_norm_ratio:.1%` of the main one's norm. A gate looks at a direction, not at a norm. An open
 # gate does not mean that the auxiliary task contributes.
 
 # %% tags=["remove-cell"]
 for label, records in (("true", true), ("zero", zero)):
-    last = {name: curves(records, name)[:, -1].mean() for name in concept.STEPWISE}
-    glue(f"digits_{label}_agreement", last["agreement"])
-    glue(f"digits_{label}_norm_ratio", last["auxiliary_norm"] / last["main_norm"])
+    norm_ratio = curves(records, "auxiliary_norm") / curves(records, "main_norm")
+    glue(f"digits_{label}_agreement", curves(records, "agreement")[:, -1].mean())
+    glue(f"digits_{label}_norm_ratio", norm_ratio[:, -1].mean())
 
 # %% [markdown]
 # ### In your own model
@@ -597,8 +597,8 @@ assert clear["multitask"] and clear["projection"] and not clear["unweighted_cosi
 #| fig-alt: >-
 #|   Left, the fraction of open gates climbs from about 0.7 in the first epoch to above 0.9 both with true labels and
 #|   with labels of zero, the latter being somewhat higher; the published dots lie along the latter. Right, the relative
-#|   norm of the auxiliary gradient falls to one or two hundredths with labels of zero and stays around one with true
-#|   labels.
+#|   norm of the auxiliary gradient falls to one or two hundredths with labels of zero and stays between 0.7 and 3 with
+#|   true labels.
 figure, axes = plt.subplots(1, 2)
 gated = {
     labels: study.select(rule="unweighted_cosine", auxiliary_labels=label)
@@ -614,12 +614,13 @@ axes[0].plot(np.arange(1, len(log) + 1), log.astype(float) / 100, "ko", label="p
 _ = axes[0].legend(loc="lower right")
 
 # %% [markdown]
-# {numref}`fig-concept-gate-mnist` reproduces the published log. In the last epoch its gate was open at
-# {glue:text}`published_agreement:.0%` of the steps; with labels of zero ours is at
+# In {numref}`fig-concept-gate-mnist` our curve with labels of zero runs close to the published log;
+# {doc}`the ledger <90_ledger>` calls the two claims about it inconclusive. In the last epoch the published gate was
+# open at {glue:text}`published_agreement:.0%` of the steps; with labels of zero ours is at
 # {glue:text}`mnist_zero_agreement:.0%`. But with true labels it is at {glue:text}`mnist_true_agreement:.0%`:
 # on MNIST the mistake hardly shows in what was logged. It shows in the norms. The gradient of the mistaken task falls to
-# {glue:text}`mnist_zero_norm_ratio:.1%` of the main one's norm. That of the true task has
-# {glue:text}`mnist_true_norm_ratio:.1f` times the main one's.
+# {glue:text}`mnist_zero_norm_ratio:.1%` of the main one's norm. That of the true task stays of the size of the main
+# one's: the mean over seeds is between {glue:text}`true_norm_least:.1f` and {glue:text}`true_norm_most:.1f` times it.
 #
 # A likely reason for so much agreement, not tested here: once both tasks are answered correctly, both gradients
 # mostly ask the shared features to grow.
@@ -631,10 +632,17 @@ for name, rule in (("gate", "unweighted_cosine"), ("projection", "projection"), 
     glue(f"{name}_gain", gain[rule].mean())
     glue(f"{name}_half", half[rule])
 for label, chosen in zip(("true", "zero"), gated.values(), strict=True):
-    last = {name: chosen.curve(name).iloc[:, -1].mean() for name in concept.STEPWISE}
-    glue(f"mnist_{label}_agreement", last["agreement"])
-    glue(f"mnist_{label}_norm_ratio", last["auxiliary_norm"] / last["main_norm"])
+    agreement = chosen.curve("agreement").mean()
+    ratio = (chosen.curve("auxiliary_norm") / chosen.curve("main_norm")).mean()  # of each epoch, as drawn
+    glue(f"mnist_{label}_agreement", agreement.iloc[-1])
+    glue(f"mnist_{label}_norm_ratio", ratio.iloc[-1])
+    if label == "true":
+        glue("true_norm_least", ratio.min())
+        glue("true_norm_most", ratio.max())
+        assert ratio.min() > 0.7 and ratio.max() < 3  # as the figure's description says
 glue("published_agreement", float(log.iloc[-1]) / 100)
+assert np.abs(agreement.to_numpy() - log.astype(float) / 100).max() < 0.06  # with labels of zero: close to the log
+assert ratio.iloc[1:].max() < 0.025  # one or two hundredths
 
 # %% [markdown]
 # ## What failed, and where we deviate
@@ -703,12 +711,12 @@ pd.Series({name: curves(records, "agreement").mean() for name, records in auxili
 # %% [markdown]
 # ## Take-aways
 #
-# - An auxiliary task helps where the cosine of its gradient and the main one's is positive. On a line that is all there
-#   is to know.
+# - Where the cosine is positive, a small step along the auxiliary gradient also lowers the main loss of the same
+#   examples. On a line that is all there is to know.
 # - Seven rules are seven choices of $a$ and $b$ in $\tilde u = a u + b v$. A gate leaves you on the circle wherever it
 #   closes. Projection goes on to the point that the auxiliary task likes best. A sum ends beside the circle.
-# - One step serves all of them, since they need three inner products and no more. In your own model it is one class,
-#   and it must see the gradients before they are summed.
+# - One step serves all of them: all but parameterwise need at most three inner products. In your own model it is one
+#   class, and it must see the gradients before they are summed.
 # - On MNIST the sum and projection lowered the test loss a little, and the gate by nothing that its seeds could show. A
 #   gate looks at the direction and not at the norm. With one image per step it compares images rather than tasks.
 # - With mistaken labels the gate stood open even more often than with true ones, for a gradient that had all but vanished.
