@@ -823,8 +823,8 @@ assert same["loss"]["cDNI unlocked"] < same["loss"]["backpropagation"]
 #
 # With all as published, backpropagation is where the notebook is: its accuracy is {glue:text}`plain_same:.2%`, published
 # {glue:text}`plain_printed:.2%`, and its test loss {glue:text}`plain_loss_same:.3f` nats, published
-# {glue:text}`plain_loss_printed:.3f`. The loss is large because the network becomes ever surer of its mistakes. So the
-# two experiments have the same network, the same data and the same length.
+# {glue:text}`plain_loss_printed:.3f`. The loss is large because the network becomes ever surer of its mistakes. So
+# network, mode, rates and length are those of the notebook.
 #
 # cDNI unlocked is not where the notebook is. It ends at {glue:text}`unlocked_same:.1%`, published
 # {glue:text}`unlocked_printed:.1%`, though seeds differ by {glue:text}`same_spread:.1f` points only. Unlocking costs
