@@ -57,8 +57,8 @@ def write(target: Path, studies: Sequence[str] = (), folder: Path = FOLDER) -> N
     for study in studies or sorted(path.stem for path in folder.glob("*.csv")):
         _add_study(crate, study, folder, agent)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:  # none is left half-written
-        whole = Path(folder) / target.name
+    with TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as part:  # none is left half-written
+        whole = Path(part) / target.name
         crate.write_zip(whole) if target.suffix == ".zip" else crate.write(whole)
         whole.rename(target)
 
