@@ -86,9 +86,14 @@ def evaluator(model: "Callable[[tf.Tensor], tf.Tensor]", batch_size: int = 500) 
 
 
 def cores() -> int:
-    """Return how many runs to carry on at once: one on each core that TensorFlow, and this process, may use."""
+    """Return how many runs to carry on at once: one on each core that TensorFlow, and this process, may use.
+
+    The environment variable ``PYTHON_CPU_COUNT``, which Python reads from 3.13 on, sets another number.
+    """
     import tensorflow as tf
 
+    if (asked := os.environ.get("PYTHON_CPU_COUNT", "")).isdigit():
+        return int(asked)
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return tf.config.threading.get_intra_op_parallelism_threads() or allowed
 

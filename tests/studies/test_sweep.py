@@ -25,6 +25,7 @@ from gradbook.studies.experiment import Experiment, Record
 from gradbook.studies.store import Store
 from gradbook.studies.study import Run, Study, grid, plan
 from gradbook.studies.sweep import DASK, execute, sweep
+from gradbook.training import cores
 
 HERE = Path(__file__).parent
 
@@ -135,6 +136,15 @@ def test_metrics_that_an_export_would_refuse_fail_their_run_at_once():
     (outcome,) = execute([Run(Experiment("careless", 1, Sample, train), Sample(), 0)])
     assert outcome.record is None
     assert "metrics must not be named as other columns; received size." in outcome.error
+
+
+def test_seeds_side_by_side_keep_to_the_cores_that_their_worker_was_given(monkeypatch):
+    def train(cell, seeds):
+        yield from (Record({"cores": float(cores())}) for _ in seeds)
+
+    monkeypatch.setattr(os, "environ", {"TF_NUM_INTRAOP_THREADS": "3"})
+    (outcome,) = execute([Run(Experiment("wide", 1, Sample, train), Sample(), 0)])
+    assert outcome.record.metrics["cores"] == 3
 
 
 def test_seeds_run_in_stacks_and_a_seed_that_breaks_its_stack_is_found_by_a_retry(cluster, store, log, tmp_path):

@@ -138,7 +138,12 @@ def _outcomes(client: Client, groups: Sequence[list[Run]], alone: bool = False) 
 
 
 def execute(group: Sequence[Run]) -> list[Outcome]:
-    """Run the seeds of one cell together, on a worker; an exception becomes the error of each."""
+    """Run the seeds of one cell together, on a worker; an exception becomes the error of each.
+
+    Seeds that go side by side take no more cores than the worker has been given for TensorFlow.
+    """
+    if threads := os.environ.get("TF_NUM_INTRAOP_THREADS"):
+        os.environ.setdefault("PYTHON_CPU_COUNT", threads)
     dask.sizeof.random = random.Random()  # or Dask, in another thread, draws from the numbers that a run has seeded
     first = group[0]
     try:
