@@ -157,6 +157,7 @@ def test_features_may_be_sequences_and_models_nested():
         ({"cuts": "first"}, "cuts must be a list of names"),
         ({"cuts": ["frist"]}, "unknown layer 'frist'; did you mean 'first'"),
         ({"settings": {"learning_rate": 0.1}}, "settings must leave learning_rate to the optimizers"),
+        ({"settings": {"in_turn": True}}, "settings must leave in_turn False"),
         ({"mixing": 2.0}, "mixing"),
     ],
 )

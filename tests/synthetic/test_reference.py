@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from synthetic_helpers import CLASSES, steps
 
@@ -37,7 +38,8 @@ def backward(block, inputs, received):
     return [inputs.T @ inner, inner.sum(0), (received * normal).sum(0), received.sum(0)], inner @ kernel.T
 
 
-def reference_step(blocks, predictors, x, y, mask):
+def reference_updates(blocks, predictors, x, y):
+    """What each block moves by, and what the predictor below it does, from one forward pass."""
     features = [x]
     for kernel, bias, scale, shift in (block.arrays for block in blocks[:-1]):
         features.append(np.maximum(scale * (features[-1] @ kernel + bias) / SCALE + shift, 0))
@@ -49,15 +51,22 @@ def reference_step(blocks, predictors, x, y, mask):
     loss, error = -np.log((likely * y).sum(1)).mean(), (likely - y) / len(x)
     found = [backward(block, h, g) for block, h, g in zip(blocks[:-1], features, predicted, strict=False)]
     found.append(([features[-1].T @ error, error.sum(0)], error @ kernel.T))
-    for k, (gradients, at_inputs) in enumerate(found):
-        if mask[k]:
-            blocks[k].move(gradients)
-        if mask[k] and k > 0:
-            miss = 2 * (predicted[k - 1] - at_inputs) / at_inputs.size / loss
-            predictors[k - 1].move([seen[k - 1].T @ miss, miss.sum(0)])
+    misses = [2 * (g - at) / at.size / loss for g, (_, at) in zip(predicted, found[1:], strict=True)]
+    taught = [[inputs.T @ miss, miss.sum(0)] for inputs, miss in zip(seen, misses, strict=True)]
+    return list(zip([gradients for gradients, _ in found], [None, *taught], strict=True))
 
 
-def test_blocks_and_predictors_train_as_in_the_published_notebooks():
+def reference_step(blocks, predictors, x, y, mask, in_turn):
+    updates = reference_updates(blocks, predictors, x, y)
+    for k in np.flatnonzero(mask):
+        gradients, taught = reference_updates(blocks, predictors, x, y)[k] if in_turn else updates[k]
+        blocks[k].move(gradients)
+        if k > 0:
+            predictors[k - 1].move(taught)
+
+
+@pytest.mark.parametrize("in_turn", [False, True])
+def test_blocks_and_predictors_train_as_in_the_published_notebooks(in_turn):
     keras.utils.set_random_seed(0)
     chain = classifier([5], CLASSES, depth=3, width=7, batch_norm="inference", epsilon=EPSILON)
     blocks, predictors = ([Trained(layer.trainable_variables) for layer in layers] for layers in chain.parts[:2])
@@ -66,8 +75,8 @@ def test_blocks_and_predictors_train_as_in_the_published_notebooks():
     y = np.eye(CLASSES, dtype=np.float32)[(4 * x[..., 0]).astype(int) % CLASSES]
 
     for batch in zip(x, y, masks, strict=True):
-        reference_step(blocks, predictors, *batch)
-    settings = modes(learning_rate=RATE, update_probability=0.5)["cDNI"]
+        reference_step(blocks, predictors, *batch, in_turn)
+    settings = modes(learning_rate=RATE, in_turn=in_turn)["cDNI"]
     state = steps(chain, list(zip(tf.constant(x), tf.constant(y), strict=True)), settings, masks)
 
     for ours, theirs in ((state.blocks, blocks), (state.gradient_predictors, predictors)):

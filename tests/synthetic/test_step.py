@@ -169,6 +169,13 @@ def test_in_the_warm_up_blocks_follow_backpropagation_while_predictors_learn(bat
     assert not equal(weights(steps(chain(8), batches, Settings(warm_up=3))), weights(back))
 
 
+def test_where_one_block_updates_at_a_step_it_does_not_matter_whether_blocks_take_turns(batches):
+    masks = tf.eye(4)
+    at_once, in_turn = (steps(chain(), batches, Settings(in_turn=turns), masks) for turns in (False, True))
+    assert equal(weights(at_once), weights(in_turn)) and equal(predictors(at_once), predictors(in_turn))
+    assert not equal(*(weights(steps(chain(), batches, Settings(in_turn=turns))) for turns in (False, True)))
+
+
 def test_a_masked_block_stays_as_it_is_statistics_and_clock_included(batches):
     cutted = chain(9)
     state = cutted.state()

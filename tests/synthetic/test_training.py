@@ -16,9 +16,10 @@ from gradbook.synthetic.training import Data, train, update_masks
 from gradbook.training import order
 
 
-def test_the_compiled_loop_does_what_steps_do_one_by_one(data):
+@pytest.mark.parametrize("in_turn", [False, True])
+def test_the_compiled_loop_does_what_steps_do_one_by_one(data, in_turn):
     """Plain descent: Adam would turn the rounding of gradients that are zero, as before a normalisation, into steps."""
-    settings = Settings(update_probability=0.6, mixing=0.25, warm_up=2, learning_rate=0.1)
+    settings = Settings(update_probability=0.6, mixing=0.25, warm_up=2, learning_rate=0.1, in_turn=in_turn)
 
     def build():
         return chain(3, optimizer=GradientDescent())

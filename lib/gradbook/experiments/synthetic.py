@@ -30,7 +30,7 @@ class Configuration(experiment.Configuration):
         batch_norm: "training", normalise by the batch's statistics while training; "inference", always by the initial
             moving averages, so that only scale and shift are learnt, as in the published notebooks.
         mode: see `gradbook.synthetic.modes`.
-        update_probability, target, learning_rate: see `gradbook.synthetic.Settings`.
+        update_probability, in_turn, target, learning_rate: see `gradbook.synthetic.Settings`.
         initializer: of the predictors' last kernel.
         predictor_layers: hidden layers of each predictor, with ReLU, as wide as what it predicts; 0 is a linear one.
         predict_inputs: let each block compute from a predicted input too, so that it waits for no other block.
@@ -46,6 +46,7 @@ class Configuration(experiment.Configuration):
     batch_norm: Literal["training", "inference"] = "training"
     mode: Literal["backpropagation", "no backpropagation", "DNI", "cDNI"] = "cDNI"
     update_probability: float = Field(1.0, gt=0, le=1)
+    in_turn: bool = False
     target: Target = "bootstrapped"
     initializer: Literal["zeros", "glorot_uniform"] = "zeros"
     predictor_layers: int = Field(0, ge=0, le=4)
@@ -60,7 +61,7 @@ class Configuration(experiment.Configuration):
     @property
     def settings(self) -> Settings:
         """The training settings of the mode, with this configuration's choices."""
-        own = {name: getattr(self, name) for name in ("update_probability", "target", "learning_rate")}
+        own = self.model_dump(include={"update_probability", "in_turn", "target", "learning_rate"})
         return modes(**own)[self.mode]
 
 
@@ -141,8 +142,9 @@ STUDY = Study(
         (grid(Configuration, predictor_layers=[1, 2], mode=["cDNI", "DNI"]), 5),
         (grid(Configuration, predict_inputs=[True], update_probability=[1, 0.2]), 5),
         (grid(Configuration, **CONVOLUTIONAL, mode=MODES), 5),
-        (grid(Configuration, **PUBLISHED, update_probability=[0.2]), 3),
         (grid(Configuration, **PUBLISHED, mode=["backpropagation"]), 3),
+        (grid(Configuration, **PUBLISHED, update_probability=[0.2], in_turn=[True]), 3),
+        (grid(Configuration, **PUBLISHED, update_probability=[0.2]), 2),
         (grid(Configuration, steps=[500_000], update_probability=[0.2]), 3),
         (grid(Configuration, steps=[500_000], mode=["backpropagation"]), 3),
     ),

@@ -37,7 +37,7 @@ class Decoupled(keras.Model):
 
     Raises:
         InputError: a network or cuts that `cut` refuses, another precision than float32, outputs of more than one axis,
-            or settings that say what optimizers say.
+            settings that say what optimizers say, or blocks in turn.
 
     >>> layers = [keras.layers.Dense(8, "relu", name="hidden"), keras.layers.Dense(3)]
     >>> network = keras.Sequential([keras.Input([4]), *layers])
@@ -228,6 +228,8 @@ def _settings(given: Settings | Mapping[str, Any] | None, conditional: bool, mix
     chosen = given.model_dump(exclude_unset=True) if isinstance(given, Settings) else dict(given or {})
     for name in set(RATES) & set(chosen):
         raise InputError(f"settings must leave {name} to the optimizers of compile; received {chosen[name]}.")
+    if chosen.get("in_turn"):
+        raise InputError("settings must leave in_turn False, since blocks here update from one pass; received True.")
     own = {"conditional": conditional, "mixing": mixing, "divide_by_loss": False}
     return Settings(**own | chosen)
 

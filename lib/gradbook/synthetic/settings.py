@@ -27,6 +27,7 @@ class TensorSettings(NamedTuple):
     target: Target
     reduction: Reduction
     divide_by_loss: bool
+    in_turn: bool
 
 
 class Settings(BaseModel):
@@ -39,6 +40,9 @@ class Settings(BaseModel):
             synthetic, propagated through that block; or "true", the gradient of full backpropagation.
         conditional: whether the predictor sees the label (cDNI) or nothing but the features (DNI).
         update_probability: with which a block updates at a step, drawn for every block and step on its own.
+        in_turn: whether blocks update one after the other at each step, from the first to the last, each on a forward
+            pass of its own through weights that those before it have changed, as in the published notebooks; else all
+            update from the one pass at the step's start, which needs no order.
         reduction: of the predictor's squared error over the batch.
         divide_by_loss: divide that error by the network's own loss, as the published notebooks do; at a loss of 0
             predictors then stay as they are.
@@ -57,6 +61,7 @@ class Settings(BaseModel):
     target: Target = "bootstrapped"
     conditional: bool = True
     update_probability: float = Field(1.0, gt=0, le=1)
+    in_turn: bool = False
     reduction: Reduction = "mean"
     divide_by_loss: bool = True
     warm_up: int = Field(0, ge=0)
@@ -79,7 +84,7 @@ class Settings(BaseModel):
         given = self.model_dump(include=set(TensorSettings._fields))
         if self.predictor_learning_rate is None:
             given["predictor_learning_rate"] = self.learning_rate
-        words = {"target", "reduction", "divide_by_loss"}
+        words = {"target", "reduction", "divide_by_loss", "in_turn"}
         given = {name: value if name in words else tf.constant(float(value)) for name, value in given.items()}
         factor = 0.1 ** sum(time >= fraction * steps for fraction in self.drops)
         for name in ("learning_rate", "predictor_learning_rate"):

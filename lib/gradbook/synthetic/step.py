@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, NamedTuple
 
 import keras
@@ -67,7 +68,7 @@ class Move(NamedTuple):
 
 @dataclass(frozen=True)
 class Step:
-    """A step of training: update blocks and predictors, all from the weights at the step's start.
+    """A step of training: update blocks and predictors, all from the weights at the step's start or each in its turn.
 
     Attributes:
         chain: what is trained.
@@ -91,8 +92,15 @@ class Step:
         passes = self.forward(state, x, y)
         messages = self.messages(passes, time)
         for k in range(len(self.chain.blocks)):
-            state = self.update(state, k, passes, messages, mask[k])
+            if self.settings.in_turn:
+                state = tf.cond(mask[k] > 0, partial(self._turn, state, k, x, y, time), lambda state=state: state)
+            else:
+                state = self.update(state, k, passes, messages, mask[k])
         return state, passes, messages
+
+    def _turn(self, state: State, k: int, x: tf.Tensor, y: tf.Tensor, time: tf.Tensor | int) -> State:
+        passes = self.forward(state, x, y)
+        return self.update(state, k, passes, self.messages(passes, time))
 
     def forward(self, state: State, x: tf.Tensor, y: tf.Tensor) -> Parts[Pass]:
         """Run all blocks and predictors on a batch; the last block's output is the loss.
