@@ -141,6 +141,7 @@ STUDY = Study(
         (grid(Configuration, mode=["no backpropagation"], initializer=["glorot_uniform"]), 5),
         (grid(Configuration, predictor_layers=[1, 2], mode=["cDNI", "DNI"]), 5),
         (grid(Configuration, predict_inputs=[True], update_probability=[1, 0.2]), 5),
+        (grid(Configuration, in_turn=[True], update_probability=[1, 0.2]), 5),
         (grid(Configuration, **CONVOLUTIONAL, mode=MODES), 5),
         (grid(Configuration, **PUBLISHED, mode=["backpropagation"]), 3),
         (grid(Configuration, **PUBLISHED, update_probability=[0.2], in_turn=[True]), 3),
