@@ -1,11 +1,18 @@
 # ---
 # jupyter:
 #   gradbook:
-#     reads: [published/20_synthetic_gradients, results/linear_networks, results/synthetic]
+#     reads:
+#     - published/20_synthetic_gradients
+#     - results/linear_networks
+#     - results/synthetic
 #   jupytext:
 #     cell_metadata_filter: tags,mystnb,-all
 #     formats: ipynb,py:percent
 #     notebook_metadata_filter: gradbook,kernelspec,jupytext,-jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -775,45 +782,58 @@ table.round(4)
 #
 # ### As long, and as published
 #
-# Is the distance of cDNI unlocked from the dashed line a matter of length? Two more arms answer. One takes as many steps
-# as the published runs, and is like ours otherwise. The other is the published experiment: batches of
+# Is the distance of cDNI unlocked from the dashed line a matter of length? More arms answer. One takes as many steps as
+# the published runs, and is like ours otherwise. Another is the published experiment: batches of
 # {glue:text}`published_batch`, a tenth of our learning rate, its $\varepsilon$, and batch normalisation in inference mode.
+#
+# And its blocks update **in turn**, from the first to the last, each on a forward pass of its own. So each block meets
+# what the blocks below it have just become. Elsewhere on this page all blocks update **at once**, from one pass. So the
+# last arm is as published, but at once.
 
 # %% tags=["hide-input"]
-arms = {
-    "short": {},
-    "long": {"steps": int(reference["steps"])},
-    "same": {field: value for field, (value,) in PUBLISHED.items()},
-}
+as_published = {field: value for field, (value,) in PUBLISHED.items()}
 two = {"backpropagation": {"mode": "backpropagation"}, "cDNI unlocked": {"update_probability": 0.2}}
-long = {(arm, mode): full.cell(**fields, **two[mode]) for arm, fields in arms.items() for mode in two}
+arms = {"short": {}, "long": {"steps": int(reference["steps"])}, "same": as_published, "once": as_published}
+fields = {(arm, mode): own | two[mode] for arm, own in arms.items() for mode in two}
+del fields["once", "backpropagation"]
+fields["same", "cDNI unlocked"] |= {"in_turn": True}
+long = {key: full.cell(**own) for key, own in fields.items()}
 rows = {key: [cell["test_accuracy"].mean(), cell["test_loss"].mean(), len(cell)] for key, cell in long.items()}
 for mode, accuracy, loss in zip(two, reference["test_accuracy"], reference["test_loss"], strict=True):
     rows["printed", mode] = [float(accuracy) / 100, float(loss), 1]
 means = pd.DataFrame(rows, ["accuracy", "loss", "seeds"]).T.astype({"seeds": int})
-words = {"long": "as long as published", "same": "all as published", "printed": "published"}
+words = {"long": "as long as published", "same": "all as published", "once": "but at once", "printed": "published"}
 means.rename(index=words).round(4)
 
 # %% tags=["remove-cell"]
 glue("published_batch", PUBLISHED["batch_size"][0])
-for arm in (*arms, "printed"):
-    accuracy, loss = means.loc[arm, "accuracy"], means.loc[arm, "loss"]
-    glue(f"price_{arm}", 100 * (accuracy["backpropagation"] - accuracy["cDNI unlocked"]))
-    for mode, name in {"backpropagation": "plain", "cDNI unlocked": "unlocked"}.items():
-        glue(f"{name}_{arm}", accuracy[mode])
-        glue(f"{name}_loss_{arm}", loss[mode])
-predicted = long["same", "cDNI unlocked"]
-glue("same_spread", 100 * np.ptp(predicted["test_accuracy"]))
-kept = predicted.curve("step").iloc[0].searchsorted([0.6 * int(reference["steps"]), int(reference["steps"])])
-for when, column in zip(("before", "after"), kept, strict=True):
-    glue(f"cosine_{when}", predicted.curve("cosine_1").iloc[:, column].mean())
-    glue(f"ratio_{when}", predicted.curve("norm_ratio_1").iloc[:, column].mean())
+for (arm, mode), row in means.iterrows():
+    name = {"backpropagation": "plain", "cDNI unlocked": "unlocked"}[mode]
+    glue(f"{name}_{arm}", row["accuracy"])
+    glue(f"{name}_loss_{arm}", row["loss"])
+accuracy = means["accuracy"].unstack()
+price = 100 * (accuracy["backpropagation"] - accuracy["cDNI unlocked"])
+for arm in ("long", "same", "printed"):
+    glue(f"price_{arm}", price[arm])
+glue("spread_once", 100 * np.ptp(long["once", "cDNI unlocked"]["test_accuracy"]))
+for arm in ("same", "once"):
+    predicted = long[arm, "cDNI unlocked"]
+    column = predicted.curve("step").iloc[0].searchsorted(0.6 * int(reference["steps"]))
+    glue(f"cosine_{arm}", predicted.curve("cosine_1").iloc[:, column].mean())
+    glue(f"ratio_{arm}", predicted.curve("norm_ratio_1").iloc[:, column].mean())
+ratios = long["same", "cDNI unlocked"].curve("norm_ratio_1").to_numpy()
+glue("burst", (ratios[:, 1:] / ratios[:, :-1]).max())
+for word, own in {"always": {}, "rarely": two["cDNI unlocked"]}.items():
+    at_once, in_turn = (full.cell(**own, in_turn=how)["test_accuracy"].mean() for how in (False, True))
+    glue(f"turns_{word}", 100 * (in_turn - at_once))
+    assert abs(in_turn - at_once) < 0.005
 
 # %% tags=["remove-cell"]
-same, printed = means.loc["same"], means.loc["printed"]
+same, printed, in_turn = means.loc["same"], means.loc["printed"], long["same", "cDNI unlocked"]["test_accuracy"]
 assert abs(same["accuracy"] - printed["accuracy"])["backpropagation"] < 0.002
-assert abs(same["loss"] - printed["loss"])["backpropagation"] < 0.01
-assert printed["accuracy"]["cDNI unlocked"] > predicted["test_accuracy"].max() + 0.01
+assert abs(same["loss"] - printed["loss"])["backpropagation"] < 0.02
+assert printed["accuracy"]["cDNI unlocked"] > in_turn.max() + 0.01
+assert in_turn.min() > long["once", "cDNI unlocked"]["test_accuracy"].max()
 assert same["loss"]["cDNI unlocked"] < same["loss"]["backpropagation"]
 
 # %% [markdown]
@@ -823,23 +843,25 @@ assert same["loss"]["cDNI unlocked"] < same["loss"]["backpropagation"]
 #
 # With all as published, backpropagation is where the notebook is: its accuracy is {glue:text}`plain_same:.2%`, published
 # {glue:text}`plain_printed:.2%`, and its test loss {glue:text}`plain_loss_same:.3f` nats, published
-# {glue:text}`plain_loss_printed:.3f`. The loss is large because the network becomes ever surer of its mistakes. So
-# network, mode, rates and length are those of the notebook.
+# {glue:text}`plain_loss_printed:.3f`. The loss is large because the network becomes ever surer of its mistakes.
 #
-# cDNI unlocked is not where the notebook is. It ends at {glue:text}`unlocked_same:.1%`, published
-# {glue:text}`unlocked_printed:.1%`, though seeds differ by {glue:text}`same_spread:.1f` points only. Unlocking costs
-# {glue:text}`price_same:.1f` points, published {glue:text}`price_printed:.1f`. As published, its test loss is below that of
-# backpropagation: {glue:text}`unlocked_loss_same:.3f` nats, published {glue:text}`unlocked_loss_printed:.3f`.
+# cDNI unlocked is not where the notebook is. In turn, as published, it ends at {glue:text}`unlocked_same:.1%`, published
+# {glue:text}`unlocked_printed:.1%`. Unlocking costs {glue:text}`price_same:.1f` points, published
+# {glue:text}`price_printed:.1f`. As published, its test loss is below that of backpropagation:
+# {glue:text}`unlocked_loss_same:.3f` nats, published {glue:text}`unlocked_loss_printed:.3f`. At once it ends at
+# {glue:text}`unlocked_once:.1%`, with {glue:text}`spread_once:.1f` points between the seeds. So the order of updates may be
+# a part of the distance, not all of it. In our short runs it hardly matters: in turn, cDNI ends
+# {glue:text}`turns_always:+.1f` points away from cDNI at once, and cDNI unlocked {glue:text}`turns_rarely:+.1f`.
 #
 # At this learning rate the predictors are noisy. Before it drops for the first time, the gradients that they send to the
-# first block are {glue:text}`ratio_before:.0f` times too long, and their cosine with the true ones is
-# {glue:text}`cosine_before:.2f`. In the end both are better: {glue:text}`ratio_after:.1f` times as long, with a cosine of
-# {glue:text}`cosine_after:.2f`.
+# first block are {glue:text}`ratio_once:.0f` times too long where blocks update at once, and {glue:text}`ratio_same:.0f`
+# times in turn. Their cosines with the true ones are {glue:text}`cosine_once:.2f` and {glue:text}`cosine_same:.2f`.
 #
-# Why the notebook ends higher is open. We compared its code with ours: the predictors, their error and what it is divided
-# by, the optimizer, and the drops of the learning rate are the same. Two differences are left. The notebook updates its
-# blocks one after the other, each on a new forward pass; ours update from one pass. And it holds out 5,000 images.
-# Whether either of them matters is not tested.
+# Why the notebook ends higher is open. It is not the algorithm: its training, written out in NumPy, gives the weights of
+# ours step by step, in both orders, and a test keeps it so. What is left is chance, and 5,000 images that the notebook
+# holds out. Chance may be much. Training comes in bursts: from one twentieth of the steps to the next, the gradients that
+# the first block receives become up to {glue:text}`burst:.1f` times as long. When a burst comes, and whether, differs
+# from run to run. More seeds would tell.
 #
 # ### Rarer updates, deeper networks
 #
@@ -1000,7 +1022,8 @@ missing or "Nothing is missing."
 #   updates.
 # - **Both writers shared a folder**, so that validation curves lay over training curves. Here every run has its own.
 # - **Order of updates.** There, blocks were updated one after the other, each on a fresh forward pass through the blocks
-#   just updated. Here a step computes everything from the weights at its start, so that order cannot matter.
+#   just updated. Here a step computes everything from the weights at its start, so that no block waits for another. Only
+#   where runs are said to update in turn they do as there, and section [](#as-long-and-as-published) says what it changes.
 # - **Adam's counter.** There and here every block has its own count of updates, so that a block that rarely updates is
 #   not treated like one that has long been trained.
 # - **The papers' scale** is not attempted. Their recurrent networks are larger, and their copy task grows with success.
