@@ -786,9 +786,9 @@ table.round(4)
 # the published runs, and is like ours otherwise. Another is the published experiment: batches of
 # {glue:text}`published_batch`, a tenth of our learning rate, its $\varepsilon$, and batch normalisation in inference mode.
 #
-# And its blocks update **in turn**, from the first to the last, each on a forward pass of its own. So each block meets
-# what the blocks below it have just become. Elsewhere on this page all blocks update **at once**, from one pass. So the
-# last arm is as published, but at once.
+# And its blocks of cDNI update **in turn**, from the first to the last, each on a forward pass of its own. So each block
+# meets what the blocks below it have just become. Elsewhere on this page all blocks update **at once**, from one pass. So
+# the last arm is as published, but at once.
 
 # %% tags=["hide-input"]
 as_published = {field: value for field, (value,) in PUBLISHED.items()}
@@ -831,7 +831,8 @@ for word, own in {"always": {}, "rarely": two["cDNI unlocked"]}.items():
 # %% tags=["remove-cell"]
 same, printed, in_turn = means.loc["same"], means.loc["printed"], long["same", "cDNI unlocked"]["test_accuracy"]
 assert abs(same["accuracy"] - printed["accuracy"])["backpropagation"] < 0.002
-assert abs(same["loss"] - printed["loss"])["backpropagation"] < 0.02
+losses = long["same", "backpropagation"]["test_loss"]
+assert losses.min() < printed["loss"]["backpropagation"] < losses.max()
 assert printed["accuracy"]["cDNI unlocked"] > in_turn.max() + 0.01
 assert in_turn.min() > long["once", "cDNI unlocked"]["test_accuracy"].max()
 assert same["loss"]["cDNI unlocked"] < same["loss"]["backpropagation"]
@@ -857,11 +858,11 @@ assert same["loss"]["cDNI unlocked"] < same["loss"]["backpropagation"]
 # first block are {glue:text}`ratio_once:.0f` times too long where blocks update at once, and {glue:text}`ratio_same:.0f`
 # times in turn. Their cosines with the true ones are {glue:text}`cosine_once:.2f` and {glue:text}`cosine_same:.2f`.
 #
-# Why the notebook ends higher is open. It is not the algorithm: its training, written out in NumPy, gives the weights of
-# ours step by step, in both orders, and a test keeps it so. What is left is chance, and 5,000 images that the notebook
-# holds out. Chance may be much. Training comes in bursts: from one twentieth of the steps to the next, the gradients that
-# the first block receives become up to {glue:text}`burst:.1f` times as long. When a burst comes, and whether, differs
-# from run to run. More seeds would tell.
+# Why the notebook ends higher is open. A slip in our step is unlikely: the notebook's training as we read it, written out
+# in NumPy, gives a small network the weights that the library gives it, step by step and in both orders. A test keeps it
+# so. What is left is chance, a misreading of ours, and 5,000 images that the notebook holds out. Training is unsteady:
+# from one twentieth of the steps to the next, the gradients that the first block receives become up to
+# {glue:text}`burst:.1f` times as long. Whether that decides where a run ends is not measured. More seeds would tell.
 #
 # ### Rarer updates, deeper networks
 #

@@ -47,7 +47,7 @@ def test_a_process_that_is_bound_to_one_core_carries_on_one_run_at_a_time():
         os.sched_setaffinity(0, allowed)
 
 
-@pytest.mark.parametrize("asked, expected", [("5", 5), ("default", None), ("", None)])
+@pytest.mark.parametrize("asked, expected", [("5", 5), ("0", None), ("default", None), ("", None)])
 def test_a_number_of_cores_can_be_asked_for_as_of_python(monkeypatch, asked, expected):
     monkeypatch.delenv("PYTHON_CPU_COUNT", raising=False)
     usual = cores()

@@ -92,7 +92,7 @@ def cores() -> int:
     """
     import tensorflow as tf
 
-    if (asked := os.environ.get("PYTHON_CPU_COUNT", "")).isdigit():
+    if (asked := os.environ.get("PYTHON_CPU_COUNT", "")).isdigit() and int(asked):
         return int(asked)
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return tf.config.threading.get_intra_op_parallelism_threads() or allowed
