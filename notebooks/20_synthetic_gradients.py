@@ -859,8 +859,8 @@ assert same["loss"]["cDNI unlocked"] < same["loss"]["backpropagation"]
 # times in turn. Their cosines with the true ones are {glue:text}`cosine_once:.2f` and {glue:text}`cosine_same:.2f`.
 #
 # Why the notebook ends higher is open. A slip in our step is unlikely: the notebook's training as we read it, written out
-# in NumPy, gives a small network the weights that the library gives it, step by step and in both orders. A test keeps it
-# so. What is left is chance, a misreading of ours, and 5,000 images that the notebook holds out. Training is unsteady:
+# in NumPy, leads a small network in sixty steps to the weights to which the library leads it, in both orders. A test keeps
+# it so. What is left is chance, a misreading of ours, and 5,000 images that the notebook holds out. Training is unsteady:
 # from one twentieth of the steps to the next, the gradients that the first block receives become up to
 # {glue:text}`burst:.1f` times as long. Whether that decides where a run ends is not measured. More seeds would tell.
 #

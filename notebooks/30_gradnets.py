@@ -142,7 +142,6 @@ gain
 glue("gain", gain)
 glue("shrinks", np.sqrt(gain) ** (depth - 2))
 glue("shrinks_squared", gain ** (depth - 2))
-glue("initial_weight", np.abs(W).mean())
 glue("depth", depth)
 glue("hidden", depth - 2)
 glue("tau", tau)

@@ -4,7 +4,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -72,16 +71,10 @@ def test_metrics_and_curves_of_the_books_results_are_in_the_vocabulary(name):
     assert [one for one in {*metrics, *curves} if not allowed.fullmatch(one)] == []
 
 
-EARLIER = {"lowrank": 1}
-"""Studies whose results are of an earlier version of their experiment, which their pages say, and that version."""
-
-
 @pytest.mark.parametrize("name", MEASURED)
 def test_committed_rows_are_runs_of_their_study_under_their_keys(name):
     table, study, about = results.load(name), experiments.study(name), results.provenance(name)
-    assert about["version"] == EARLIER.get(name, study.experiment.version)
-    assert name not in EARLIER or about["version"] < study.experiment.version
-    study = replace(study, experiment=replace(study.experiment, version=about["version"]))
+    assert about["version"] == study.experiment.version
     assert [run.key for run in runs_of(table, study.experiment)] == table["key"].tolist()
     assert set(table["key"]) <= set(study.with_seeds(table["seed"].unique()).runs)
     assert set(table["origin"]) == set(about["origins"])
