@@ -1,18 +1,11 @@
 # ---
 # jupyter:
 #   gradbook:
-#     reads:
-#     - published/20_synthetic_gradients
-#     - results/linear_networks
-#     - results/synthetic
+#     reads: [published/20_synthetic_gradients, results/linear_networks, results/synthetic]
 #   jupytext:
 #     cell_metadata_filter: tags,mystnb,-all
 #     formats: ipynb,py:percent
 #     notebook_metadata_filter: gradbook,kernelspec,jupytext,-jupytext.text_representation.jupytext_version
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#       format_version: '1.3'
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
