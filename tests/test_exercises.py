@@ -17,6 +17,14 @@ def test_the_direction_is_the_answer_s(right, off):
     assert check(right + abs(right) * off) == "Too large. less"
 
 
+@pytest.mark.parametrize("relative", [1e-6, 1e-3, 0.1])
+def test_an_answer_is_right_within_the_tolerance(relative):
+    check = exercise(lambda: 20.0, relative=relative)
+    assert check(20 * (1 + 0.9 * relative)) == check(20 * (1 - 0.9 * relative)) == "Right."
+    assert check(20 * (1 + 1.1 * relative)).startswith("Too large")
+    assert check(20 * (1 - 1.1 * relative)).startswith("Too small")
+
+
 def test_arrays_and_words_are_compared_whole():
     check = exercise(lambda: np.array([1.0, 2.0]), otherwise="Think of both entries.")
     assert check([1.0, 2.001]) == "Right."

@@ -11,7 +11,7 @@ from gradbook.errors import InputError
 from gradbook.optimizers import Adagrad, Adam, GradientDescent
 
 SHAPES = [(3, 2), (2,), (1, 2, 2)]
-both = pytest.mark.parametrize("optimizer", [Adam(), GradientDescent()])
+each = pytest.mark.parametrize("optimizer", [Adam(), Adagrad(), GradientDescent()])
 
 
 def draw(seed: int) -> list:
@@ -70,7 +70,7 @@ def test_the_first_step_of_adam_is_the_learning_rate_whatever_the_gradient_s_nor
         np.testing.assert_allclose(w, -learning_rate * ops.sign(g), rtol=1e-4)
 
 
-@both
+@each
 def test_a_mask_of_zero_leaves_everything_as_it_was(optimizer):
     weights = draw(0)
     weights, state = optimizer.update(weights, draw(1), optimizer.init(weights), 0.1)

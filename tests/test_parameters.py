@@ -79,10 +79,14 @@ def test_nothing_is_shown_at_the_defaults(capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_sections_say_what_they_need(capsys):
+def test_sections_say_what_they_need(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda note: shown.append(note.data))
     changed = Changed({"epochs": 5, "seed": 0}, {"epochs": (10, "an integer"), "seed": (0, "an integer")})
     assert changed == {"epochs": 5}
     assert changed.allows("seed", why="Other seeds were not published.")
     assert not changed.allows("epochs", why="The published curve has ten epochs.")
     assert not changed.allows(why="This needs all.")
     assert str(changed) == "`epochs = 5` (the page has 10)"
+    assert len(shown) == 2
+    assert "The published curve has ten epochs." in shown[0] and "This needs all." in shown[1]

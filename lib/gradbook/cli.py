@@ -97,6 +97,8 @@ def execute(
     waiting = [job for job in planned if force or job.stale(read_json(job.record))]
     for job in planned:
         if job not in waiting:
+            if record:  # of an execution that ended after the command had been stopped
+                write_json(published_record(root, job.chapter), read_json(job.record))
             click.echo(f"{job.chapter.name}: current")
     if waiting:
         click.echo(f"executing {expected(root, waiting, jobs)} …")
@@ -368,8 +370,9 @@ def sweep(
 
     study = _study(name)
     study = _selected(study.with_seeds(seeds) if seeds else study, where)
+    folder = _results_folder(name)
     with Store(store_path) as store:
-        now = status_of(study, store)
+        now = status_of(study, store, folder)
         if dry_run:
             todo = [*now.waiting, *(now.failed if retry_failed else [])]
             click.echo("\n".join([*map(now.label, todo), f"{len(todo)} runs to do"]))
@@ -378,7 +381,13 @@ def sweep(
             from gradbook.studies.sweep import sweep
 
             now = sweep(
-                study, store, workers=workers, scheduler=scheduler, retry_failed=retry_failed, dashboard=dashboard
+                study,
+                store,
+                workers=workers,
+                scheduler=scheduler,
+                retry_failed=retry_failed,
+                dashboard=dashboard,
+                folder=folder,
             )
         click.echo(now)
         if tensorboard:
@@ -393,8 +402,16 @@ def _study(name: str) -> "Study":
     """Find a study by its name, or by where it is defined, modules in the working directory included."""
     from gradbook import experiments
 
-    sys.path.insert(0, str(Path.cwd()))
+    if ":" in name:
+        sys.path.insert(0, str(Path.cwd()))
     return experiments.study(name)
+
+
+def _results_folder(study: str) -> Path:
+    """Return where a study's results are committed: those of a study of one's own in the working directory."""
+    from gradbook.studies import results
+
+    return Path("results") if ":" in study else results.FOLDER
 
 
 def _selected(study: "Study", where: tuple[str, ...]) -> "Study":
@@ -430,7 +447,7 @@ def results_export(name: str, store_path: Path | None) -> None:
     from gradbook.studies import results
     from gradbook.studies.store import Store
 
-    study, folder = _study(name), Path("results") if ":" in name else results.FOLDER
+    study, folder = _study(name), _results_folder(name)
     folder.mkdir(exist_ok=True)
     with Store(store_path) as store:
         exported = results.export(study, store, folder)
@@ -473,6 +490,8 @@ def ledger(check: bool, write: bool, dates: bool, form: str) -> None:
     from gradbook.press import tolerances
     from gradbook.press.checkout import checkout
 
+    if check and write:
+        raise InputError("--check and --write exclude each other; received both.")
     if dates:
         found = tolerances.dates(checkout(), claim.load(book_claims.CLAIMS).claims)
         with atomic_write(book_claims.TOLERANCES) as file:
@@ -482,7 +501,7 @@ def ledger(check: bool, write: bool, dates: bool, form: str) -> None:
     with _no_greetings():
         now = book_claims.compute()
     if check:
-        click.echo(_unchanged(now, book_claims.LEDGER))
+        click.echo(_unchanged(now, ledgers.load(book_claims.LEDGER), book_claims.LEDGER))
     elif write:
         ledgers.save(now, book_claims.LEDGER)
         click.echo(f"{book_claims.LEDGER}: {ledgers.summary(now['verdict'])}")
@@ -543,10 +562,11 @@ def audit(
 
     file = claim.load(claims)
     now = audits.compute(file.claims, tidy.evidence(file, runs, published))
+    before = ledgers.load(against) if against else None
     if write:
         ledgers.save(now, write)
     if against:
-        click.echo(_unchanged(now, against))
+        click.echo(_unchanged(now, before, against))
     elif form == "html":
         click.echo(page.page(file, now, claims.stem), nl=False)
     elif form == "json-ld":
@@ -557,15 +577,15 @@ def audit(
         click.echo(ledgers.render(now, form, shutil.get_terminal_size().columns))
 
 
-def _unchanged(now: "pd.DataFrame", path: Path) -> str:
-    """Return that all verdicts are those of a file.
+def _unchanged(now: "pd.DataFrame", before: "pd.DataFrame", path: Path) -> str:
+    """Return that all verdicts are those that a file had before.
 
     Raises:
         RunError: some are not; names them.
     """
     from gradbook.claims import ledger
 
-    if changes := ledger.changed(ledger.load(path), now):
+    if changes := ledger.changed(before, now):
         raise RunError("\n  ".join([f"{len(changes)} verdicts differ from {path.name}.", *changes]))
     return f"{len(now)} verdicts as in {path.name}"
 
@@ -585,6 +605,9 @@ def _no_greetings() -> Iterator[None]:
 
 def main() -> None:
     """Run the command: one line an error, exit code 2 for bad input and 1 for a failed run."""
+    for stream in (sys.stdout, sys.stderr):
+        if not stream.isatty():  # Windows would write files in its own encoding, without half of our signs
+            stream.reconfigure(encoding="utf-8")
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"] or ["--help"]
     os.environ.setdefault("HOME", str(home()))  # or Keras makes one of its own in the working directory
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's notes on its start are no news to anybody

@@ -21,6 +21,14 @@ def home() -> Path:
         return Path(tempfile.gettempdir()) / f"home-of-{getattr(os, 'getuid', int)()}"
 
 
+def readers(path: str | os.PathLike) -> Path:
+    """Return a path as its reader meant it: from the working directory, also where a notebook runs elsewhere.
+
+    The press names the working directory of the command in ``$GRADBOOK_CWD``.
+    """
+    return Path(os.environ.get("GRADBOOK_CWD", ""), Path(path).expanduser())
+
+
 @contextmanager
 def atomic_write(target: Path) -> Iterator[BinaryIO]:
     """Open a binary file to write; it replaces `target` at the end of the block, or vanishes if the block fails."""

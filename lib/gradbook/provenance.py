@@ -16,16 +16,27 @@ LIBRARIES = ("numpy", "tensorflow", "keras", "jax", "torch", "scikit-learn")
 
 
 @cache
-def origin() -> dict[str, Any]:
-    """Describe what a run's numbers depend on beyond its configuration, once a process, after its first run.
+def commit() -> dict[str, Any]:
+    """Describe the package's sources, once a process: ask before a long run, since a checkout may move on meanwhile.
 
     ``commit`` is empty where the package is not a checkout; ``dirty`` says whether the package's own files differ
-    from the commit. Libraries are those installed, accelerators those that TensorFlow sees if it was imported.
+    from the commit.
     """
     tracked = bool(_git("ls-files", "errors.py"))
     return {
         "commit": _git("rev-parse", "HEAD") if tracked else "",
         "dirty": tracked and bool(_git("status", "--porcelain", "--", ".")),
+    }
+
+
+@cache
+def origin() -> dict[str, Any]:
+    """Describe what a run's numbers depend on beyond its configuration, once a process, after its first run.
+
+    That is its `commit`, the libraries that are installed, and the machine, with the accelerators that TensorFlow sees
+    if it was imported.
+    """
+    return commit() | {
         "libraries": {"python": platform.python_version(), **_libraries()},
         "machine": _machine(),
     }
@@ -50,11 +61,11 @@ def _git(*arguments: str) -> str:
 def _machine() -> dict[str, Any]:
     import psutil
 
-    cores = os.cpu_count() or 1
+    cores, threads = os.cpu_count() or 1, os.environ.get("TF_NUM_INTRAOP_THREADS", "")
     return {
         "processor": _processor(),
         "cores": cores,
-        "threads": int(os.environ.get("TF_NUM_INTRAOP_THREADS", cores)),
+        "threads": int(threads) if threads.isdecimal() else cores,
         "memory_gib": round(psutil.virtual_memory().total / 2**30),
         "system": f"{platform.system()} {platform.machine()}",
         "accelerators": _accelerators(),

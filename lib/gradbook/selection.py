@@ -45,7 +45,7 @@ def select(table: Table, **fields: Any) -> Table:
         if name not in table:
             raise unknown("column", name, map(str, table))
         values = allowed(given)
-        chosen &= [plain(value) in values for value in table[name]]
+        chosen &= np.array([plain(value) in values for value in table[name]], bool)
     return table[chosen]
 
 

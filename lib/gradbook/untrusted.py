@@ -61,8 +61,12 @@ def read_yaml(path: Path, shape: Any) -> Any:
         raise InputError(f"{path.name}: {refusal(error)}") from None
 
 
-def read_csv(path: Path) -> "pd.DataFrame":
+def read_csv(path: Path, kinds: dict[str, type] | None = None) -> "pd.DataFrame":
     """Return the table of a CSV file, empty cells as missing.
+
+    Args:
+        path: the file.
+        kinds: types of columns; those of others follow from what they hold.
 
     Raises:
         InputError: the file cannot be read, or is not such a table.
@@ -70,7 +74,7 @@ def read_csv(path: Path) -> "pd.DataFrame":
     import pandas as pd
 
     with reading(path, f"{path.name} is not CSV"):
-        return pd.read_csv(path, keep_default_na=False, na_values=[""], low_memory=False)
+        return pd.read_csv(path, keep_default_na=False, na_values=[""], low_memory=False, dtype=kinds)
 
 
 def refusal(error: ValidationError, start: int = 0) -> str:

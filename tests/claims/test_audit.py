@@ -49,12 +49,49 @@ def test_a_difference_takes_the_runs_that_have_a_partner():
 
 def test_pairs_that_share_a_seed_or_what_a_column_says_count_as_one():
     rows = {(2, 0): 20.0, (1, 0): 10.0, (2, 1): 21.0, (1, 1): 12.0}
-    several = runs(rows | {(4, 0): 16.0, (3, 0): 10.0})
+    several = runs(rows | {(4, 0): 16.0, (4, 1): 17.0})
     test = DIFFERENCE.model_copy(update={"where": {"size": [2, 4]}, "against": {"size": 1}})
-    assert list(observe(test, several)) == [8.0, 9.0]  # (10 + 6) / 2 from seed 0
+    assert list(observe(test, several)) == [7.0, 8.0]  # (9 + 5) / 2 from seed 1, (10 + 6) / 2 from seed 0
     taught = runs(rows)
     taught.table["teacher"] = "one"
     assert list(observe(DIFFERENCE.model_copy(update={"shared": "teacher"}), taught)) == [9.5]
+
+
+def test_a_seed_that_lacks_one_of_the_cells_is_left_out():
+    table = pd.DataFrame(
+        [
+            (size, cell, seed, size * (1.0 if cell == "p" else -1.0))
+            for size in (1, 2)
+            for cell in "pq"
+            for seed in range(4)
+        ],
+        columns=["size", "cell", "seed", "third"],
+    )
+    unfinished = table[(table.cell == "p") | (table.seed < 2)]
+    test = DIFFERENCE.model_copy(update={"where": {"size": 2, "cell": ["p", "q"]}})
+    assert list(observe(test, Runs(unfinished, ["size", "cell"]))) == [0.0, 0.0]
+
+
+def test_fields_in_which_no_run_has_a_partner_are_named():
+    rows = runs({(2, 0): 20.0, (1, 0): 10.0}, host=["one", "other"])
+    with pytest.raises(InputError, match="share no value of host; against must name what differs"):
+        observe(DIFFERENCE, rows)
+
+
+def test_p_values_of_predictions_do_not_loosen_those_of_tests():
+    """Many sizes that agree stand beside one direction, whose p-value they would halve."""
+    values = {(1, seed): 0.5 + 0.001 * (-1) ** seed for seed in range(10)}
+    values |= {(2, seed): 0.5 + shift for seed, shift in enumerate([0.02, 0.05, -0.01, 0.03])}
+    values |= {(1, seed): 0.5 for seed in range(4)}
+    sizes = [
+        Claim(id=f"size-{n}", chapter="c", claim="It is 0.5.", place="p", quote="q", published=0.5, tolerance=0.1,
+              because="b", test=MEAN)
+        for n in range(30)
+    ]  # fmt: skip
+    aim = Claim(id="aim", chapter="c", claim="It helps.", place="p", quote="q", published="greater", test=DIFFERENCE)
+    evidence = Evidence(lambda study: runs(values), lambda chapter: pd.DataFrame())
+    alone, beside = (compute(claims, evidence).set_index("id").loc["aim"] for claims in ([aim], [*sizes, aim]))
+    assert alone.p == alone.adjusted == beside.adjusted
 
 
 def test_a_mean_needs_no_seed():

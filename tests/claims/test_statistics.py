@@ -97,6 +97,18 @@ def test_units_signs_and_order_do_not_matter(values, published, tolerance, scale
         assert other.p == pytest.approx(one.p, abs=1e-6) and other.contrary == pytest.approx(one.contrary, abs=1e-6)
 
 
+@given(value=NUMBERS, size=st.integers(3, 50))
+def test_runs_that_are_all_at_the_origin_say_nothing(value, size):
+    test = direction(Sample.of(np.full(size, value)), value, 1)
+    assert (test.p, test.contrary, test.error) == (0.5, 0.5, 0)
+
+
+def test_a_mean_of_several_published_runs_has_their_prediction_interval():
+    values = np.array([0.3, -0.1, 0.8, 0.4])
+    half = stats.t.ppf(0.975, 3) * values.std(ddof=1) * np.sqrt(1 / 10 + 1 / 4)
+    assert half_width(prediction(Sample.of(values), 0, 1, runs=10), 0.05) == pytest.approx(half)
+
+
 def test_runs_that_do_not_scatter_at_all_decide_by_their_mean():
     same = Sample.of(np.array([0.5, 0.5, 0.5]))
     assert direction(same, 0, 1).p == 0 and direction(same, 0.5, 1).p == 0.5 and direction(same, 1, 1).p == 1

@@ -82,6 +82,14 @@ def test_a_changed_verdict_fails_the_check(audit, tmp_path):
         audit("--against", "ledger.csv")
 
 
+def test_a_ledger_is_compared_with_as_it_was_before_it_is_written_anew(audit, tmp_path):
+    audit("--write", "ledger.csv")
+    (tmp_path / "runs.csv").write_text(RUNS.replace("0.92", "0.52"))
+    with pytest.raises(RunError, match="1 verdicts differ"):
+        audit("--write", "ledger.csv", "--against", "ledger.csv")
+    assert audit("--against", "ledger.csv") == "2 verdicts as in ledger.csv\n"
+
+
 def test_columns_that_are_no_fields_may_differ_if_the_file_says_which_are(audit, tmp_path):
     (tmp_path / "runs.csv").write_text(RUNS.replace(",1\n", ",2\n", 1))
     assert json.loads(audit("--format", "json"))[0]["runs"] == 4
@@ -113,6 +121,14 @@ def test_tables_of_a_kind_with_one_name_are_refused(audit, tmp_path, option, fil
     ("file", "content", "sentence"),
     [
         ("runs.csv", "seed,dropout\n1,True,3,4\n", "claim dropout-helps: unknown metric 'accuracy'"),
+        *(
+            (
+                "runs.csv",
+                RUNS.replace("0.9,", f"{one},"),
+                "metric 'accuracy' must be a finite number in every run, or m",
+            )
+            for one in ("0.9%", "nan", "inf")
+        ),
         ("runs.csv", 'a,"b\n1,2', "runs.csv is not CSV: "),
         ("runs.csv", "", "runs.csv is not CSV: No columns to parse"),
         ("numbers.csv", "number\n1\n", "numbers.csv must have the columns quantity and value; received number."),

@@ -141,11 +141,23 @@ def named(*classes: str) -> data.Dataset:
     return data.Dataset("own", images, labels, images, labels, classes, "", "", "")
 
 
-@given(st.lists(st.text(min_size=1), min_size=2, max_size=6, unique=True), st.data())
+@given(st.lists(st.text("ab/é", min_size=1, max_size=5), min_size=2, max_size=6, unique=True), st.data())
 def test_two_classes_are_found_by_their_names_whatever_these_hold(names, choice):
-    one, other = (choice.draw(st.sampled_from(names)) for _ in range(2))
-    found = named(*names).class_pair(f"{one}/{other}")
-    assert "/".join(names[number] for number in found) == f"{one}/{other}" or any(map(str.isdecimal, names))
+    pair = tuple(choice.draw(st.integers(0, len(names) - 1)) for _ in range(2))
+    given = "/".join(names[number] for number in pair)
+    alike = [(i, j) for i, one in enumerate(names) for j, other in enumerate(names) if f"{one}/{other}" == given]
+    if len(alike) == 1:
+        assert named(*names).class_pair(given) == pair
+    else:
+        with pytest.raises(InputError, match=f"means several pairs of classes .*: {alike[0][0]}/{alike[0][1]}|{pair}"):
+            named(*names).class_pair(given)
+
+
+def test_words_that_mean_two_pairs_are_refused():
+    with pytest.raises(
+        InputError, match="'a/b/a' means several pairs of classes of own; give one by numbers: 0/1, 2/0"
+    ):
+        named("a", "b/a", "a/b").class_pair("a/b/a")
 
 
 def test_two_classes_are_found_by_number_and_none_is_the_first_usual_pair_that_is_there():

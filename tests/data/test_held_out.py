@@ -7,6 +7,7 @@ import pytest
 
 from gradbook import data
 from gradbook.data.held_out import split
+from gradbook.errors import InputError
 
 
 def colours(count: int, values: np.ndarray):
@@ -34,3 +35,17 @@ def test_a_channel_that_is_the_same_everywhere_is_zero_and_not_nan():
     images, _ = split(colours(500, values), 500)["train"]
     np.testing.assert_allclose(images[..., 1], 0, atol=1e-6)
     assert np.isfinite(images).all()
+
+
+def test_only_lossless_images_are_tested_on_and_a_limit_holds_for_training_alone():
+    values = np.random.default_rng(0).uniform(size=(500, 3))
+    lossless = np.arange(50) % 2 == 0
+    parts = split(replace(colours(500, values), test_is_lossless=lossless), 7)
+    assert {part: len(labels) for part, (_, labels) in parts.items()} == {"train": 7, "held_out": 50, "test": 25}
+    np.testing.assert_array_equal(parts["test"][1], (np.arange(50) % 10)[lossless])
+
+
+def test_so_few_images_that_none_is_held_out_are_refused():
+    with pytest.raises(InputError, match="dataset 'digits' must have at least 6 training images; received 5"):
+        split(colours(5, np.ones((5, 3))), 5)
+    assert len(split(colours(6, np.ones((6, 3))), 5)["held_out"][1]) == 1

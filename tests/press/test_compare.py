@@ -1,5 +1,6 @@
 """The closing report of the book: how many twins came out as committed, and what the others say now."""
 
+import json
 import os
 import re
 import shutil
@@ -28,6 +29,15 @@ def test_a_missing_twin_and_a_changed_text_are_told_apart(executed, gradbook):
     assert "0 of 2" in said
     assert "no twin; run gradbook execute" in said
     assert "another text or code; the outputs are equal" in said
+
+
+def test_the_output_of_a_cell_that_is_gone_is_a_difference(executed, gradbook):
+    commit_all(executed, "executed")
+    twin = executed / "notebooks/10_sum.ipynb"
+    book = json.loads(twin.read_text())
+    book["cells"] = [cell for cell in book["cells"] if "sum 3.0" not in json.dumps(cell.get("outputs", []))]
+    twin.write_text(json.dumps(book))
+    assert "10_sum, cell [3]: 'sum 3.0' → 'no output'" in gradbook(executed, "compare").stdout
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,25 @@ def test_a_slide_for_the_title_each_question_and_each_figure(chapter, tmp_path):
     assert "http" not in path.read_text(encoding="utf-8")
 
 
+def test_numbers_of_the_page_are_filled_in_and_formulas_are_left_alone(chapter):
+    asked = v4.new_markdown_cell(
+        ":::{question} one\nWhere is $g_1$ beside $g_2$, and **some_name** of {glue:text}`share:.0%` or "
+        "{glue:text}`word`?\n\n- [x] At $\\theta_1$.\n:::"
+    )
+    glued = [
+        v4.new_output(
+            "display_data",
+            {"application/papermill.record/text/plain": value},
+            metadata={"scrapbook": {"name": name, "mime_prefix": "application/papermill.record/"}},
+        )
+        for name, value in {"share": "0.125", "word": "'digits'"}.items()
+    ]
+    page = BeautifulSoup(slides(chapter(asked, v4.new_code_cell("", outputs=glued), figure())), "html.parser")
+    question = page.select("section")[1]
+    assert question.p.get_text() == "Where is $g_1$ beside $g_2$, and some_name of 12% or digits?"
+    assert question.li.get_text() == r"At $\theta_1$."
+
+
 def test_a_chapter_without_figures_has_no_slides(chapter):
     with pytest.raises(InputError, match="has no figure to show; execute the chapter first"):
         slides(chapter())

@@ -1,5 +1,6 @@
 """What a study still lacks, counted in runs and in hours."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -23,6 +24,14 @@ def test_what_is_lacking_takes_what_its_cell_took_or_else_the_slowest_cell(tmp_p
         results.export(study, store, tmp_path / "results")
     runs, hours = still_to_run(study, tmp_path / "results")
     assert (runs, hours * 3600) == (4, pytest.approx(1 * 20 + 2 * 100 + 1 * 100))
+
+
+def test_of_a_study_that_plans_no_run_that_was_measured_the_hours_are_not_known(tmp_path):
+    with Store(tmp_path / "store.sqlite") as store:
+        store.add(finished([Run(SAMPLES, SMALL, 0)], {}))
+        results.export(Study("samples", SAMPLES, plan(([SMALL], 1))), store, tmp_path / "results")
+    runs, hours = still_to_run(Study("samples", SAMPLES, plan(([LARGE], 3))), tmp_path / "results")
+    assert runs == 3 and math.isnan(hours)
 
 
 def test_nothing_committed_is_refused(tmp_path):

@@ -24,7 +24,15 @@ cells = st.builds(
 runs = st.builds(Run, st.just(SAMPLES), cells, st.integers(0, 2**32 - 1))
 
 
-@given(runs, runs)
+few = st.builds(
+    Run,
+    st.just(SAMPLES),
+    st.builds(Sample, size=st.sampled_from([0, 0.0, -0.0, 1, 1.0, 2**53])),
+    st.integers(0, 1),
+)
+
+
+@given(runs | few, runs | few)
 def test_keys_are_equal_exactly_for_equal_runs(one, other):
     assert (one.key == other.key) == ((one.cell, one.seed) == (other.cell, other.seed))
 

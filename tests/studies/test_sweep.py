@@ -9,7 +9,9 @@ import sys
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import dask
 import psutil
@@ -20,14 +22,43 @@ from sampling import SAMPLES, STACKS, Sample, executions, measured, recorded, sa
 from gradbook import experiments
 from gradbook.cli import app
 from gradbook.errors import InputError, RunError
+from gradbook.provenance import origin
 from gradbook.studies import results
 from gradbook.studies.experiment import Experiment, Record
 from gradbook.studies.store import Store
 from gradbook.studies.study import Run, Study, grid, plan
-from gradbook.studies.sweep import DASK, execute, sweep
+from gradbook.studies.sweep import DASK, _outcomes, execute, sweep
 from gradbook.training import cores
 
 HERE = Path(__file__).parent
+
+
+class Ended:
+    """What Dask gives for a group that has ended, well or not."""
+
+    def __init__(self, status, result=None):
+        self.status, self.result = status, result
+
+    def exception(self):
+        return MemoryError("of the scheduler")
+
+    def release(self):
+        pass
+
+
+@pytest.mark.parametrize(("status", "said"), [("error", "Dask could not run 'samples'"), ("cancelled", "is gone")])
+def test_what_ended_in_the_batch_in_which_dask_fails_is_recorded(status, said, monkeypatch):
+    runs = list(samples(2).runs.values())
+    futures = [Ended(status), Ended("finished", execute(runs[1:]))]
+    client = SimpleNamespace(
+        map=lambda *_, **__: futures,
+        gather=lambda batch, errors: [one.result for one in batch if one.status == "finished"],
+    )
+    monkeypatch.setattr("gradbook.studies.sweep.as_completed", lambda _: SimpleNamespace(batches=lambda: [futures]))
+    found = _outcomes(client, [[run] for run in runs])
+    assert [outcome.run for outcome in next(found)] == runs[1:]
+    with pytest.raises(RunError, match=said):
+        next(found)
 
 
 def importing(*folders: Path) -> dict[str, str]:
@@ -40,7 +71,7 @@ def cluster():
     """Two workers that the tests in this process share."""
     with (
         dask.config.set(DASK),
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=60) as cluster,
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=60) as cluster,
     ):
         yield cluster.scheduler_address
 
@@ -104,11 +135,11 @@ def test_every_run_is_executed_once_and_recorded_exactly(cluster, store, log, tm
         now = sweep(study, store, scheduler=cluster, folder=tmp_path)
         assert (now.done, now.failed, now.waiting) == (list(study.runs), {}, [])
     assert sizes(log) == dict.fromkeys(range(20), 1)
-    for key, seed, record, origin in store.records(SAMPLES):
+    for key, seed, record, where in store.records(SAMPLES):
         exact = measured(study.runs[key].cell.size, seed)
         assert (record.metrics, record.curves, record.data) == (exact.metrics, exact.curves, exact.data)
         assert record.peak_memory > 2**20 and record.seconds < 5
-        assert set(origin) == {"commit", "dirty", "libraries", "machine"}
+        assert set(where) == {"commit", "dirty", "libraries", "machine"}
 
 
 def test_nobody_else_draws_from_the_random_numbers_that_a_run_has_seeded(cluster, store, tmp_path):
@@ -277,7 +308,7 @@ def test_workers_that_lack_the_study_s_module_say_so(cluster, store, tmp_path, m
         "STUDY = Study('far', Experiment('far', 1, Cell, train), plan((grid(Cell), 1)))\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(RunError, match="a worker of 'far' cannot import 'far_away'; start workers where"):
+    with pytest.raises(RunError, match="a worker of 'far' cannot import 'far_away'; start it where"):
         sweep(experiments.study("far_away:STUDY"), store, scheduler=cluster, folder=tmp_path)
 
 
@@ -314,6 +345,24 @@ def test_a_scheduler_that_dies_stops_the_sweep_and_keeps_what_was_recorded(store
 def test_schedulers_that_cannot_be_used_are_named(store, tmp_path, options, error, said):
     with pytest.raises(error, match=said):
         sweep(samples(1), store, folder=tmp_path, **options)
+
+
+def test_workers_that_imported_an_experiment_before_it_changed_are_refused(cluster, store, tmp_path):
+    study = samples(1)
+    with pytest.raises(
+        RunError, match=r"has imported the experiment at version 1 .* at version 2 .*; start the workers"
+    ):
+        sweep(replace(study, experiment=replace(SAMPLES, version=2)), store, scheduler=cluster, folder=tmp_path)
+    assert len(sweep(study, store, scheduler=cluster, folder=tmp_path).done) == 1
+
+
+@pytest.mark.parametrize("threads", ["", "auto"])
+def test_a_run_is_recorded_whatever_the_environment_says_of_threads(threads, monkeypatch):
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", threads)
+    origin.cache_clear()
+    (outcome,) = execute([*samples(1).runs.values()])
+    assert (outcome.error, outcome.origin["machine"]["threads"]) == ("", os.cpu_count())
+    origin.cache_clear()
 
 
 @pytest.mark.parametrize("error", [InputError("no"), ValueError("no"), OSError("no")], ids=repr)
@@ -371,7 +420,8 @@ def test_the_command_sweeps_tells_and_writes_scalars(command, cluster, tmp_path)
     logs = tmp_path / "logs"
     words = ["sweep", "sampling:STUDY", "--scheduler", cluster]
     assert command(*words, "--where", "does=finish", "--tensorboard", str(logs)).startswith("samples: 2 done, 0 failed")
-    events = EventAccumulator(str(logs / "size=2.0,does=finish,seed=0")).Reload()
+    (folder,) = logs.glob("size=2.0,does=finish,seed=0,*")
+    events = EventAccumulator(str(folder)).Reload()
     scalars = [(event.step, float(make_ndarray(event.tensor_proto))) for event in events.Tensors("test_loss")]
     assert scalars == [(0, 2.0), (1, 1.0), (2, pytest.approx(2 / 3))]
     with pytest.raises(RunError, match="2 of 4 runs failed"):

@@ -1,7 +1,7 @@
 """The audit: every claim against its evidence, which gives the ledger; nothing in here is ever typed."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,7 +27,8 @@ from gradbook.seeds import generator
 LEVEL = 0.05
 """Of false verdicts among those of one kind, *reproduced* or *not reproduced*, the expected fraction that is allowed.
 
-It holds for tests whose p-values are valid; those of `statistics.prediction` promise no rate of errors.
+It holds for tests whose p-values are valid. Those of `statistics.prediction` promise no rate of errors, and are
+adjusted among themselves, so that they do not loosen the others.
 """
 
 LEAST = 3
@@ -48,30 +49,37 @@ def compute(claims: Iterable[Claim], evidence: Evidence) -> pd.DataFrame:
     """
     findings = [_find(claim, evidence) for claim in claims]
     tested = [finding for finding in findings if finding.test]
-    p, contrary = (np.array([getattr(one.test, name) for one in tested], float) for name in ("p", "contrary"))
-    limits = statistics.limit(p, LEVEL), statistics.limit(contrary, LEVEL)
-    both = zip(tested, statistics.adjusted(p), statistics.adjusted(contrary), strict=True)
-    decided = {one.entry.id: _decide(one, limits, p, contrary) for one, p, contrary in both}
+    tests, predictions = ([one for one in tested if one.predicts == predicts] for predicts in (False, True))
+    decided = {entry.id: entry for family in (tests, predictions) for entry in _decided(family)}
     return ledger.table(decided.get(finding.entry.id, finding.entry) for finding in findings)
+
+
+def _decided(family: "list[_Finding]") -> Iterator[Entry]:
+    """Yield the entries of tests whose p-values are adjusted together."""
+    p, contrary = (np.array([getattr(one.test, name) for one in family], float) for name in ("p", "contrary"))
+    limits = statistics.limit(p, LEVEL), statistics.limit(contrary, LEVEL)
+    both = zip(family, statistics.adjusted(p), statistics.adjusted(contrary), strict=True)
+    yield from (_decide(one, limits, p, contrary) for one, p, contrary in both)
 
 
 def observe(test: Mean, runs: Runs) -> np.ndarray:
     """Return what a test looks at: the values of the runs that it selects, less their partners' for a difference.
 
     A partner has the values ``against``, and those of the run itself in all other fields and in the seed.
-    What shares a value in the test's column ``shared`` is averaged.
+    What shares a value in the test's column ``shared`` is averaged. A seed that lacks one of the cells of others is
+    left out, or the mean over seeds would mix differences between cells into its spread.
 
     Returns:
         One number for each value of that column, in increasing order.
 
     Raises:
-        InputError: no such column, value, metric or curve; runs of several cells for a mean; or runs that the fields
-            and the seed do not tell apart.
+        InputError: no such column, value, metric or curve; runs of several cells for a mean; runs that the fields and
+            the seed do not tell apart; or fields in which no run has a partner.
     """
     values = runs.values(test.metric, test.at)
     chosen = runs.where(**test.where)
     chosen = chosen[chosen.index.isin(values.index)]
-    found = values[chosen.index].astype(float)
+    found = values[chosen.index]
     if isinstance(test, Difference):
         found = (found - _partners(test, runs, values, chosen)).dropna()
     elif differing := [name for name in runs.fields if len(set(runs.labels(chosen, [name]))) > 1]:
@@ -81,7 +89,9 @@ def observe(test: Mean, runs: Runs) -> np.ndarray:
     if shared == runs.seed and shared not in chosen:
         return np.sort(found)
     labels = pd.Series(runs.labels(chosen.loc[found.index], [shared]), found.index, dtype=object)
-    return np.sort(found.groupby(labels, sort=False).mean())
+    grouped = found.groupby(labels, sort=False).agg(["mean", "size"])
+    whole = grouped["size"] == grouped["size"].max() if shared == runs.seed else slice(None)
+    return np.sort(grouped["mean"][whole])
 
 
 def _partners(test: Difference, runs: Runs, values: pd.Series, chosen: pd.DataFrame) -> np.ndarray:
@@ -91,6 +101,13 @@ def _partners(test: Difference, runs: Runs, values: pd.Series, chosen: pd.DataFr
     known = dict(zip(runs.labels(others, alike), values[others.index], strict=True))
     if len(known) < len(others):
         raise InputError(f"{len(others)} runs with {test.against} have but {len(known)} cells and seeds.")
+    sides = [{name: {*runs.labels(side, [name])} for name in runs.fields} for side in (chosen, others)]
+    apart = [name for name in alike if name in runs.fields and not sides[0][name] & sides[1][name]]
+    if len(chosen) and len(others) and apart:
+        raise InputError(
+            f"runs with {test.where} and with {test.against} share no value of {', '.join(apart)}; against must name "
+            "what differs, and fields only what was chosen."
+        )
     return np.array([known.get(label, np.nan) for label in runs.labels(chosen, alike)], float)
 
 
@@ -109,6 +126,11 @@ class _Finding:
     values: np.ndarray | None = None
     question: Callable[[Sample], Test] | None = None
     test: Test | None = None
+
+    @property
+    def predicts(self) -> bool:
+        """Whether the test is a `statistics.prediction`, alone or with a direction."""
+        return self.test.tails == 2
 
 
 def _find(claim: Claim, evidence: Evidence) -> _Finding:

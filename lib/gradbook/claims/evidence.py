@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from inspect import signature
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from gradbook.errors import InputError, unknown
@@ -43,18 +44,25 @@ class Runs:
         """Return a metric, or the entry ``at`` of a curve, of every run that has it.
 
         Raises:
-            InputError: no such metric or curve, or no run's curve is that long.
+            InputError: no such metric or curve, one that is not of finite numbers, or no run's curve is that long.
         """
         if at is None:
             if metric not in self.table:
                 raise unknown("metric", metric, map(str, self.table.columns.difference([self.seed, *self.fields])))
-            return self.table[metric].dropna()
-        if self.curve is None:
+            found = self.table[metric]
+        elif self.curve is None:
             raise InputError(f"at must be left out where there are no curves; received {at} for {metric!r}.")
-        curve = self.curve(metric)
-        if at >= curve.shape[1]:
+        elif at >= (curve := self.curve(metric)).shape[1]:
             raise InputError(f"at must be below {curve.shape[1]}, the length of {metric!r}; received {at}.")
-        return curve.iloc[:, at].dropna()
+        else:
+            found = curve.iloc[:, at]
+        numbers = pd.to_numeric(found.dropna(), errors="coerce").astype(float)
+        if len(wrong := found[numbers.index[~np.isfinite(numbers)]]):
+            raise InputError(
+                f"metric {metric!r} must be a finite number in every run, or missing where it was not measured; "
+                f"received {wrong.iloc[0]!r}."
+            )
+        return numbers
 
     def labels(self, rows: pd.DataFrame, columns: Collection[str]) -> list[tuple]:
         """Return for each row its values of the columns, such that equal ones compare equal."""

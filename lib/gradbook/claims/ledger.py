@@ -9,8 +9,9 @@ A CSV file with one row per claim::
     measured                 empty where nothing was measured
     margin                   how far it lies on the published side of the origin, for a direction
     low, high                90 % interval of the measured mean (Student's t), as wide as the published number's own
-                             spread makes it; none for an exact number
-    p, adjusted              of the test that the claim holds, alone and among all claims (Benjamini and Hochberg)
+                             spread makes it; 95 % prediction interval for a number without one; none for exact ones
+    p, adjusted              of the test that the claim holds, alone and among all claims of its kind, predictions or
+                             others (Benjamini and Hochberg)
     contrary, contrary_adjusted    of the test that it does not hold
     runs                     runs, or pairs of runs, that were measured; what shares its randomness counts once
     firm                     how often the verdict is the same if the runs are drawn anew from those at hand
@@ -31,6 +32,9 @@ from gradbook.files import atomic_write
 from gradbook.untrusted import read_csv
 
 Format = Literal["table", "json", "markdown"]
+
+WORDS = ("id", "chapter", "verdict", "reason")
+"""Columns that hold words, even where these look like numbers."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ def load(path: Path) -> pd.DataFrame:
     Raises:
         InputError: the file cannot be read, or is no ledger.
     """
-    rows = read_csv(path)
+    rows = read_csv(path, dict.fromkeys(WORDS, str))
     if missing := [field.name for field in fields(Entry) if field.name not in rows]:
         raise InputError(f"{path.name} is no ledger: it lacks the column {missing[0]}.")
     return _typed(rows.astype({"chapter": object, "reason": object}).fillna({"chapter": "", "reason": ""}))

@@ -21,8 +21,10 @@ class Sample(NamedTuple):
 
     @classmethod
     def of(cls, values: np.ndarray) -> "Sample":
-        """Return the sample along the last axis of an array."""
-        return cls(values.mean(axis=-1), values.std(axis=-1, ddof=1), values.shape[-1])
+        """Return the sample along the last axis of an array; equal values have no deviation, not even by rounding."""
+        same, first = np.ptp(values, axis=-1) == 0, values[..., 0]
+        mean, deviation = values.mean(axis=-1), values.std(axis=-1, ddof=1)
+        return cls(np.where(same, first, mean)[()], np.where(same, 0.0, deviation)[()], values.shape[-1])
 
 
 class Test(NamedTuple):

@@ -86,12 +86,14 @@ def fetch(source: Source) -> Dataset:
         InputError: it cannot be fetched; the message names the files, the folder and the ways out.
     """
     folder = root() / source.name
+    with suppress(Exception):  # whatever is wrong with the files, new ones are the remedy
+        return read(source)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder / ".lock"):
             for leftover in folder.glob(".*.part"):  # of a process that was killed
                 leftover.unlink(missing_ok=True)
-            with suppress(Exception):  # whatever is wrong with the files, new ones are the remedy
+            with suppress(Exception):  # another process may have fetched it
                 return read(source)
             files = [download(item, folder) for item in source.downloads]
             if source.convert:

@@ -142,17 +142,22 @@ class Dataset:
             usual: what None stands for: the first of these pairs that the dataset has.
 
         Raises:
-            InputError: a class that the dataset does not have.
+            InputError: a class that the dataset does not have, or words that mean several pairs.
         """
         if given is None:
             for pair in usual:
                 if max(pair) < len(self.classes):
                     return pair
             raise InputError(f"dataset {self.name!r} must have more classes; received {len(self.classes)}.")
-        for place in (place for place, mark in enumerate(given) if mark == "/"):
-            pair = self._number(given[:place]), self._number(given[place + 1 :])
-            if None not in pair:
-                return pair
+        splits = [(given[:place], given[place + 1 :]) for place, mark in enumerate(given) if mark == "/"]
+        found = [pair for pair in (tuple(map(self._number, names)) for names in splits) if None not in pair]
+        if len(found) > 1:
+            numbers = ", ".join(f"{one}/{other}" for one, other in found)
+            raise InputError(
+                f"{given!r} means several pairs of classes of {self.name}; give one by numbers: {numbers}."
+            )
+        if found:
+            return found[0]
         known = ", ".join(self.classes[:20]) + (", …" if len(self.classes) > 20 else "")
         raise InputError(
             f'two classes of {self.name} must be given as "one/other", by names or by numbers from 0 to '

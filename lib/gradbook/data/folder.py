@@ -5,21 +5,13 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from gradbook.files import home
+from gradbook.files import home, readers
 
 
 def root() -> Path:
     """Return the folder of all published datasets: ``$GRADBOOK_DATA``, or ``~/.cache/gradbook``."""
     given = os.environ.get("GRADBOOK_DATA")
     return readers(given).absolute() if given else home() / ".cache/gradbook"
-
-
-def readers(path: str | os.PathLike) -> Path:
-    """Return a path as its reader meant it: from the working directory, also where a notebook runs elsewhere.
-
-    The press names the working directory of the command in ``$GRADBOOK_CWD``.
-    """
-    return Path(os.environ.get("GRADBOOK_CWD", ""), Path(path).expanduser())
 
 
 def is_there(text: str) -> bool:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from gradbook.data.dataset import Dataset
+from gradbook.errors import InputError
 from gradbook.seeds import generator
 
 HELD_OUT = 0.1  # of the training images
@@ -14,8 +15,13 @@ def split(dataset: Dataset, images: int) -> dict[str, Examples]:
     """Return standardised images and labels by part: ``train``, at most so many, ``held_out`` and ``test``.
 
     Each channel has mean 0 and standard deviation 1 over all training images; one that is the same everywhere has 0.
+
+    Raises:
+        InputError: so few training images that none would be held out.
     """
     order = generator(0, "held out").permutation(len(dataset.y_train))
+    if not round(HELD_OUT * len(order)):
+        raise InputError(f"dataset {dataset.name!r} must have at least 6 training images; received {len(order)}.")
     held_out, kept = np.split(order, [round(HELD_OUT * len(order))])
     kept = kept[:images]
     mean, spread = _moments(dataset.x_train)

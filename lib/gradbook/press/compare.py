@@ -49,12 +49,9 @@ def differences(chapter: Chapter) -> list[Difference] | None:
 
 
 def _outputs_that_differ(name: str, then: NotebookNode, now: NotebookNode) -> Iterator[Difference]:
-    before = {cell.id: cell for cell in then.cells if cell.cell_type == "code"}
-    for cell in now.cells:
-        if cell.cell_type != "code":
-            continue
-        old = _values(before[cell.id]) if cell.id in before else []
-        new = _values(cell)
+    before, after = ({one.id: one for one in book.cells if one.cell_type == "code"} for book in (then, now))
+    for cell in (after | {name: cell for name, cell in before.items() if name not in after}).values():
+        old, new = (_values(cells[cell.id]) if cell.id in cells else [] for cells in (before, after))
         if old != new:
             place = next(
                 (i for i, pair in enumerate(zip(old, new, strict=False)) if pair[0] != pair[1]), min(len(old), len(new))

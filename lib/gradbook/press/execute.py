@@ -21,7 +21,7 @@ from gradbook.files import BOOK
 from gradbook.press import fingerprint
 from gradbook.press.chapters import QUICK, Chapter, profile_parameters, typed_parameters
 from gradbook.press.checkout import digest, read_json, write_json
-from gradbook.provenance import origin
+from gradbook.provenance import commit, origin
 from gradbook.timing import peak_memory
 
 if TYPE_CHECKING:
@@ -122,6 +122,7 @@ def execute(jobs: Sequence[Job], processes: int) -> Iterator[tuple[Job, dict[str
     Raises:
         RunError: as for `run`; the other jobs under way are ended first.
     """
+    processes = min(processes, len(jobs) or 1, 61)  # more of them Windows does not wait for
     pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_end_with_parent)
     try:
         futures = {pool.submit(run, job, index): job for index, job in enumerate(jobs)}
@@ -153,6 +154,7 @@ def run(job: Job, position: int = 0) -> dict[str, Any]:
     from gradbook.press.twin import clean, from_source, write_twin
 
     start, before, memory = time.perf_counter(), job.fingerprint(fingerprint.library()), _Memory()
+    commit()
     with tempfile.TemporaryDirectory(prefix="gradbook-") as folder:
         half, used = Path(folder) / f"{job.chapter.name}.ipynb", Path(folder) / "used.json"
         write_twin(from_source(job.chapter.source), half)
@@ -169,7 +171,7 @@ def run(job: Job, position: int = 0) -> dict[str, Any]:
         "profile": job.profile,
         "parameters": job.parameters,
         "output": digest(job.output.read_bytes()),
-        "fingerprint": {name: before[name] for name in job.fingerprint(seen["modules"])},
+        "fingerprint": {name: before.get(name, "") for name in job.fingerprint(seen["modules"])},
         "seconds": round(time.perf_counter() - start, 1),
         "peak_memory": memory.peak,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),

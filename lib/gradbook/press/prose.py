@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -67,8 +68,8 @@ def complaints(root: Path) -> Iterator[str]:
         InputError: Harper is not installed.
     """
     settings = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["harper"]
-    command = Path(sys.executable).with_name("harper")
-    if not command.is_file():
+    command = shutil.which("harper", path=Path(sys.executable).parent)
+    if not command:
         raise InputError('the grammar checker is missing; run pip install "gradbook[dev]".')
     with tempfile.TemporaryDirectory() as folder:
         names = {}

@@ -18,7 +18,7 @@ from gradbook.press.twin import GREETING
 
 INPUTS = (
     *("_config.yml", "_toc.yml", "pyproject.toml", "CITATION.cff", "CONTRIBUTING.md", "benchmarks/results/*.json"),
-    *("book/**/*", "notebooks/*.ipynb", "lib/gradbook/**/*.py", "tests/**/*.py"),
+    *("book/**/*", "notebooks/*", "lib/gradbook/**/*.py", "tests/**/*.py"),
 )
 """What the site is made from, besides the environment."""
 

@@ -1,6 +1,7 @@
 """For teachers: slides of a chapter, each figure after the question that it answers, and its figures as SVG."""
 
 import re
+from ast import literal_eval
 from html import escape
 from pathlib import Path
 
@@ -30,6 +31,10 @@ PAGE = """<!doctype html>
 """
 
 QUESTION = re.compile(r"^:::\{question\} \S+\n(?P<text>.*?)^:::", re.MULTILINE | re.DOTALL)
+GLUED = re.compile(r"\{glue:text\}`([^`:]+):?([^`]*)`")
+RECORD = "application/papermill.record/text/plain"
+FORMULA = re.compile(r"(\$[^$]*\$)")
+EMPHASIS = re.compile(r"(?<!\w)([*_]{1,2})(\S(?:.*?\S)?)\1(?!\w)")
 ROLE = re.compile(r"\{[\w:]+\}`([^`<]*?)(?: <[^>]*>)?`")
 
 
@@ -42,11 +47,30 @@ def slides(chapter: Chapter) -> str:
     notebook = nbformat.read(chapter.twin, as_version=4)
     title = re.search(r"^# (.+)$", notebook.cells[0].source, re.MULTILINE)
     shown = [f"<section><h1>{escape(title[1] if title else chapter.name)}</h1></section>"]
+    glued = {
+        output.metadata.scrapbook.name: output.data[RECORD]
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if RECORD in output.get("data", {})
+    }
     for cell in notebook.cells:
-        shown += _questions(cell.source) if cell.cell_type == "markdown" else _figures(cell)
+        shown += _questions(_filled(cell.source, glued)) if cell.cell_type == "markdown" else _figures(cell)
     if not any("<img" in slide for slide in shown):
         raise InputError(f"{chapter.twin.name} has no figure to show; execute the chapter first.")
     return PAGE.format(title=escape(chapter.name), slides="\n".join(shown))
+
+
+def _filled(text: str, glued: dict[str, str]) -> str:
+    """Return a text with the values that the page's code has glued into it."""
+
+    def value(found: re.Match) -> str:
+        name, form = found.groups()
+        try:
+            return format(literal_eval(glued[name]), form)
+        except (KeyError, ValueError, SyntaxError):
+            return glued.get(name, name)
+
+    return GLUED.sub(value, text)
 
 
 def _questions(text: str) -> list[str]:
@@ -72,8 +96,9 @@ def _figures(cell: NotebookNode) -> list[str]:
 
 
 def _plain(markdown: str) -> str:
-    """Markdown as text for a slide: what a role names stands for it, emphasis goes."""
-    return escape(re.sub(r"[*_]{1,2}(\S(?:.*?\S)?)[*_]{1,2}", r"\1", ROLE.sub(r"\1", markdown)).strip())
+    """Markdown as text for a slide: what a role names stands for it, emphasis goes, formulas stay."""
+    parts = FORMULA.split(ROLE.sub(r"\1", markdown))
+    return escape("".join(part if part.startswith("$") else EMPHASIS.sub(r"\2", part) for part in parts).strip())
 
 
 def write(chapter: Chapter, folder: Path) -> Path:

@@ -6,6 +6,7 @@ kept in committed results; how long they took is.
 """
 
 import hashlib
+import json
 from collections.abc import Sequence
 from importlib.metadata import metadata
 from pathlib import Path
@@ -71,7 +72,7 @@ def _add_study(crate: "ROCrate", study: str, folder: Path, agent: "Entity") -> N
         action = crate.add_action(
             _instrument(crate, origin),
             identifier=f"#{study}-{name}",
-            object=_data(crate, origin["data"]),
+            object=_data(crate, origin["data"]) if origin["data"] else None,
             result=[file for file in files if file],
             properties={
                 "name": f"{origin['runs']} runs of the study {study}",
@@ -99,9 +100,10 @@ def _instrument(crate: "ROCrate", origin: dict[str, Any]) -> "Entity":
         for name, version in origin["libraries"].items()
     ]
     changed = ", with changes that were not committed" if origin["dirty"] else ""
+    surroundings = hashlib.sha256(json.dumps([changed, origin["libraries"]], sort_keys=True).encode()).hexdigest()
     return _add(
         crate,
-        f"{repository}/tree/{commit}" + ("#changed" if changed else ""),
+        f"{repository}/tree/{commit}#{surroundings[:8]}",
         "SoftwareApplication",
         name=f"gradbook{changed}",
         url=repository,

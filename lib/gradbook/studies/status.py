@@ -53,7 +53,7 @@ def still_to_run(study: Study, folder: Path = results.FOLDER) -> tuple[int, floa
     """Return how many planned runs the committed results lack, and the core-hours that they would take.
 
     A run takes what the measured runs of its cell took on the mean, on the machines that ran them; where its cell has
-    none, what the runs of the study's slowest cell took.
+    none, what the runs of the study's slowest cell took. The hours are NaN where no planned run was measured.
 
     Raises:
         InputError: the study has no committed results.
@@ -63,7 +63,7 @@ def still_to_run(study: Study, folder: Path = results.FOLDER) -> tuple[int, floa
     for key, run in study.runs.items():
         cells[run.cell].append(key)
     means = {cell: measured.reindex(keys).mean() for cell, keys in cells.items()}
-    slowest = np.nanmax(list(means.values()))
+    slowest = max((mean for mean in means.values() if not np.isnan(mean)), default=np.nan)
     lacking = {cell: sum(key not in measured.index for key in keys) for cell, keys in cells.items()}
     seconds = sum(count * (slowest if np.isnan(means[cell]) else means[cell]) for cell, count in lacking.items())
     return sum(lacking.values()), float(seconds) / 3600

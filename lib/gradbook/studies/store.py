@@ -13,7 +13,7 @@ from typing import Any
 import platformdirs
 
 from gradbook.errors import InputError, RunError
-from gradbook.files import home, locked
+from gradbook.files import home, locked, readers
 from gradbook.studies.experiment import Experiment, Record
 from gradbook.studies.study import Run
 
@@ -72,7 +72,7 @@ class Outcome:
 def default_path() -> Path:
     """Return ``$GRADBOOK_STORE``, else ``studies.sqlite`` in the user's data folder."""
     if given := os.environ.get("GRADBOOK_STORE"):
-        return Path(given)
+        return readers(given)
     try:
         return platformdirs.user_data_path("gradbook") / "studies.sqlite"
     except RuntimeError:  # a user without a home
@@ -91,7 +91,7 @@ class Store:
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        self.path = path or default_path()
+        self.path = readers(path) if path else default_path()
         with self._explained():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with locked(Path(f"{self.path}.lock")):

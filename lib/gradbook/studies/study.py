@@ -33,8 +33,10 @@ class Run:
         Every field counts, fields at their defaults too, so that a default that changes later is another run.
         Cells that compare equal have equal keys (an integer given for a real number is one already).
         """
-        run = [self.experiment.name, self.experiment.version, self.cell.model_dump(mode="json"), self.seed]
-        text = json.dumps(run, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        fields = json.dumps(self.cell.model_dump(mode="json"), allow_nan=False)
+        cell = json.loads(fields, parse_float=lambda digits: float(digits) + 0.0)  # -0.0 equals 0.0
+        run = [self.experiment.name, self.experiment.version, cell, self.seed]
+        text = json.dumps(run, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
     def field(self, name: str) -> Any:

@@ -21,8 +21,8 @@ from distributed.comm import CommClosedError
 from tqdm import tqdm
 
 from gradbook.errors import InputError, RunError
-from gradbook.provenance import origin
-from gradbook.studies.experiment import Configuration
+from gradbook.provenance import commit, origin
+from gradbook.studies.experiment import Configuration, Experiment
 from gradbook.studies.results import FOLDER
 from gradbook.studies.status import Status, status
 from gradbook.studies.store import Outcome, Store
@@ -92,12 +92,29 @@ def sweep(
 
 
 def _require_module(client: Client, study: Study) -> None:
-    try:
-        client.run(import_module, study.experiment.train.__module__)
-    except ImportError as error:
+    """Refuse workers that cannot import an experiment, or that imported another version of it before it changed."""
+    experiment = study.experiment
+    for place, run in {"scheduler": client.run_on_scheduler, "worker": client.run}.items():
+        try:
+            run(import_module, experiment.train.__module__)
+        except ImportError as error:
+            raise RunError(
+                f"a {place} of {study.name!r} cannot import {error.name!r}; start it where that can be imported."
+            ) from error
+    now = experiment.version, [*experiment.configuration.model_fields]
+    if others := [known for known in client.run(_imported, experiment).values() if known != now]:
+        (old, had), (new, has) = others[0], now
         raise RunError(
-            f"a worker of {study.name!r} cannot import {error.name!r}; start workers where that can be imported."
-        ) from error
+            f"a worker of {study.name!r} has imported the experiment at version {old} with the fields "
+            f"{', '.join(had)}, and it is at version {new} with {', '.join(has)}; start the workers anew."
+        )
+
+
+def _imported(experiment: Experiment) -> tuple[int, list[str]]:
+    """Return the version and the fields of an experiment as this process has imported them."""
+    found = vars(import_module(experiment.train.__module__)).values()
+    versions = [one.version for one in found if isinstance(one, Experiment) and one.name == experiment.name]
+    return versions[0] if versions else experiment.version, [*experiment.configuration.model_fields]
 
 
 def _run(study: Study, store: Store, client: Client, groups: list[list[Run]], done: int) -> None:
@@ -115,23 +132,25 @@ def _outcomes(client: Client, groups: Sequence[list[Run]], alone: bool = False) 
     """Yield outcomes in batches, as groups end; suspects of killing their workers come last, each group alone."""
     name = groups[0][0].experiment.name
     futures = client.map(execute, groups, key=name, pure=False)
-    waiting, suspects = dict(zip(futures, groups, strict=True)), []
+    waiting, suspects, broken = dict(zip(futures, groups, strict=True)), [], None
     for batch in as_completed(futures).batches():
         outcomes = [outcome for result in client.gather(batch, errors="skip") for outcome in result]
         for future in batch:
             group = waiting.pop(future)
             if future.status == "cancelled":
-                raise RunError(f"the Dask scheduler is gone; start it and sweep {name!r} again.")
-            if future.status == "error":
+                broken = RunError(f"the Dask scheduler is gone; start it and sweep {name!r} again.")
+            elif future.status == "error":
                 error = future.exception()
                 if not isinstance(error, KilledWorker):
-                    raise RunError(f"Dask could not run {name!r}: {error!r}.")
-                if alone:
+                    broken = RunError(f"Dask could not run {name!r}: {error!r}.")
+                elif alone:
                     outcomes += _failures(group, "its worker died, again and again (out of memory?)", {})
                 else:
                     suspects.append(group)
             future.release()  # or Dask would run it again if its worker died now
         yield outcomes
+        if broken:  # what ended before it is recorded by now
+            raise broken
         time.sleep(PACE)
     for group in suspects:
         yield from _outcomes(client, [group], alone=True)
@@ -146,11 +165,13 @@ def execute(group: Sequence[Run]) -> list[Outcome]:
         os.environ.setdefault("PYTHON_CPU_COUNT", threads)
     dask.sizeof.random = random.Random()  # or Dask, in another thread, draws from the numbers that a run has seeded
     first = group[0]
+    commit()
     try:
         records = first.experiment.run(first.cell, [run.seed for run in group])
-        return [Outcome(run, record, "", origin()) for run, record in zip(group, records, strict=True)]
+        measured = list(zip(group, records, strict=True))
     except Exception:
         return _failures(group, traceback.format_exc(), origin())
+    return [Outcome(run, record, "", origin()) for run, record in measured]
 
 
 def _failures(group: Iterable[Run], error: str, where: dict) -> list[Outcome]:
@@ -216,7 +237,7 @@ def _environment(workers: int) -> dict[str, str]:
         "TF_NUM_INTEROP_THREADS": "1",
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",
     }
-    return {name: os.environ.get(name, value) for name, value in wanted.items()}
+    return {name: os.environ.get(name) or value for name, value in wanted.items()}
 
 
 def _say(text: str) -> None:

@@ -1,6 +1,7 @@
 """Roles for the cost and the verdict of a chapter and the provenance of a study; the table of executions."""
 
 from collections.abc import Iterable, Sequence
+from math import isnan
 from pathlib import Path
 
 from docutils import nodes
@@ -69,7 +70,8 @@ class StillToRun(SphinxDirective):
             runs, hours = still_to_run(study(name), Path(self.env.srcdir) / "book/results")
             if runs:
                 command = nodes.literal("", f"gradbook sweep {name} --scheduler ADDRESS")
-                rows.append([[nodes.Text(name)], [nodes.Text(f"{runs:,}")], [nodes.Text(f"{hours:.1f}")], [command]])
+                long = "not known" if isnan(hours) else f"{hours:.1f}"
+                rows.append([[nodes.Text(name)], [nodes.Text(f"{runs:,}")], [nodes.Text(long)], [command]])
         if not rows:
             return [nodes.paragraph("", "Every planned run is in the book.")]
         return [grid(["study", "runs to do", "core-hours", "command"], rows, (4, 3, 3, 8), "colwidths-given")]
