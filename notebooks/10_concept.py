@@ -239,7 +239,7 @@ assert np.allclose(descend(PLANE, "projection", start=[0.0, 2.0], weight=0.1)[-1
 #
 # The first two do not look at $v$. The two cosine rules are a gate for all of $u$. Parameterwise is a gate for each
 # entry. Projection and orthogonal remove a component: the first what points against $v$, the second everything along
-# $v$. In the library each rule is one line, {py:func}`~gradbook.auxiliary.rules.projection` for example, and you can
+# $v$. (In its source the parts are exchanged: there the main gradient is the one that is projected.) In the library each rule is one line, {py:func}`~gradbook.auxiliary.rules.projection` for example, and you can
 # {doc}`add your own <../book/own_rule>`.
 #
 # The formulas leave three questions open:
@@ -383,7 +383,7 @@ _ = figure.legend(loc="outside right upper")
 # ## Two classes, helped by two others
 #
 # Now a network. Two convolutions are shared. The main task tells {glue:text}`main_names` apart, the auxiliary task
-# {glue:text}`auxiliary_names`; each has a head of its own with one hidden layer. A step sees one image of either task.
+# {glue:text}`auxiliary_names`; each has a head of its own with one hidden layer. A step sees one image of each task.
 # Each task trains its head by plain gradient descent. The shared weights follow {eq}`concept-step` with $\lambda = 1$,
 # where $u$ and $v$ are all their gradients, read as one vector. The code of the step is
 # {py:func}`~gradbook.auxiliary.two_headed.descend`.

@@ -233,12 +233,12 @@ pd.DataFrame([euler], columns=["layer 1", "layer 2", "layer 3", "right side"]).s
 # parameters, as in the decoupled weight decay of {cite:t}`loshchilov2019decoupled`:
 #
 # $$
-# v_t = v_{t-1} + \alpha \left( \nabla_\theta \mathcal{L}_\text{main}(\theta_t) - v_{t-1} \right), \qquad v_0 = 0,
+# v_t = v_{t-1} + \alpha \left( \nabla_\theta \mathcal{L}_\text{main}(\theta_t) - v_{t-1} \right), \qquad v_{-1} = 0,
 # $$ (imdb-average)
 #
 # $$
-# \theta_{t+1} = \theta_t - \text{Adam}\left(\nabla_\theta \mathcal{L}_\text{main}(\theta_t)\right)
-# - \eta \lambda \, \tilde u_t ,
+# \theta_{t+1} = \theta_t - \eta \left( \text{Adam}\left(\nabla_\theta \mathcal{L}_\text{main}(\theta_t)\right)
+# + \lambda \, \tilde u_t \right) ,
 # \qquad \tilde u_t = a_t \, \theta_t + b_t \, v_t .
 # $$ (imdb-step)
 #
@@ -476,8 +476,9 @@ for mean, names in {published_mean: ("projection", "orthogonal"), our_mean: ("pr
 #
 # The other rules have a best weight. With larger weights they fail, if they compare with one batch or with nothing.
 # Projection and orthogonal lose far less when they compare with an average, but at $\lambda = 300$ they too are worse
-# than no decay. Here the cells with a large $\lambda$ agree with the published ones. Those with a small $\lambda$ come
-# out worse where they have few seeds: the first of them is among the bad runs of {numref}`fig-imdb-seeds`.
+# than no decay. Here the cells with a large $\lambda$ agree with the published ones, but for the weighted cosine where it
+# has few seeds. With a small $\lambda$, too, nearly all cells of few seeds come out worse: the first seed is among the
+# bad runs of {numref}`fig-imdb-seeds`.
 
 # %% tags=["hide-input"]
 #| label: fig-imdb-grid
@@ -488,8 +489,8 @@ for mean, names in {published_mean: ("projection", "orthogonal"), our_mean: ("pr
 #| fig-alt: >-
 #|   Two heat maps, nine rows by six weights. As published, losses are near 0.31 for weights up to 30. From weight 100
 #|   on multitask, and projection and orthogonal with alpha 1, are deep red, up to 0.65. Projection and orthogonal with
-#|   alpha 0.01 are bluest at weight 100, about 0.30. What is measured here is red and blue in the same cells; for
-#|   weights up to 10 it is redder than published.
+#|   alpha 0.01 are bluest at weight 100, about 0.30. What is measured here has the same colours from weight 100 on, but
+#|   for the weighted cosine; up to 10 nearly all cells are redder than published, multitask at 10 is bluer.
 rows = [("multitask", 1.0), *((name, a) for name in list(RULES)[2:6] for a in (0.01, 1.0))]
 figure, axes = plt.subplots(1, 2, figsize=(10, 4.4), sharey=True)
 means = {"here": our_mean, "published": published_mean}
@@ -850,7 +851,7 @@ glue("unrelated_projection", task_error("unrelated", "projection", 10, 0.01).mea
 #|   single task. {provenance}`similar_tasks`
 #| fig-alt: >-
 #|   Three panels. With the same matrix all rules fall below single task, projection lowest, and orthogonal rises
-#|   steeply beyond weight 0.3. With a similar matrix the fall is less than half as deep. With an unrelated matrix every
+#|   steeply beyond weight 0.3. With a similar matrix the fall is about half as deep. With an unrelated matrix every
 #|   rule rises with the weight, the weighted cosine least. Solid and dashed lines nearly coincide.
 figure, axes = plt.subplots(1, 3, figsize=(10, 3.6), sharey=True)
 task_weights = [0.1, 0.3, 1, 3, 10]

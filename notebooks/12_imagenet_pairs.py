@@ -134,7 +134,7 @@ if near_pair == far_pair:
 # The cosine of two tasks' gradients is the cosine of the angle between their classes, as seen from the others.
 #
 # :::{question} pairs-angle
-# Let the angle be 60°. Then the cosine of the whole gradients is ½. A step that sees one example of either task compares
+# Let the angle be 60°. Then the cosine of the whole gradients is ½. A step that sees one example of each task compares
 # two single gradients instead. What is the mean of *their* cosines?
 #
 # - [ ] Also ½: the mean of the parts is the whole.
@@ -299,7 +299,7 @@ pd.Series(difference, name="largest difference of a feature")
 #
 # ## The experiment, small
 #
-# Small images and the small network of {doc}`10_concept`, one image of either task a step. The near pair is
+# Small images and the small network of {doc}`10_concept`, one image of each task a step. The near pair is
 # {glue:text}`near_name`, the far pair {glue:text}`far_name`. A 3 looks like an 8, a 0 does not look like a 1.
 #
 # :::{question} pairs-live
@@ -337,7 +337,7 @@ runs = {(pair, rule): pairs.run(configured(pair, rule), seeds) for pair in (near
 #|   Test accuracy of the main task, of a near and of a far pair; faint lines are seeds, strong ones their mean.
 #| fig-alt: >-
 #|   Within each pair the three modes' curves lie on each other as far as the spread of the seeds can tell. The far
-#|   pair is learned almost perfectly within two epochs, the near pair more slowly and with a wider spread.
+#|   pair is learned almost perfectly within three epochs, the near pair more slowly and with a wider spread.
 names = {pair: "/".join(data.classes[number] for number in pair) for pair in (near_pair, far_pair)}
 figure, panels = plt.subplots(1, 2, figsize=(8, 3.4), sharey=True)
 for axes, (kind, pair) in zip(panels, {"near": near_pair, "far": far_pair}.items(), strict=True):

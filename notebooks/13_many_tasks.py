@@ -164,7 +164,7 @@ assert np.allclose(2 * direction("upgrad", g), d)  # for two tasks UPGrad is hal
 # |---|---|---|
 # | sum, mean | $w_i = 1$; $w_i = 1/m$ | |
 # | random weighting | weights drawn anew at each step | {cite:t}`lin2022reasonable` |
-# | MGDA | the shortest vector between the gradients | {cite:t}`sener2018multi` |
+# | MGDA | the shortest vector between the gradients | {cite:t}`desideri2012multiple`; {cite:t}`sener2018multi` |
 # | PCGrad | the sum of projected gradients | {cite:t}`yu2020gradient` |
 # | GradDrop | at each entry one sign, drawn | {cite:t}`chen2020just` |
 # | CAGrad | near the mean, best for the worst task | {cite:t}`liu2021conflict` |
@@ -486,15 +486,15 @@ assert nash["half"] > 0.8 * nash["mean"]  # just leaves out zero
 # ## A decay that looks first
 #
 # Chapter 11 took weight decay for an auxiliary task, with the weights $\theta$ as its gradient, and asked a rule how much
-# of it to keep. Cautious weight decay {cite}`chen2025cautious` asks each entry whether the optimizer's own update $u$
+# of it to keep. Cautious weight decay {cite}`chen2025cautious` asks each entry whether the optimizer's own update $s$
 # shrinks it, too:
 #
 # $$
-# \theta \leftarrow \theta - \eta \, \bigl( u + \lambda \, [u \odot \theta \ge 0] \odot \theta \bigr) .
+# \theta \leftarrow \theta - \eta \, \bigl( s + \lambda \, [s \odot \theta \ge 0] \odot \theta \bigr) .
 # $$ (many-cautious)
 #
-# The bracket is 1 where it holds, else 0. With $u$ the gradient and no optimizer between, it is the rule *parameterwise*
-# of {doc}`10_concept`, but for ties.
+# The bracket is 1 where it holds, else 0. Take the main gradient $v$ for $s$, with no optimizer between, and $\theta$ for
+# the auxiliary gradient $u$. Then it is the rule *parameterwise* of {doc}`10_concept`, but for ties.
 #
 # :::{question} many-decay
 # The loss is $(\theta - 2)^2 / 2$ and $\lambda = 0.5$. Plain decay ends where $\theta - 2 + \theta/2 = 0$, at $4/3$. Where
@@ -598,8 +598,9 @@ pd.DataFrame(rows).T.round(4)
 #
 # ## Exercises
 #
-# 1. CAGrad's $c$ goes from the mean to MGDA. For the two gradients at the top, at which $c$ does the first task's loss
-#    begin to fall?
+# 1. CAGrad looks for the direction $d$ with the largest $\min_i g_i \cdot d$ among those with
+#    $\lVert d - \bar g \rVert \le c \, \lVert \bar g \rVert$, where $\bar g$ is the mean gradient. At $c = 0$ it is the
+#    mean. For the two gradients at the top, at which $c$ does the first task's loss begin to fall?
 #
 # :::{dropdown} Solution
 # Between 0.2 and 0.4, as the table below shows. For small $c$ CAGrad leaves the mean, whose norm is $\sqrt{3}$, in the
@@ -614,8 +615,8 @@ assert np.allclose(products[:4], np.multiply(radii[:4], np.sqrt(54)) - 2, atol=1
 pd.Series(products, index=pd.Index(radii, name="c"), name="g₁ · d").round(3).to_frame()
 
 # %% [markdown]
-# 2. Two gradients have the norms 3 and 1, at any angle. Which weight does IMTL-G give to the *first* one? Put it in place
-#    of `None`.
+# 2. Two gradients have the norms 3 and 1, at any angle between 0° and 180°. IMTL-G's weights have the sum 1. Which weight
+#    does it give to the *first* gradient? Put it in place of `None`.
 
 # %%
 check_weight = exercise(

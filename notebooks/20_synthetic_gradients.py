@@ -266,10 +266,11 @@ round(float(np.abs(kernel - np.concatenate(linear.exact_predictor(readout))).max
 # a gradient at its output to the gradient at its input. Then
 #
 # $$
-# \delta_k = \lambda \, J_{k+1}^\top \delta_{k+1} + (1 - \lambda) \, \hat g_k(h_k, y).
+# \delta_k = \lambda \, J_{k+1}^\top \delta_{k+1} + (1 - \lambda) \, \hat g_k(h_k, y) \qquad (k < K - 1),
 # $$ (synthetic-messages)
 #
-# At $\lambda = 0$ every block receives predictions only. At $\lambda = 1$ this is backpropagation. In between it is what
+# and the last block receives the true gradient of the loss at its output, $\delta_{K-1}$.
+# At $\lambda = 0$ every other block receives predictions only. At $\lambda = 1$ this is backpropagation. In between it is what
 # {cite:t}`jaderberg2017decoupled` call BP($\lambda$).
 #
 # What does the predictor learn? Its target is $J_{k+1}^\top \delta_{k+1}$. That may come from a prediction itself. So
@@ -455,7 +456,7 @@ glue("linear_same", int(same.sum()))
 #
 # Between the two drops the loss still jumps in {glue:text}`linear_between` runs. In the last fifth none of them jumps.
 # The {glue:text}`linear_left` runs that end higher had jumped while the rate was high, and did not come back. So the
-# jumps need long steps. The proof assumes steps that are short enough; with Adam at a constant rate they are not.
+# jumps need long steps. The proof may well assume short ones; we have not read its conditions.
 #
 # ## Five ways to train one network
 #
@@ -574,7 +575,7 @@ _ = axes[0].legend()
 #
 # ### What batch normalisation changes
 #
-# Both published notebooks called batch normalisation without its training flag. It then ran in inference mode: it used
+# Both published notebooks, {cite:t}`nitarshan2017decoupled` and {cite:t}`anonymous2018synthetic`, called batch normalisation without its training flag. It then ran in inference mode: it used
 # its first moving averages, mean 0 and variance 1, and these never changed. Here `batch_norm="inference"` does the same.
 # By default this page and the ledger's runs use the statistics of each batch, as is usual.
 #
@@ -717,7 +718,7 @@ glue("window", window)
 #
 # ## At full scale
 #
-# The published network, 784-256-256-256-10, on MNIST. The numbers come from the study `synthetic`; nothing of it runs on
+# The network of {cite:t}`nitarshan2017decoupled`, 784-256-256-256-10, on MNIST. The numbers come from the study `synthetic`; nothing of it runs on
 # this page. Of its {glue:text}`planned` runs {glue:text}`finished` are finished. The end of the section lists the others.
 
 # %% tags=["hide-input"]
@@ -899,7 +900,8 @@ axes[1].set(xlabel="hidden layers", xticks=(3, 4, 5, 6))
 _ = axes[1].legend()
 
 # %% [markdown]
-# The right half of {numref}`fig-synthetic-depth` agrees with the published claim. From three to six layers cDNI loses
+# The right half of {numref}`fig-synthetic-depth` is what the paper's claim leads one to expect; the table behind the claim
+# we have not read. From three to six layers cDNI loses
 # {glue:text}`conditioned_loss:.1f` points, DNI {glue:text}`unconditional_loss:.1f` and backpropagation
 # {glue:text}`backpropagation_loss:.1f`.
 
@@ -998,7 +1000,7 @@ missing or "Nothing is missing."
 # %% [markdown]
 # ## What failed, and where we deviate
 #
-# The chapter grew from a published notebook whose numbers show nothing about the method. What was wrong, and what is
+# The chapter grew from a notebook, {cite:t}`anonymous2018synthetic`, whose numbers show nothing about the method. What was wrong, and what is
 # done here:
 #
 # - **Five minibatches.** `n_epochs = 5` counted batches of {glue:text}`seed_batch`, at a learning rate of

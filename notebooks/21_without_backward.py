@@ -570,8 +570,8 @@ table.round(2)
 #   to a hundred epochs, and more. For forward-forward this matters most, because it learns slowly.
 # - **One network for all.** The papers have networks of their own: leaky ReLU for local losses, wider layers for
 #   forward-forward. Here all have tanh and one width, and only forward-forward has ReLU, because its goodness needs it.
-# - **Forward-forward** is often misquoted. Its threshold is the width of the layer in a well-known replication, and not
-#   a small constant. There the label replaces the first pixels; here it stands beside the image, because small images
+# - **Forward-forward** is often misquoted. Its threshold is the width of the layer in the replication of
+#   {cite:t}`loewe2023forward`, and not a small constant. There the label replaces the first pixels; here it stands beside the image, because small images
 #   have no empty border. We leave out that code's peer normalisation, and a ReLU that passes every gradient.
 # - **Similarity matching**, with some prediction, is the best of the published local losses, and among the lowest here.
 #   In the published code a linear map stands before it; ours looks at the layer's output itself. We have not tried

@@ -16,7 +16,8 @@
 # # Fifty layers, opened slowly
 #
 # :::{card}
-# **Paper.** {cite:t}`almeida2015gradnets`.
+# **Papers.** {cite:t}`almeida2015gradnets`. The published run is that of {cite:t}`zhangbanger2015comparing`, whose layers
+# start as the identity instead of linear.
 #
 # **Claim.** Start from an architecture that is easy to train and turn it, while it trains, into the one you want.
 # Networks of up to 200 layers then train.
@@ -24,7 +25,7 @@
 # **Verdict.** Fifty plain layers do not train at all; opened slowly they reach {glue:text}`full_accuracy:.1%` on MNIST
 # (published: {glue:text}`published_final:.1%`). It depends on what they start from: a layer that starts as the identity
 # trains, a layer that starts linear did not from the published initialisation, but did from orthogonal matrices. And
-# {glue:text}`closed_accuracy:.1%` need no hidden layer at all ([at full scale](#at-full-scale)).
+# {glue:text}`closed_accuracy:.1%` need only the first of the rectified layers ([at full scale](#at-full-scale)).
 # {doc}`The ledger <90_ledger>` has {verdict}`30_gradnets`.
 #
 # **Time to read.** 25 minutes. **Know before.** Backpropagation, the ReLU, and what {term}`dropout` does.
@@ -37,7 +38,7 @@
 # - in ten lines why fifty plain layers pass no gradient, and how one number lets it through,
 # - one equation that turns any layer into any other,
 # - a network that does not train, and the same one that does, layer by layer,
-# - the published run beside ours, with the controls it lacked,
+# - the published run beside ours, with the control it lacked,
 # - what else a gate can turn, and how to gate a model of your own.
 
 # %% tags=["remove-cell"]
@@ -163,7 +164,8 @@ glue("epochs", epochs)
 # - [x] About {glue:text}`shrinks:.0e`.
 #
 #   Yes: the square root of $\rho$, once for each of the {glue:text}`hidden` hidden layers. With fifty layers float32
-#   still holds such a number, but a step of that length moves no weight.
+#   still holds such a number, but no weight moves: even Adam, which divides a gradient by its size, first adds
+#   $10^{-8}$ to that size.
 # :::
 #
 # The signal shrinks on its way up for the same reason. Now mix each layer with its own input:
@@ -271,9 +273,9 @@ _ = axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 # | gReLU, the paper's own example | $u$ | $\operatorname{relu}(u)$ | {py:func}`~gradbook.gradnets.stack.grelu` |
 # | residual | $x + \operatorname{relu}(u)$ | the same | {py:func}`~gradbook.gradnets.stack.residual` |
 # | leaky | $\max(u, u/100)$ | the same | {py:func}`~gradbook.gradnets.stack.leaky` |
-# | highway | $T \operatorname{relu}(h) + (1 - T)\, x$ | the same | {py:func}`~gradbook.gradnets.stack.highway` |
+# | highway | $T \operatorname{relu}(u) + (1 - T)\, x$ | the same | {py:func}`~gradbook.gradnets.stack.highway` |
 #
-# The last one learns a gate $T$ for every unit.
+# The last one learns a gate for every unit, $T = \sigma(x W_T + b_T)$, which is 0 at first or nearly so.
 #
 # The gate follows an {term}`annealing schedule`, a function of the part of training that is done
 # ({numref}`fig-gradnets-schedules`). {doc}`Your own <../book/own_gate>` is a class with one method.
@@ -501,7 +503,8 @@ glue("gradients_expected", (len(measured) - 1) / (len(measured) + 1))
 #
 # ### What the gate is worth
 #
-# The paper has no network without a gate, and none without hidden layers. We ran both.
+# {cite:t}`zhangbanger2015comparing` tried one network without a gate, which did not learn, and none whose gate stays
+# closed. We ran both.
 #
 # :::{question} gradnets-closed
 # Hold the gate closed, $g = 0$, so that the hidden layers hand on what they receive. What does the same program reach?
@@ -534,7 +537,7 @@ table.round(4)
 
 # %% [markdown]
 # - **Without a gate** (`gate=1.0`) fifty layers give {glue:text}`open_accuracy:.2%`, the fraction of the most frequent digit.
-# - **Without hidden layers** (`gate=0.0`) the same program gives {glue:text}`closed_accuracy:.2%`. The opened layers add
+# - **With the gate closed** (`gate=0.0`) one hidden layer is left, and the same program gives {glue:text}`closed_accuracy:.2%`. The opened layers add
 #   {glue:text}`added:.1f` percentage points to that, and no more. Most of the published accuracy is that of the shallow
 #   network with which training starts. That network suffers from 49 rounds of dropout, through which only
 #   {glue:text}`survivors:.0%` of the units come.

@@ -166,13 +166,13 @@ def growth(g):
 # | block | who sets the gate | at the start | in the library |
 # |---|---|---|---|
 # | GradNet | an annealing schedule, the same for all blocks | closed | {py:func}`~gradbook.gradnets.blocks.gradnet` |
-# | masked growth | a schedule that opens one block after the other | closed | {py:func}`~gradbook.gradnets.blocks.growth` |
+# | masked growth {cite:p}`yao2024masked` | a schedule that opens one block after the other | closed | {py:func}`~gradbook.gradnets.blocks.growth` |
 # | ReZero, SkipInit | the gradient: $g$ is a weight, $\alpha$ | closed | {py:func}`~gradbook.gradnets.blocks.rezero`, {py:func}`~gradbook.gradnets.blocks.skipinit` |
 # | Fixup | nobody: the last matrix of a branch starts at zero | closed | {py:func}`~gradbook.gradnets.blocks.fixup` |
 # | scaled | a constant, $1/\sqrt{L}$ | ajar | {py:func}`~gradbook.gradnets.blocks.scaled` |
 # | DeepNorm | two constants of the depth, behind a normalisation | ajar | {py:func}`~gradbook.gradnets.blocks.deepnorm` |
 # | stochastic depth | a coin for each block and batch | ajar | {py:func}`~gradbook.gradnets.blocks.stochastic_depth` |
-# | VanillaNet | a schedule that closes: activations vanish, and layers are merged | open | {py:func}`~gradbook.gradnets.blocks.vanillanet` |
+# | VanillaNet {cite:p}`chen2023vanillanet` | a schedule that closes: activations vanish, and layers are merged | open | {py:func}`~gradbook.gradnets.blocks.vanillanet` |
 #
 # ReZero puts the ReLU behind the matrix, $F(x) = \operatorname{relu}(xW + b)$, and SkipInit before it. The library's one
 # call for a stack of any of them is {py:func}`~gradbook.gradnets.blocks.through`. It agrees with the lines above:
@@ -274,7 +274,7 @@ dict(zip(["matrices", "biases", "alpha"], moved, strict=True))
 #
 # Nothing is lost in norm, at any slope. But with ReLUs, $a = 0$, all inputs become one: orthogonal ones leave
 # {glue:text}`hidden` layers with a cosine of {glue:text}`relu_cosine:.3f`. With $a = 1$ the network is linear. The tailored
-# slope lies between: it is the one for which the cosine is 0.9 at the end.
+# slope lies between: with it two orthogonal inputs have the cosine 0.9 at the end.
 
 # %% [markdown]
 # :::{question} deep-tailored
@@ -564,8 +564,8 @@ check_depth(None)
 # %% [markdown]
 # ## Take-aways
 #
-# - $y = x + g F(x)$: a schedule, the gradient, a coin or a constant can set the gate. It only has to be small, about
-#   $1/\sqrt{L}$, when training starts.
+# - $y = x + g F(x)$: a schedule, the gradient, a coin or a constant can set the gate. It only has to be zero or small, at
+#   most about $1/\sqrt{L}$, when training starts.
 # - Where a network starts can be computed: the identity, a projection, or a factor below $e$.
 # - A slope made for the depth keeps norms without a skip. How well such a network trains is another question.
 # - While every block keeps its skip, it hardly matters who opens the gate. A gate that takes the skip away leaves a
