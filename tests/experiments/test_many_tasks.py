@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from pydantic import ValidationError
 
+from gradbook.auxiliary import censor
 from gradbook.experiments import cautious_decay, many_tasks
 from gradbook.experiments.many_tasks import Configuration, overlaid, pairs
 
@@ -24,12 +26,28 @@ def test_parts_share_no_image_and_each_comes_once_on_either_side():
         assert (np.sort(labels[:, 0]) == np.sort(labels[:, 1])).all()
 
 
-def test_one_task_alone_leaves_the_other_head_as_it_was():
-    cell = Configuration(weight=1.0, epochs=2)
-    (record,) = many_tasks.run(cell, [0])
-    (doubled,) = many_tasks.run(cell.model_copy(update={"scale": 10.0}), [0])
-    assert record.metrics == doubled.metrics
-    assert record.metrics["left_test_accuracy"] > 0.3
+@pytest.mark.parametrize(("factors", "moves"), [((1, 0), [True, True, False]), ((0, 1), [True, False, True])])
+def test_one_task_alone_leaves_the_other_head_as_it_was(factors, moves):
+    data = pairs("digits")
+    before = many_tasks.initial(0, data.images["train"].shape[1], data.classes)
+    epoch, start = many_tasks.program("sum", (), many_tasks.RANDOM)
+    (after, *_), _ = epoch(
+        start([tf.constant(array) for array in before]),
+        (tf.constant(data.images["train"]), tf.constant(data.labels["train"])),
+        tf.constant([[0, 1, 2], [3, 4, 5]]),
+        tf.constant(factors, tf.float32),
+        tf.constant(1e-3),
+    )
+    changed = [bool((one != other).any()) for one, other in zip(before, map(np.array, after), strict=True)]
+    trunk, heads = changed[: many_tasks.TRUNK], changed[many_tasks.TRUNK :]
+    assert [any(trunk), any(heads[:2]), any(heads[2:])] == moves
+
+
+def test_the_scale_counts_for_the_right_task():
+    one, other = (
+        many_tasks.run(Configuration(scale=scale, epochs=2, learning_rate=1e-3), [0])[0].metrics for scale in (1, 0.01)
+    )
+    assert other["right_test_loss"] > one["right_test_loss"]
 
 
 def test_under_adam_the_mean_is_the_sum():
@@ -43,6 +61,23 @@ def test_an_unknown_method_is_named():
     with pytest.raises(ValidationError, match="did you mean 'cautious'"):
         cautious_decay.Configuration(decay="caution")
     assert cautious_decay.Configuration(decay="projection").decay == "projection"
+
+
+def test_a_censored_decay_is_what_the_rule_keeps_beside_the_average_gradient():
+    random = np.random.default_rng(0)
+    x, y = tf.constant(random.random((4, 5), np.float32)), tf.constant([0, 1, 2, 1])
+    initial = [tf.constant(array) for array in cautious_decay.initial(0, 5, 3)]
+    after = {}
+    for weight in (0.0, 2.0):
+        epoch, measured, start = cautious_decay.program("projection", weight, 0.25)
+        after[weight] = epoch(start(initial), x, y, tf.constant([range(4)]), tf.constant(0.01))[0]
+    with tf.GradientTape() as tape:
+        tape.watch(initial)
+        loss = measured(initial, x, y)[0]
+    average = [0.25 * gradient for gradient in tape.gradient(loss, initial)]
+    kept = censor(initial, average, "projection", scope="variable")
+    for plain, decayed, part in zip(after[0.0], after[2.0], kept, strict=True):
+        np.testing.assert_allclose(decayed, plain - 0.01 * 2 * part, atol=1e-6)
 
 
 def test_without_weight_all_decays_are_none():
