@@ -286,14 +286,15 @@ def test_a_folder_that_cannot_be_written_is_read_all_the_same(published, server,
     for file in (".checked", ".decoded.npz", ".lock"):
         (folder / name / file).unlink(missing_ok=True)
     (folder / name).chmod(0o555)
+    then = "data.fetch(name); print(data.load(name).checksum, data.verify([name])[0].state)"
     ended = subprocess.run(
-        child(name, server.url, "broken", then="print(data.load(name).checksum, data.verify([name])[0].state)"),
+        child(name, server.url, "broken", then=then),
         preexec_fn=obey_permissions,
         capture_output=True,
         text=True,
     )
     (folder / name).chmod(0o755)
-    assert ended.stdout.split() == [sound.checksum, "sound"] and ended.stderr == ""
+    assert (ended.stdout.split(), ended.stderr) == ([sound.checksum, "sound"], "")
     assert not (folder / name / ".checked").exists(), "the folder could be written: this test shows nothing"
 
 

@@ -174,6 +174,12 @@ def test_record_publishes_the_cost(book, gradbook):
     assert "gradbook/seeds.py" in record["fingerprint"]
 
 
+def test_record_publishes_the_cost_of_what_is_current_too(executed, gradbook):
+    again = gradbook(executed, "execute", "10_sum", "--record")
+    assert again.stdout == "10_sum: current\n"
+    assert json.loads((executed / "book/records/10_sum.json").read_text())["seconds"] > 0
+
+
 def test_list_tells_parameters_and_state(book, executed_once, gradbook):
     assert "never executed" in gradbook(book, "list").stdout
     listed = gradbook(executed_once, "list").stdout

@@ -4,6 +4,7 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import psutil
 import pytest
@@ -111,6 +112,13 @@ def test_the_default_place_is_the_environments(monkeypatch, tmp_path):
     monkeypatch.setenv("GRADBOOK_STORE", str(tmp_path / "mine.sqlite"))
     with Store() as store:
         assert store.path == tmp_path / "mine.sqlite"
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("GRADBOOK_STORE", "~/mine.sqlite")
+    with Store() as store:
+        assert store.path == tmp_path / "home/mine.sqlite"
+    monkeypatch.setenv("GRADBOOK_CWD", str(tmp_path))
+    with Store(Path("here.sqlite")) as store:
+        assert store.path == tmp_path / "here.sqlite"
     monkeypatch.delenv("GRADBOOK_STORE")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     with Store() as store:

@@ -430,6 +430,15 @@ def test_the_command_sweeps_tells_and_writes_scalars(command, cluster, tmp_path)
     assert "2 done, 2 failed, 0 waiting\n  size=1.0,does=raise,seed=0: ValueError" in told
 
 
+def test_a_study_of_one_s_own_goes_on_from_the_results_that_it_was_exported_to(command, cluster, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    chosen = ["--where", "does=finish"]
+    command("sweep", "sampling:STUDY", "--scheduler", cluster, *chosen)
+    assert "2 runs in results/samples.csv" in command("results", "export", "sampling:STUDY")
+    monkeypatch.setenv("GRADBOOK_STORE", str(tmp_path / "another machine.sqlite"))
+    assert command("sweep", "sampling:STUDY", "--status", *chosen) == "samples: 2 done, 0 failed, 0 waiting\n"
+
+
 def test_the_command_is_installed_with_examples(gradbook, tmp_path):
     shown = gradbook(tmp_path, "sweep", "--help")
     assert "gradbook sweep concept --status" in shown.stdout

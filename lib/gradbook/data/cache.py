@@ -86,14 +86,12 @@ def fetch(source: Source) -> Dataset:
         InputError: it cannot be fetched; the message names the files, the folder and the ways out.
     """
     folder = root() / source.name
-    with suppress(Exception):  # whatever is wrong with the files, new ones are the remedy
-        return read(source)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder / ".lock"):
             for leftover in folder.glob(".*.part"):  # of a process that was killed
                 leftover.unlink(missing_ok=True)
-            with suppress(Exception):  # another process may have fetched it
+            with suppress(Exception):  # whatever is wrong with the files, new ones are the remedy
                 return read(source)
             files = [download(item, folder) for item in source.downloads]
             if source.convert:
@@ -103,6 +101,8 @@ def fetch(source: Source) -> Dataset:
             (folder / RECORD).unlink(missing_ok=True)
             return read(source)
     except (RunError, OSError) as error:
+        with suppress(Exception):  # a folder that cannot be written may have it all the same
+            return read(source)
         raise InputError(
             f"{source.name} needs {', '.join(source.files)} in {folder}, and fetching failed ({error}); run `gradbook "
             f"data fetch {source.name}` where there is a network, or set GRADBOOK_DATA to a folder that has it."
