@@ -7,12 +7,11 @@ ACCEPTABLE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13
 # all that the book is made with; other backends are for `make backends`
 EXTRAS := $(foreach extra,book chapters dev lowrank sweep test,--extra $(extra))
 
-# Whatever the user's locale, paths and files are UTF-8; a pipe fails where any part of it does.
+# Whatever the user's locale, paths and files are UTF-8.
 export LC_ALL := C.UTF-8
 # uv trusts whom this machine trusts, as pip does
 export UV_SYSTEM_CERTS := 1
 SHELL := bash
-.SHELLFLAGS := -o pipefail -c
 # the longest first, so that no processor waits for another's last
 TESTS := $(wildcard notebooks/*.ipynb) tests/book tests/notebooks tests/matrix tests/press tests lib
 
@@ -95,7 +94,8 @@ clean:
 	"$$python" -m venv --clear .venv
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > .venv/uv.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.lock
-	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements.lock 2>&1 | grep -v '^ [-+~] ' || \
+	@set -o pipefail; \
+	$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements.lock 2>&1 | grep -v '^ [-+~] ' || \
 	    $(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@

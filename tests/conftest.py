@@ -1,9 +1,11 @@
 """What all tests share: a quiet environment for every kernel, and the command as a real process."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import hypothesis
@@ -20,7 +22,8 @@ hypothesis.settings.load_profile("untimed")
 collect_ignore = ["typing"]  # for mypy alone
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMAND = Path(sys.executable).parent / "gradbook"
+FOUND = shutil.which("gradbook", path=sysconfig.get_path("scripts"))  # on Windows, gradbook.exe
+COMMAND = Path(FOUND) if FOUND else Path(sys.executable).parent / "gradbook"
 
 
 @pytest.fixture(scope="session")

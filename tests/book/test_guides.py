@@ -52,6 +52,6 @@ def test_a_chapter_is_added_by_the_commands_of_the_guide(tmp_path):
     script = "set -e\n" + start + "".join(blocks("bash", guide))
     ended = subprocess.run(["bash", "-c", script], cwd=copy, env=environment, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-3000:]
-    assert (copy / "_build/html/notebooks/13_norms.html").is_file()
+    assert (copy / "_build/html/notebooks/14_norms.html").is_file()
     status = ["git", "status", "--porcelain"]
     assert subprocess.run(status, cwd=copy, capture_output=True, text=True).stdout == ""

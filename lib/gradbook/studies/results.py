@@ -39,8 +39,8 @@ Curves = dict[str, dict[str, np.ndarray]]  # key → name → float32 [steps]
 class Results(pd.DataFrame):
     """A table with one row per run: its seed, the configuration's fields, the metrics, and what the run cost.
 
-    ``load("concept").cell(rule="projection")["test_loss"].mean()`` is the mean of a cell,
-    ``load("concept").select(rule=["projection", "orthogonal"]).curve("test_loss").mean()`` a mean curve.
+    ``load("concept").cell(dataset="mnist", rule="projection")["test_loss"].mean()`` is the mean of a cell,
+    ``load("concept").select(rule=["projection", "multitask"]).curve("test_loss").mean()`` a mean curve.
 
     Attributes:
         stem: the path of the files that hold the study's results, without suffix; no such files where tables of several
