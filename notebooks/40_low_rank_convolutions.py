@@ -692,7 +692,7 @@ def scatter(panel, points, x):
 #|   bottom: published, of a WRN-28-10, mult-adds counted by us, no times given. Grey lines: the teachers. Filled: with
 #|   a teacher; hollow: without. {provenance}`lowrank`
 #| fig-alt: >-
-#|   Top, hashed students with a teacher err on 84 to 89 percent of the images, where chance level is 90. Middle, most
+#|   Top, hashed students with a teacher err on 84 to 91 percent of the images, where chance level is 90. Middle, most
 #|   of our students of about 36,000 or 56,000 parameters err on 41 to 54 percent, those with a teacher mostly on fewer
 #|   than those without, bottlenecks on 57 to 64; the dense network errs on 38, as its teacher does. Hashed
 #|   students do the most multiplications, as many as the dense network, and take the longest; the next slowest are the
