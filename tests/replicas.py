@@ -20,7 +20,7 @@ X, Y = np.random.default_rng(0).normal(size=(32, 6, 6, 1)).astype("float32"), np
 def network(heads: int = 1) -> keras.Model:
     """One whose weights do not depend on where it is made."""
     images = keras.Input((6, 6, 1))
-    x = layers.Conv2D(16, 3, activation="relu", name="first")(images)
+    x = layers.Conv2D(16, 3, activation="relu", kernel_regularizer=keras.regularizers.L2(0.1), name="first")(images)
     x = layers.Conv2D(16, 3, activation="relu", name="second")(x)
     x = layers.Flatten()(x)
     outputs = [layers.Dense(3, name=f"head_{n}")(x) for n in range(heads)]

@@ -1,7 +1,5 @@
 """What gates, layers, aggregators and optimizers do on the backend that Keras runs on here, whichever it is."""
 
-import itertools
-
 import keras
 import numpy as np
 import pytest
@@ -25,6 +23,7 @@ from gradbook.gradnets import (
     Step,
 )
 from gradbook.lowrank.convs import FAMILIES
+from gradbook.lowrank.distill import attention
 
 DRAW = np.random.default_rng(3)
 ROWS, IMAGES = DRAW.normal(size=(8, 6)).astype("float32"), DRAW.normal(size=(4, 8, 8, 8)).astype("float32")
@@ -102,12 +101,18 @@ def test_a_layer_of_a_family_is_a_convolution_with_its_dense_kernel_if_it_has_on
     np.testing.assert_allclose(numbers(found), numbers(expected), atol=1e-4)
 
 
-@pytest.mark.parametrize(("how", "form"), [*itertools.product(AGGREGATORS, ("arrays", "tensors"))])
-def test_an_aggregator_gives_tensors_what_it_gives_arrays(how, form):
+def test_a_map_that_is_zero_has_attention_with_a_gradient():
+    model = keras.Sequential([keras.Input((8, 8, 8)), layers.Conv2D(2, 3, kernel_initializer="zeros")])
+    model.compile("sgd", lambda truth, found: ops.mean((attention(found) - 1) ** 2))
+    model.fit(IMAGES, IMAGES, verbose=0)
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())
+
+
+@pytest.mark.parametrize("how", AGGREGATORS)
+def test_an_aggregator_gives_tensors_what_it_gives_arrays(how):
     gradients = DRAW.normal(size=(3, 5)).astype("float32")
     given = [list(row.reshape(5, 1)) for row in gradients]
     expected = aggregate(given, how, random=np.random.default_rng(1))
-    if form == "tensors":
-        given = [list(map(ops.convert_to_tensor, row)) for row in given]
-    found = aggregate(given, how, random=np.random.default_rng(1))
+    tensors = [list(map(ops.convert_to_tensor, row)) for row in given]
+    found = aggregate(tensors, how, random=np.random.default_rng(1))
     np.testing.assert_allclose([*map(numbers, found)], [*map(numbers, expected)], atol=1e-5)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from gradbook.auxiliary.aggregation import AGGREGATORS, aggregate
 from gradbook.auxiliary.aggregation.famo import Famo
 from gradbook.auxiliary.aggregation.gramian import gramian
+from gradbook.auxiliary.aggregation.min_norm import mgda
 from gradbook.errors import InputError
 
 # The example of TorchJD's tests of values (version 0.18): what its authors print for each method.
@@ -210,7 +211,21 @@ def test_the_conflict_averse_step_of_two_tasks_is_that_of_many(rows, c):
 
 def test_what_is_not_finite_stays_so():
     for how in AGGREGATORS:
-        assert not np.isfinite(np.asarray(aggregate([np.array([np.nan]), np.array([1.0])], how))).any()
+        for number in (np.nan, np.inf, -np.inf):
+            assert np.isnan(np.asarray(aggregate([np.array([number]), np.array([1.0])], how))).all()
+
+
+def test_gradients_of_embeddings_are_made_dense():
+    sparse = tf.IndexedSlices(tf.ones((2, 3)), tf.constant([1, 1]), tf.constant([4, 3]))
+    for how in DETERMINISTIC:
+        found, expected = (aggregate([[one], [tf.ones((4, 3))]], how) for one in (sparse, tf.convert_to_tensor(sparse)))
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_the_shortest_vector_of_many_gradients_of_unlike_sizes_is_found():
+    random = np.random.default_rng(34)
+    rows = random.normal(size=(12, 8)) * 10.0 ** random.integers(-4, 4, (12, 1))
+    assert np.linalg.norm(mgda(rows @ rows.T) @ rows) < 1e-9
 
 
 def random_rows(seed):

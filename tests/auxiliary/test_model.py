@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from gradbook.auxiliary import RULES, censor
+from gradbook.auxiliary import RULES, censor, register
 from gradbook.auxiliary.aggregation import aggregate
 from gradbook.auxiliary.model import Censored
 from gradbook.errors import InputError
@@ -140,6 +140,59 @@ def test_multitask_is_the_plain_sum(form):
         assert ours == pytest.approx(theirs, abs=2e-5)
 
 
+@keras.saving.register_keras_serializable("tests")
+class Subclassed(keras.Model):
+    """The network, with penalties on the heads, whose graph nobody knows."""
+
+    output_names = ("quality", "topic")
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        penalty = keras.regularizers.L2(0.1)
+        self.hidden = layers.Dense(5, "tanh", name="hidden")
+        self.heads = [layers.Dense(units, kernel_regularizer=penalty, name=f"head_{units}") for units in (1, 3)]
+
+    def call(self, x):
+        hidden = self.hidden(x)
+        return dict(zip(self.output_names, (head(hidden) for head in self.heads), strict=True))
+
+
+def functional():
+    inputs = keras.Input((6,))
+    return keras.Model(inputs, Subclassed().call(inputs))
+
+
+@pytest.mark.parametrize("rule", ["multitask", "single_task"])
+@pytest.mark.parametrize("make", [functional, Subclassed])
+def test_an_auxiliary_head_follows_its_own_loss_and_its_penalty(make, rule):
+    if make is Subclassed and keras.backend.backend() == "jax":
+        pytest.skip("a subclassed network is refused on JAX")
+    x, y = examples()
+    net, plain = make(), make()
+    for one in (net, plain):
+        one(x)
+    plain.set_weights(net.get_weights())
+    _, history = trained(Censored(net, "quality", rule))
+    plain.compile(keras.optimizers.SGD(1.0), LOSSES)
+    expected = plain.fit(x, y, batch_size=len(x), verbose=0).history["loss"]
+    assert history["loss"] == pytest.approx(expected, rel=1e-5)
+    for ours, theirs in list(zip(net.weights, plain.weights, strict=True))[0 if rule == "multitask" else 2 :]:
+        assert ops.convert_to_numpy(ours) == pytest.approx(ops.convert_to_numpy(theirs), abs=2e-5)
+
+
+def test_a_masked_output_has_the_loss_that_it_has_alone():
+    words = keras.Input((4,), dtype="int32")
+    hidden = layers.Embedding(20, 5, mask_zero=True)(words)
+    net = keras.Model(words, {"quality": layers.Dense(1)(hidden), "topic": layers.Dense(1)(hidden)})
+    x = np.random.default_rng(0).integers(0, 4, (16, 4))
+    targets = dict.fromkeys(("quality", "topic"), np.ones((16, 4, 1), "float32"))
+    losses = []
+    for model in (network_like(net), Censored(net, "quality", "multitask")):
+        model.compile("sgd", dict.fromkeys(targets, "mse"))
+        losses.append(model.fit(x, targets, batch_size=16, verbose=0).history["loss"])
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+
+
 def _weights(order, weights):
     return dict.fromkeys(order, weights) if isinstance(order, dict) else [weights for _ in order]
 
@@ -190,23 +243,59 @@ def test_the_average_of_the_first_step_is_alpha_times_the_gradient():
         assert ops.convert_to_numpy(average) == pytest.approx(0.25 * gradient, abs=1e-5)
 
 
-def test_together_censors_the_sum():
-    def three():
-        inputs = keras.Input((6,))
-        hidden = layers.Dense(5, "tanh", name="hidden")(inputs)
-        return keras.Model(inputs, {n: layers.Dense(1, name=n)(hidden) for n in ("a", "b", "c")})
+def test_an_average_survives_the_overflow_of_a_scaled_loss():
+    model = Censored(network(), "quality", "projection", alpha=0.5)
+    optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.01), initial_scale=3e38)
+    changes, _ = trained(model, optimizer, epochs=8, loss_weights=dict.fromkeys(LOSSES, 10.0))
+    assert float(ops.convert_to_numpy(optimizer.dynamic_scale)) < 2e38
+    assert all(np.isfinite(one).all() for one in model.get_weights()) and all(change.any() for change in changes)
 
-    net = three()
+
+def test_together_censors_the_sum():
+    inputs = keras.Input((6,))
+    hidden = layers.Dense(5, "tanh", name="hidden")(inputs)
+    net = keras.Model(inputs, {n: layers.Dense(1, name=n)(hidden) for n in "abc"})
     x, _ = examples()
     y = {n: np.random.default_rng(i).normal(size=(16, 1)) for i, n in enumerate("abc")}
-    changes = {}
-    for together in (True, False):
-        model = Censored(network_like(net), "a", "multitask", together=together, weight={"b": 0.5})
+
+    def change(rule, **options):
+        model = Censored(network_like(net), "a", rule, **options)
+        before = model.network.get_layer("hidden").get_weights()
         model.compile(keras.optimizers.SGD(1.0), dict.fromkeys("abc", "mse"))
         model.fit(x, y, batch_size=16, verbose=0)
-        changes[together] = model.network.get_weights()
-    for one, other in zip(changes[True], changes[False], strict=True):
-        assert one == pytest.approx(other, abs=1e-5)
+        return [now - then for now, then in zip(model.network.get_layer("hidden").get_weights(), before, strict=True)]
+
+    main, with_b, with_c = (
+        change("multitask", weight=weight) for weight in ({"b": 0, "c": 0}, {"b": 0.5, "c": 0}, {"b": 0, "c": 1})
+    )
+    v, b, c = ([np.array(part) for part in one] for one in (main, with_b, with_c))
+    b, c = ([part - own for part, own in zip(one, v, strict=True)] for one in (b, c))
+    summed = [ops.convert_to_tensor(one + other) for one, other in zip(b, c, strict=True)]
+    kept = censor(summed, [*map(ops.convert_to_tensor, v)], "orthogonal", scope="global")
+    for found, own, part in zip(change("orthogonal", weight={"b": 0.5}, together=True), v, kept, strict=True):
+        assert found == pytest.approx(own + ops.convert_to_numpy(part), abs=2e-5)
+    together, apart = (change("weighted_cosine", weight={"b": 0.5}, together=how)[0] for how in (True, False))
+    assert together != pytest.approx(apart, abs=1e-4)
+
+
+def test_a_rule_compares_with_the_moving_average_of_the_main_gradient():
+    net = network()
+    first, alpha = plain_gradients(net), 0.25
+    model = Censored(net, "quality", "projection", alpha=alpha)
+    trained(model)
+    second = plain_gradients(net)
+    average = [
+        ops.convert_to_tensor((1 - alpha) * alpha * one + alpha * other)
+        for one, other in zip(first["quality"], second["quality"], strict=True)
+    ]
+    kept = censor([*map(ops.convert_to_tensor, second["topic"])], average, "projection", scope="global")
+    before = model.network.get_layer("hidden").get_weights()
+    x, y = examples()
+    model.fit(x, y, batch_size=16, verbose=0)
+    for now, then, own, part in zip(
+        model.network.get_layer("hidden").get_weights(), before, second["quality"], kept, strict=True
+    ):
+        assert then - now == pytest.approx(own + ops.convert_to_numpy(part), abs=5e-5)
 
 
 def test_a_saved_model_is_the_same_and_trains_on(tmp_path):
@@ -221,6 +310,20 @@ def test_a_saved_model_is_the_same_and_trains_on(tmp_path):
         one.fit(x, y, batch_size=16, epochs=2, shuffle=False, verbose=0)
     for ours, theirs in zip(model.get_weights(), again.get_weights(), strict=True):
         assert theirs == pytest.approx(ours, abs=1e-5)
+
+
+def half(u, v, over):
+    """Keep half of u."""
+    return 0.5, 0.0
+
+
+def test_a_rule_of_one_s_own_is_saved_if_it_is_registered(tmp_path, monkeypatch):
+    path = tmp_path / "model.keras"
+    with pytest.raises(InputError, match=r"gradbook\.auxiliary\.register was given before.* received Rule"):
+        Censored(network(), "quality", half).save(path)
+    monkeypatch.setitem(RULES, "half", None)
+    Censored(network(), "quality", register(half)).save(path)
+    assert keras.models.load_model(path).rule == "half"
 
 
 def test_callbacks_accumulation_and_schedules_work():

@@ -9,6 +9,7 @@ from keras.models import clone_model
 
 from gradbook.auxiliary.networks import residual, small
 from gradbook.auxiliary.resnet import ToOnePixel
+from gradbook.errors import InputError
 from gradbook.seeds import set_seed
 
 
@@ -28,6 +29,11 @@ def test_the_large_network_has_the_published_number_of_parameters(resnet):
     assert sum(part.count_params() for part in parts) == 11_196_354
     assert sum(math.prod(w.shape) for part in parts for w in part.trainable_variables) == 11_186_626
     assert sum(math.prod(w.shape) for w in resnet.trunk.trainable_variables if w.name == "unreached") == 6_946_816
+
+
+def test_images_that_are_not_square_are_refused():
+    with pytest.raises(InputError, match="images must be square; received 32×64 pixels"):
+        residual((32, 64, 3))
 
 
 @pytest.mark.parametrize(("size", "strides"), [(1, 1), (2, 2), (1, 2)])

@@ -24,6 +24,17 @@ def test_a_separate_trunk_goes_along_in_agreement_and_its_own_way_in_conflict():
         np.testing.assert_array_equal(mine, its)
 
     before = model.trunk.get_weights()
+    near = examples[0] + 0.01 * tf.random.stateless_uniform((2, 8, 8, 1), (0, 2)), examples[1]
+    v, _ = two_headed.gradients(model.trunk, model.main, examples)
+    u, _ = two_headed.gradients(separate, model.auxiliary, near)
+    agreed = two_headed.descend_separate_trunks(model, separate, examples, near, weight=0.5, learning_rate=0.1)[0]
+    assert 0 < agreed < 1
+    for trunk in (model.trunk, separate):
+        for now, then, main, auxiliary in zip(trunk.get_weights(), before, v, u, strict=True):
+            np.testing.assert_allclose(now, then - 0.1 * (main + 0.5 * auxiliary), atol=1e-6)
+    separate.set_weights(model.trunk.get_weights())
+
+    before = model.trunk.get_weights()
     opposite = examples[0], 1 - examples[1]
     v, _ = two_headed.gradients(model.trunk, model.main, examples)
     u, _ = two_headed.gradients(separate, model.auxiliary, opposite)

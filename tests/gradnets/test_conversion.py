@@ -259,6 +259,28 @@ def test_a_layer_of_one_s_own_is_left_and_named(capsys):
     assert "1 left: mine (Mine, whose inside is not known)" in capsys.readouterr().out
 
 
+def test_what_was_adapted_stays_so():
+    rows = 5 + 3 * ROWS
+    normal, inner = layers.Normalization(), layers.Normalization()
+    network = keras.Sequential(
+        [keras.Input((4,)), normal, keras.Sequential([keras.Input((4,)), inner, layers.Dense(4, "relu")])]
+    )
+    normal.adapt(rows)
+    inner.adapt(rows)
+    close(gradual(network, 1.0)(rows), network(rows), rtol=1e-6)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="Keras looks words up on TensorFlow alone")
+def test_a_vocabulary_stays():
+    words = layers.TextVectorization(output_mode="multi_hot")
+    words.adapt(["a b", "b c"])
+    network = keras.Sequential([keras.Input((1,), dtype="string"), words, layers.Dense(3, "relu")])
+    texts = np.array([["a c"], ["b"]], object)
+    close(
+        gradual(network, 1.0)(ops.convert_to_tensor(texts, "string")), network(ops.convert_to_tensor(texts, "string"))
+    )
+
+
 @keras.saving.register_keras_serializable("tests")
 class Mine(layers.Layer):
     """A layer with a ReLU that nobody can see."""

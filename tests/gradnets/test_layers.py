@@ -107,7 +107,8 @@ def test_two_saves_of_a_model_are_the_same_bytes_and_hold_no_address(kind, tmp_p
             saved.append({part: archive.read(part) for part in ("config.json", "model.weights.h5")})
     assert saved[0] == saved[1]
     gates = [layer["config"]["gate"] for layer in json.loads(saved[0]["config.json"])["config"]["layers"][1:]]
-    assert gates[0] == gates[1] and gates[0]["shared_object_id"] == gate.name
+    assert gates[0].pop("holder") != gates[1].pop("holder")
+    assert gates[0] == gates[1] and gates[0]["shared_object_id"] == gate.shared_id
     assert "shared_object_id" not in json.dumps(gates[0]["config"]["schedule"])
 
 
@@ -262,10 +263,21 @@ def gates(model):
     return {id(layer): layer for layer in model._flatten_layers() if isinstance(layer, Gate)}.values()
 
 
+def with_names_for_ids(config):
+    """A configuration as it was saved before gates and their holders had ids."""
+    if isinstance(config, list):
+        return [with_names_for_ids(one) for one in config]
+    if not isinstance(config, dict):
+        return config
+    older = {name: with_names_for_ids(value) for name, value in config.items() if name != "holder"}
+    return older | ({"shared_object_id": config["config"]["name"]} if "holder" in config else {})
+
+
 RESTORE = {
     "clone_model": lambda model, folder: keras.models.clone_model(model),
     "from_config": lambda model, folder: type(model).from_config(model.get_config()),
     "model_from_json": lambda model, folder: keras.models.model_from_json(model.to_json()),
+    "an older configuration": lambda model, folder: type(model).from_config(with_names_for_ids(model.get_config())),
     ".keras": lambda model, folder: saved_and_loaded(model, folder / "model.keras"),
     ".h5": lambda model, folder: saved_and_loaded(model, folder / "model.h5"),
 }
@@ -287,6 +299,56 @@ def test_a_shared_gate_is_shared_again_however_a_model_is_restored(way, tmp_path
     for restored in models[1:]:
         restored.set_weights(model.get_weights())
         np.testing.assert_array_equal(restored(ROWS), model(ROWS))
+
+
+def test_two_gates_of_one_name_stay_two(tmp_path):
+    first, second = (Gate(Linear(0, 0.5), name="gate") for _ in range(2))
+    model = keras.Sequential([keras.Input((6,)), GradualReLU(first), GradualReLU(second)])
+    second.progress.assign(0.25)
+    for way in (".keras", "from_config"):
+        restored = RESTORE[way](model, tmp_path)
+        restored.set_weights(model.get_weights())
+        assert [float(layer.gate.value) for layer in restored.layers] == [0, 0.5]
+
+
+def test_holders_of_one_name_share_their_gate_again():
+    gate, x = Gate(Linear(0, 0.5)), keras.Input((6,))
+    inner = [keras.Sequential([keras.Input((6,)), GradualReLU(gate, name="relu")]) for _ in range(2)]
+    clones = [keras.models.clone_model(keras.Model(x, inner[1](inner[0](x)))) for _ in range(2)]
+    assert [len(gates(clone)) for clone in clones] == [1, 1]
+
+
+def test_a_gate_is_not_rounded_to_half_precision():
+    layer = GradualReLU(Gate(Linear(0, 1)), dtype="mixed_float16")
+    layer.gate.progress.assign(0.9999)
+    seen = []
+    layer.mix = lambda early, late: seen.append(layer.gate.value) or early
+    layer(ROWS)
+    assert float(seen[0]) == np.float32(0.9999)
+
+
+MASKED = {
+    "GradualDropout": lambda: GradualDropout(0.5, 0.5),
+    "GradualIdentity": lambda: GradualIdentity(0.5),
+    "GradualSampling": lambda: GradualSampling(0.5),
+    "GradualBatchNormalization": lambda: GradualBatchNormalization(0.5),
+    "Gradual": lambda: Gradual(keras.layers.ReLU(), keras.layers.Dense(3), 0.5),
+}
+
+
+@pytest.mark.parametrize("kind", MASKED)
+def test_a_mask_goes_through(kind):
+    words, average = np.array([[1, 2, 0, 0], [3, 0, 0, 0]]), keras.layers.GlobalAveragePooling1D()
+    embedding, layer = keras.layers.Embedding(5, 3, mask_zero=True), MASKED[kind]()
+    found = keras.Sequential([embedding, layer, average])(words)
+    expected = average(layer(embedding(words)), mask=ops.convert_to_tensor(words > 0))
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_a_layer_that_ends_a_sequence_ends_its_mask():
+    layer = Gradual(keras.layers.LSTM(3), keras.layers.GlobalAveragePooling1D(), 0.5)
+    found = layer(keras.layers.Embedding(5, 3, mask_zero=True)(np.array([[1, 2, 0, 0]])))
+    assert getattr(found, "_keras_mask", None) is None
 
 
 def test_a_gate_advances_in_a_compiled_loop():
@@ -360,6 +422,19 @@ def test_a_learning_rate_that_would_change_nothing_is_refused():
     scheduler = keras.callbacks.LearningRateScheduler(lambda epoch: 0.1)
     with pytest.raises(InputError, match=r"learning_rate of a GradualOptimizer .* received 0\.1"):
         model.fit(ROWS, ROWS[:, :1], verbose=0, callbacks=[scheduler])
+
+
+@pytest.mark.parametrize(
+    ("inner", "what"),
+    [
+        (keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD()), "scales the loss"),
+        (keras.optimizers.SGD(loss_scale_factor=8.0), "scales the loss"),
+        (keras.optimizers.SGD(use_ema=True), "averages weights"),
+    ],
+)
+def test_an_inner_optimizer_whose_wishes_would_be_ignored_is_refused(inner, what):
+    with pytest.raises(InputError, match=rf"late must be without loss scaling and use_ema; received one that {what}"):
+        GradualOptimizer(keras.optimizers.SGD(), inner, 0.5)
 
 
 @keras.saving.register_keras_serializable("tests")

@@ -156,6 +156,24 @@ def test_channels_are_last_whatever_keras_takes_for_the_default(family, size):
         keras.config.set_image_data_format(before)
 
 
+@by_linear_family
+def test_in_mixed_precision_the_dense_kernel_and_its_norm_are_those_of_single_precision(family):
+    mixed, single = (MADE[family](24, 3, padding="same", dtype=policy) for policy in ("mixed_float16", "float32"))
+    for layer in (mixed, single):
+        layer.build((None, 9, 10, 16))
+    single.set_weights(mixed.get_weights())
+    assert mixed(noise(2, 9, 10, 16)).dtype == tf.float16
+    np.testing.assert_array_equal(mixed.dense_kernel(), single.dense_kernel())
+    assert float(mixed.squared_norm()) == float(single.squared_norm())
+
+
+@by_family
+def test_images_of_unknown_size_are_convolved(family):
+    layer, images = MADE[family](24, 3, padding="same"), noise(2, 9, 10, 16)
+    compiled = tf.function(layer, input_signature=[tf.TensorSpec([None, None, None, 16])])
+    np.testing.assert_allclose(compiled(images), layer(images), atol=1e-5)
+
+
 @pytest.mark.parametrize("policy", ["float16", "mixed_float16", "bfloat16", "float32"])
 @pytest.mark.parametrize("size", [1e-4, 1.0, 200.0])
 def test_norms_are_right_where_squares_of_half_precision_vanish_or_overflow(policy, size):

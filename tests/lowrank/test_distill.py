@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradbook.errors import InputError
-from gradbook.lowrank import distill
+from gradbook.lowrank import Distilled, distill
 from gradbook.lowrank.convs import FamilyDense, substitute
 from gradbook.lowrank.distill import Distillation, Learner
 from gradbook.lowrank.networks import DropPath
@@ -116,6 +116,13 @@ def test_decay_finds_shared_weights_in_dense_layers_and_in_models_within_the_net
     assert decayed - plain == pytest.approx(0.05 * expected, rel=1e-4)
 
 
+def test_a_replica_s_losses_add_up_to_the_loss(tiny, examples, monkeypatch):
+    learner = Learner(tiny(0), tiny(1), Distillation(0.5), weight_decay=0.1)
+    alone = losses(learner, examples)
+    monkeypatch.setattr(distill, "replicas", lambda: 2)
+    assert [2 * loss for loss in losses(learner, examples)] == alone
+
+
 def test_a_teacher_that_agrees_adds_nothing(tiny, examples):
     plain, taught = losses(Learner(tiny(), tiny()), examples)
     assert taught == pytest.approx(plain, abs=1e-5)
@@ -174,6 +181,25 @@ def test_a_teacher_that_looks_elsewhere_is_refused(tiny):
     coarse = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Flatten()(tap)))
     with pytest.raises(InputError, match=r"taps must be of the network's sizes, \[\(6, 6\)\]; received \[\(3, 3\)\]"):
         Learner(tiny(), coarse)
+
+
+def test_what_has_its_channels_first_is_refused():
+    inputs = keras.Input((6, 6, 2))
+    tap = keras.layers.ReLU(name="tap_1")(keras.layers.Conv2D(4, 1, data_format="channels_first", name="own")(inputs))
+    network = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Flatten()(tap)))
+    with pytest.raises(InputError, match=r"networks must have their channels last where attention .* received 'own'"):
+        Learner(network, network)
+    with pytest.raises(InputError, match=r"networks must have their channels last where attention .* received 'own'"):
+        Distilled(network, network, beta=1.0)
+    Learner(network, network, Distillation(beta=0.0))
+
+
+def test_frobenius_decay_of_what_stands_for_no_kernel_is_refused():
+    inputs = keras.Input((6, 6, 4))
+    x = substitute("bottleneck", 2)(8, 3, name="narrow")(inputs)
+    network = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Flatten()(x)))
+    with pytest.raises(InputError, match=r"frobenius must be False .* received 'narrow', a Bottleneck"):
+        Learner(network, frobenius=True)
 
 
 def test_what_a_learner_does_not_know_is_refused(tiny, examples):

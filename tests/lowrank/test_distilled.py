@@ -88,6 +88,26 @@ def test_weights_of_samples_count_for_the_labels(examples):
     assert training_loss(distilled(student, teacher, alpha=0.5), examples, sample_weight=none) > 0
 
 
+@pytest.mark.parametrize(
+    "end",
+    [
+        keras.ops.softmax,
+        lambda x: layers.Reshape((3,))(layers.Softmax()(x)),
+        lambda x: layers.Activation("linear")(keras.ops.softmax(x)),
+    ],
+)
+def test_an_end_that_does_not_say_what_it_gives_must_be_told(examples, end):
+    plain, other = network(0), network(0)
+    hidden = keras.Model(other.input, end(other.output), name="hidden")
+    with pytest.raises(
+        InputError, match=r"from_logits must say whether 'hidden' gives logits or probabilities; .* ends"
+    ):
+        distilled(hidden, hidden, alpha=0.5)
+    told = training_loss(distilled(hidden, hidden, alpha=0.5, from_logits=False), examples)
+    known = keras.Model(plain.input, layers.Softmax()(plain.output))
+    assert told == pytest.approx(training_loss(distilled(known, known, alpha=0.5), examples), rel=1e-6)
+
+
 def flat() -> keras.Model:
     images = keras.Input((6, 6, 1))
     return keras.Model(images, layers.Dense(3, "sigmoid", name="only")(layers.Flatten(name="flat")(images)))
@@ -99,7 +119,7 @@ def flat() -> keras.Model:
         ((flat, flat), {"beta": 1.0}, "beta needs taps, layers of an image's form by the same name in both"),
         ((network, network), {"beta": 1.0, "taps": ["ome"]}, "unknown tap 'ome'; did you mean 'one'"),
         ((network, network), {"beta": 1.0, "taps": {"one": "two"}}, r"taps must be of equal sizes; received \(6, 6\)"),
-        ((flat, flat), {"alpha": 0.5}, "alpha above 0 needs logits or a softmax"),
+        ((flat, flat), {"alpha": 0.5}, "from_logits must say whether .* gives logits or probabilities"),
         ((network, network), {"alpha": 2.0}, r"alpha must lie in \[0, 1\]; received 2.0"),
     ],
 )

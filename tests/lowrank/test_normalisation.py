@@ -65,6 +65,11 @@ def test_with_other_options_it_is_that_of_keras_too(options):
     require_equal(1 + 2 * np.random.default_rng(1).standard_normal((8, 5, 4, 5)), **options)
 
 
+def test_what_is_synchronised_between_replicas_is_left_to_keras(monkeypatch):
+    monkeypatch.delattr(tf.compat.v1.nn, "fused_batch_norm")
+    require_equal(1 + 2 * np.random.default_rng(1).standard_normal((8, 5, 4, 5)), synchronized=True)
+
+
 @pytest.mark.parametrize("trainable", [True, False])
 def test_afterwards_and_frozen_the_averages_normalise(trainable):
     images = np.random.default_rng(1).standard_normal((8, 3, 4, 5)).astype(np.float32)

@@ -137,23 +137,49 @@ def test_a_finished_training_is_not_repeated(tiny, examples, tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
-def test_the_state_of_another_network_is_refused(tiny, examples, tmp_path):
-    learn(tiny, examples, tmp_path)
-    other = Learner(tiny(filters=9))
-    with pytest.raises(InputError, match=r"holds the state of another network, tiny \(.*; it must be that of tiny \("):
-        train(other, *examples, PLAIN, folder=tmp_path)
+@pytest.mark.parametrize(
+    ("other", "sentence"),
+    [
+        ({"filters": 9}, r"\(network tiny \(\w+\), not tiny \(\w+\)\)"),
+        ({"seed": 1}, r"\(seed 0, not 1\)"),
+        ({"learning_rate": 0.1}, r"\(protocol Protocol\(.*learning_rate=0.05.*, not .*learning_rate=0.1"),
+        ({"labels": 1}, r"\(examples \w+, not \w+\)"),
+        ({"taught": True}, r"\(teacher \w+, not \w+\)"),
+        ({"decay": 1e-4}, r"\(loss .*decay \w+, not .*decay \w+\)"),
+    ],
+)
+def test_the_state_of_another_training_is_refused(tiny, examples, tmp_path, other, sentence):
+    def run(filters=8, seed=0, learning_rate=0.05, labels=0, taught=False, decay=0.0):
+        learner = Learner(tiny(filters=filters), tiny(seed=1) if taught else None, weight_decay=decay)
+        protocol = replace(PLAIN, learning_rate=learning_rate, epochs=1)
+        train(learner, examples[0], (examples[1] + labels) % 3, protocol, seed=seed, folder=tmp_path)
+
+    run()
+    with pytest.raises(InputError, match="holds the state of another training " + sentence):
+        run(**other)
 
 
-def test_a_loss_that_is_lost_ends_the_training_and_the_epoch_before_is_kept(tiny, examples, tmp_path):
-    learn(tiny, examples, tmp_path)
+class Loss(keras.callbacks.Callback):
+    """Loses a network's weights at the start of an epoch."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == PLAIN.epochs:
+            weight = self.model.network.trainable_weights[-1]
+            weight.assign(np.full(weight.shape, np.nan))
+
+
+def test_a_training_goes_on_and_where_its_loss_is_lost_the_epoch_before_is_kept(tiny, examples, tmp_path):
+    learner = Learner(tiny())
+    train(learner, *examples, PLAIN, folder=tmp_path)
     (kept,) = tmp_path.glob("*.h5")
-    bold = replace(PLAIN, epochs=PLAIN.epochs + 2, learning_rate=1e30)
-    with pytest.raises(RunError, match=r"train_loss became (nan|inf) in epoch 5"):
-        train(Learner(tiny()), *examples, bold, folder=tmp_path)
+    more = replace(PLAIN, epochs=PLAIN.epochs + 2)
+    with pytest.raises(RunError, match=r"train_loss became nan in epoch 5"):
+        train(Learner(tiny()), *examples, more, folder=tmp_path, callbacks=[Loss()])
     assert list(tmp_path.glob("*.h5")) == [kept]
+    assert len(train(Learner(tiny()), *examples, more, folder=tmp_path)["loss"]) == PLAIN.epochs + 2
 
 
-STATE = ["network", "epochs", "weights", "random", "history"]
+STATE = ["training", "epochs", "weights", "random", "history"]
 
 
 @pytest.mark.parametrize(
@@ -171,11 +197,11 @@ STATE = ["network", "epochs", "weights", "random", "history"]
 def test_a_damaged_state_is_refused_in_one_sentence(tiny, examples, tmp_path, damage):
     learner, path = Learner(tiny()), tmp_path / "state.json"
     begin(learner, PLAIN.optimizer(1))
-    Checkpoint(learner, tmp_path).on_epoch_end(0, {"loss": 1.0})
-    assert Checkpoint(learner, tmp_path).restore() == 1
+    Checkpoint(learner, tmp_path, {"seed": "0"}).on_epoch_end(0, {"loss": 1.0})
+    assert Checkpoint(learner, tmp_path, {"seed": "0"}).restore() == 1
     path.write_text(damage(path.read_text()))
     with pytest.raises(InputError, match=r"state\.json is damaged; remove its folder to start anew") as refused:
-        Checkpoint(learner, tmp_path).restore()
+        Checkpoint(learner, tmp_path, {"seed": "0"}).restore()
     assert len(str(refused.value).splitlines()) == 1
 
 
@@ -190,7 +216,7 @@ def test_only_what_may_be_written_is_synchronised(tiny, tmp_path, monkeypatch):
         real(descriptor)
 
     monkeypatch.setattr(os, "fsync", fsync)
-    Checkpoint(learner, tmp_path).on_epoch_end(0, {"loss": 1.0})
+    Checkpoint(learner, tmp_path, {"seed": "0"}).on_epoch_end(0, {"loss": 1.0})
     assert len(modes) >= 2 and os.O_RDONLY not in modes
 
 

@@ -87,7 +87,7 @@ def test_a_context_of_another_width_than_the_targets_is_refused(data):
         train(lambda: chain(context=4), data, modes(), seeds=[0], steps=1, batch_size=5)
 
 
-def test_similarity_matrices_do_not_depend_on_rotation_scale_or_offset():
+def test_similarity_matrices_do_not_depend_on_order_scale_or_offset():
     random = np.random.default_rng(0)
     features = random.standard_normal([12, 6])
     matrix = similarity_matrix(features)

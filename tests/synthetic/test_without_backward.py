@@ -96,8 +96,11 @@ def descent(rate: float, steps: int, seed: int = 0, scale: float = 0.3):
     kernel, readout = scale * random.standard_normal((4, 5)), scale * random.standard_normal((5, 3))
     feedback, before = random.standard_normal((3, 5)), (kernel, readout)
     for _ in range(steps):
-        error = (x @ kernel @ readout - y) / len(x)
-        kernel, readout = kernel - rate * x.T @ error @ feedback, readout - rate * (x @ kernel).T @ error
+        hidden = x @ kernel
+        error = hidden @ readout - y
+        sent = feedback_alignment([feedback], [np.ones_like(hidden)], error)
+        first, last = gradients([x, hidden], [*sent, error])
+        kernel, readout = kernel - rate * np.asarray(first.kernel), readout - rate * np.asarray(last.kernel)
     return (kernel, readout), before, feedback
 
 
@@ -187,6 +190,21 @@ def test_alignment_is_a_cosine(seed):
     np.testing.assert_allclose(
         [alignment(u, v), alignment(u, -3 * u), alignment(u, 0 * u)], [expected, -1, 0], atol=1e-6
     )
+    for scale in (1e-25, 1e25):
+        far = tf.constant(scale * u, tf.float32), tf.constant(v / scale, tf.float32)
+        np.testing.assert_allclose(alignment(*far), expected, atol=1e-5)
+
+
+def test_batches_may_be_of_unknown_size():
+    layers, x, y = network(0)
+
+    def computed(x, y):
+        h = apply(layers, x)[0]
+        return [*gradients([x], [h]), similarity_message(h, y)]
+
+    unknown = tf.function(computed, input_signature=[tf.TensorSpec([None, n], tf.float64) for n in (4, 3)])
+    for found, expected in zip(tf.nest.flatten(unknown(x, y)), tf.nest.flatten(computed(x, y)), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
 def test_what_does_not_fit_is_refused():

@@ -2,10 +2,11 @@
 
 One forward pass serves all losses, and each loss has one backward pass. Variables that the main task does not use, such
 as an auxiliary task's own head, follow their own loss whatever the rule; where both use a variable, the rule decides.
+Regularisation has a backward pass of its own. It belongs to the main gradient where there is one, and counts in full.
 """
 
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import partial, reduce
 from numbers import Real
 from typing import Any, get_args
 
@@ -23,6 +24,9 @@ DECAY = "weight_decay"
 
 Tensor = Any
 Gradients = list[Tensor | None]
+
+# passes its input on without the gradient; a layer, so that a mask of Keras stays
+_still = keras.layers.Activation(ops.stop_gradient, autocast=False, name="still")
 
 
 @keras.saving.register_keras_serializable("gradbook")
@@ -82,7 +86,7 @@ class Censored(keras.Model):
         self.rule_options = dict(rule_options or {})
         self._check()
         self._reached = _reached(network, self.output_names)
-        self._single_head = False
+        self._without_losses = False
         tasks = [*self.auxiliary, *([DECAY] if DECAY in self._weights else [])]
         self._measured = {name: keras.metrics.Mean(name) for name in _metric_names(tasks)} if measure else {}
         averaged = network.trainable_variables if alpha < 1 else []
@@ -142,8 +146,8 @@ class Censored(keras.Model):
 
     @property
     def losses(self) -> list[Tensor]:
-        """The regularisation losses; they belong to the main task alone."""
-        return [] if self._single_head else super().losses
+        """The regularisation losses, which no task's loss in training includes."""
+        return [] if self._without_losses else super().losses
 
     def get_metrics_result(self) -> dict[str, Tensor]:
         """Return the metrics of the losses and outputs; what the gradients were belongs to training alone."""
@@ -188,18 +192,41 @@ class Censored(keras.Model):
 
     def _head_losses(self, x: Any, y: Any, y_pred: Any, sample_weight: Any) -> list[Tensor]:
         """Return the loss as seen from each task's output: equal numbers, each with the gradient of one head."""
-        losses = []
-        for task in self._tasks:
-            self._single_head = task != self.main  # regularisation counts once
-            alone = _only(y_pred, self.output_names, task)
-            losses.append(self.compute_loss(x=x, y=y, y_pred=alone, sample_weight=sample_weight, training=True))
-        self._single_head = False
+        self._without_losses = True
+        heads = [_only(y_pred, self.output_names, task) for task in self._tasks]
+        losses = [
+            self.compute_loss(x=x, y=y, y_pred=alone, sample_weight=sample_weight, training=True) for alone in heads
+        ]
+        self._without_losses = False
         return losses
 
-    def _combined(self, gradients: Sequence[Gradients], variables: Sequence[Any], scale: Tensor) -> Gradients:
-        """Return the direction for the optimizer, from one gradient for each task, the main one first."""
+    def _penalty(self) -> Tensor:
+        """Return the regularisation losses, added up, as a replica's part of them."""
+        parts = [ops.cast(ops.sum(one), keras.config.floatx()) for one in self.losses]
+        return sum(parts, ops.zeros(())) / replicas()
+
+    def _combined(
+        self, gradients: Sequence[Gradients], penalty: Gradients, variables: Sequence[Any], scale: Tensor
+    ) -> Gradients:
+        """Return the direction for the optimizer.
+
+        Args:
+            gradients: one for each task, the main one first.
+            penalty: the gradient of regularisation: part of the main one, but for variables that this does not use.
+            variables: of the network.
+            scale: of the loss, by which all gradients are multiplied.
+        """
         by_task = {task: self._used(one, task) for task, one in zip(self._tasks, gradients, strict=True)}
         main = by_task.pop(self.main)
+        apart = [p if g is None else None for g, p in zip(main, penalty, strict=True)]
+        main = [None if g is None else _sum([g, p]) for g, p in zip(main, penalty, strict=True)]
+        direction = self._direction(by_task, main, variables, scale)
+        return [_sum(parts) for parts in zip(direction, apart, strict=True)]
+
+    def _direction(
+        self, by_task: dict[str, Gradients], main: Gradients, variables: Sequence[Any], scale: Tensor
+    ) -> Gradients:
+        """Return what rules or an aggregator make of the auxiliary gradients and the main one."""
         share = scale / replicas()  # of a gradient that a replica is given; optimizers add up what replicas give
         if DECAY in self._weights:
             by_task[DECAY] = [ops.cast(ops.convert_to_tensor(v) * share, v.dtype) for v in variables]
@@ -251,17 +278,20 @@ class Censored(keras.Model):
         return [g if id(v) in self._reached[task] else None for g, v in zip(gradient, variables, strict=True)]
 
     def _averaged(self, main: Gradients, share: Tensor) -> Gradients:
-        """Return what the rules compare with: the main gradient, or its moving average."""
+        """Return what the rules compare with: the main gradient, or its average, which an overflow leaves alone."""
         if self.alpha == 1:
             return main
         compared = []
+        finite = reduce(ops.logical_and, (ops.all(ops.isfinite(g)) for g in main if g is not None), True)
         for variable, g in zip(self.network.trainable_variables, main, strict=True):
             if g is None:
                 compared.append(None)
                 continue
             average = self._averages[self._average_of[id(variable)]]
             size = ops.cast(share, average.dtype)
-            average.assign(average + self.alpha * (ops.cast(g, average.dtype) / size - average))
+            before = ops.convert_to_tensor(average)
+            moved = before + self.alpha * (ops.cast(g, average.dtype) / size - before)
+            average.assign(ops.where(finite, moved, before))
             compared.append(ops.cast(average * size, g.dtype))
         return compared
 
@@ -297,15 +327,16 @@ class Censored(keras.Model):
         variables = self.network.trainable_variables
         with tf.GradientTape(persistent=True) as tape:
             y_pred = self(x, training=True)
-            losses = self._head_losses(x, y, y_pred, sample_weight)
+            losses = [*self._head_losses(x, y, y_pred, sample_weight), self._penalty()]
             scaled = [self.optimizer.scale_loss(loss) for loss in losses]
-        gradients = [
+        *gradients, penalty = [
             [None if g is None else tf.convert_to_tensor(g) for g in tape.gradient(loss, [v.value for v in variables])]
             for loss in scaled
         ]
         scale = self.optimizer.scale_loss(tf.ones([]))
-        self.optimizer.apply_gradients(zip(self._combined(gradients, variables, scale), variables, strict=True))
-        return self._logs(x, y, y_pred, sample_weight, losses[0])
+        direction = self._combined(gradients, penalty, variables, scale)
+        self.optimizer.apply_gradients(zip(direction, variables, strict=True))
+        return self._logs(x, y, y_pred, sample_weight, losses[0] + losses[-1])
 
     def _torch_step(self, data: Any) -> dict[str, Tensor]:
         import torch
@@ -313,16 +344,18 @@ class Censored(keras.Model):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         variables = self.network.trainable_variables
         y_pred = self(x, training=True)
-        losses = self._head_losses(x, y, y_pred, sample_weight)
+        losses = [*self._head_losses(x, y, y_pred, sample_weight), self._penalty()]
         values = [v.value for v in variables]
-        gradients = [
+        *gradients, penalty = [
             torch.autograd.grad(self.optimizer.scale_loss(loss), values, retain_graph=True, allow_unused=True)
+            if loss.requires_grad
+            else [None] * len(values)
             for loss in losses
         ]
         with torch.no_grad():
             scale = self.optimizer.scale_loss(ops.ones(()))
-            self.optimizer.apply(self._combined(gradients, variables, scale), variables)
-            return self._logs(x, y, y_pred, sample_weight, losses[0])
+            self.optimizer.apply(self._combined(gradients, penalty, variables, scale), variables)
+            return self._logs(x, y, y_pred, sample_weight, losses[0] + losses[-1])
 
     def _jax_step(self, state: Any, data: Any) -> tuple[dict[str, Tensor], Any]:
         import jax
@@ -333,7 +366,8 @@ class Censored(keras.Model):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         trainable, non_trainable, optimizer_state, metrics = state
 
-        def of_task(number: int, values: list) -> tuple:
+        def of_task(task: str | None, values: list) -> tuple:
+            """Return a task's loss, or without a task the regularisation, and what else comes of a pass forward."""
             y_pred, changed, regularisation = self.stateless_call(
                 values, non_trainable, x, training=True, return_losses=True
             )
@@ -341,29 +375,31 @@ class Censored(keras.Model):
                 *zip(self.trainable_variables, values, strict=True),
                 *zip(self.metrics_variables, metrics, strict=True),
             ]
+            if task is None:
+                penalty = sum(map(ops.sum, regularisation), jnp.zeros(()))
+                return penalty * scale, penalty
             with keras.StatelessScope(state_mapping=mapping) as scope:
-                self._single_head = True
-                alone = _only(y_pred, self.output_names, self._tasks[number])
+                self._without_losses = True
+                alone = _only(y_pred, self.output_names, task)
                 loss = self.compute_loss(x=x, y=y, y_pred=alone, sample_weight=sample_weight, training=True)
-                self._single_head = False
-            if number == 0:
-                loss = loss + sum(map(ops.sum, regularisation))
+                self._without_losses = False
             seen = [scope.get_current_value(v) for v in self.metrics_variables]
             return loss * scale, (loss, y_pred, changed, seen)
 
         with keras.StatelessScope(state_mapping=[*zip(self.optimizer.variables, optimizer_state, strict=True)]):
             scale = self.optimizer.scale_loss(jnp.ones(()))
         # The passes forward are the same for all tasks, and the compiler makes one of them.
-        found = [jax.grad(partial(of_task, number), has_aux=True)(trainable) for number in range(len(self._tasks))]
-        gradients, (loss, y_pred, non_trainable, seen) = [gradient for gradient, _ in found], found[0][1]
+        found = [jax.grad(partial(of_task, task), has_aux=True)(trainable) for task in [*self._tasks, None]]
+        *gradients, penalty = [gradient for gradient, _ in found]
+        (loss, y_pred, non_trainable, seen), loss_of_layers = found[0][1], found[-1][1]
         metrics = [old if new is None else new for old, new in zip(metrics, seen, strict=True)]
         mapping = [
             *zip(self.non_trainable_variables, non_trainable, strict=True),
             *zip(self.metrics_variables, metrics, strict=True),
         ]
         with keras.StatelessScope(state_mapping=mapping) as scope:
-            direction = self._combined(gradients, trainable, scale)
-            logs = self._logs(x, y, y_pred, sample_weight, loss)
+            direction = self._combined(gradients, penalty, trainable, scale)
+            logs = self._logs(x, y, y_pred, sample_weight, loss + loss_of_layers)
         now = [scope.get_current_value(v) for v in [*self.non_trainable_variables, *self.metrics_variables]]
         now = [old if new is None else new for old, new in zip([*non_trainable, *metrics], now, strict=True)]
         direction = [jnp.zeros_like(v) if d is None else d for d, v in zip(direction, trainable, strict=True)]
@@ -372,7 +408,17 @@ class Censored(keras.Model):
         return logs, (trainable, now[:count], optimizer_state, now[count:])
 
     def get_config(self) -> dict[str, Any]:
-        """Return what makes the model anew, the network included."""
+        """Return what makes the model anew, the network included.
+
+        Raises:
+            InputError: a rule of one's own that is not registered.
+        """
+        for rule in self._rules.values():
+            if rule not in RULES.values():
+                raise InputError(
+                    "rule must be one that gradbook.auxiliary.register was given before, so that it can be saved by "
+                    f"its name; received {rule!r}."
+                )
         names = ("main", "scope", "weight", "alpha", "together", "at_zero", "rule_options", "measure")
         choices = {name: getattr(self, name) for name in names}
         by_task = {task: rule.__name__ for task, rule in self._rules.items()}
@@ -428,9 +474,9 @@ def _reached(network: keras.Model, names: Sequence[str]) -> dict[str, set[int]] 
 def _only(y_pred: Any, names: Sequence[str], task: str) -> Any:
     """Return the outputs with the gradient of one of them."""
     if isinstance(y_pred, Mapping):
-        return {name: value if name == task else ops.stop_gradient(value) for name, value in y_pred.items()}
+        return {name: value if name == task else _still(value) for name, value in y_pred.items()}
     pairs = zip(names, y_pred, strict=True)
-    return type(y_pred)([value if name == task else ops.stop_gradient(value) for name, value in pairs])
+    return type(y_pred)([value if name == task else _still(value) for name, value in pairs])
 
 
 def _metric_names(tasks: Sequence[str]) -> list[str]:

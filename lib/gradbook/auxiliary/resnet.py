@@ -8,6 +8,8 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from gradbook.errors import InputError
+
 
 def resnet_18(image_shape: Sequence[int]) -> keras.Model:
     """Turn images float32 [batch, height, width, channels] to 512 features each.
@@ -15,7 +17,12 @@ def resnet_18(image_shape: Sequence[int]) -> keras.Model:
     Pre-activation blocks (He et al. 2016, arXiv 1603.05027) of two convolutions 3×3, two blocks each with 64, 128, 256
     and 512 filters. As in keras-contrib every group halves the image, the first one too, and shortcuts that change
     the shape are normalised; with 64×64×3 images and two logits on top the network has 11,196,354 parameters.
+
+    Raises:
+        InputError: images that are not square.
     """
+    if image_shape[0] != image_shape[1]:
+        raise InputError(f"images must be square; received {image_shape[0]}×{image_shape[1]} pixels.")
     images = keras.Input(tuple(image_shape))
     x = _activate(_convolve(images, 64, 7, strides=2))
     x = layers.MaxPooling2D(3, 2, padding="same")(x)

@@ -23,7 +23,7 @@ def gradual(network: keras.Model, activation: Gate | Schedule | float = PUBLISHE
     one gate, which `Progress` advances in ``fit``. A report is printed of what was gated and of what was left.
 
     The copy is not compiled. Its gate's progress is a weight of its own, so ``get_weights`` has one entry more than the
-    network's; `late_form` gives a model with the network's weights and no other.
+    network's; `late_form` gives a model with the network's weights and no other. A layer with a vocabulary is shared.
 
     Args:
         network: functional or Sequential, and built.
@@ -110,7 +110,7 @@ def _copied(network: keras.Model, convert: Callable[[Any], Any]) -> keras.Model:
     pairs = []
 
     def converted(layer: Any) -> Any:
-        pairs.append((layer, convert(layer)))
+        pairs.append((layer, layer if hasattr(layer, "get_vocabulary") else convert(layer)))
         return pairs[-1][1]
 
     compiled = [part for part in network._flatten_layers() if getattr(part, "compiled", False)]
@@ -124,6 +124,9 @@ def _copied(network: keras.Model, convert: Callable[[Any], Any]) -> keras.Model:
     for old, new in pairs:
         for source, target in zip(_weights(old), _weights(new), strict=True):
             target.assign(ops.convert_to_numpy(source))  # JAX would share it, and training delete it
+    for part in copy._flatten_layers():
+        if isinstance(part, keras.layers.Normalization):
+            part.finalize_state()  # it computes with a second copy of its weights
     return copy
 
 

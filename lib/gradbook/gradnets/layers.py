@@ -8,7 +8,8 @@ advances the gates; in a loop of one's own, ``gate.progress.assign(step / steps)
 import warnings
 from collections.abc import Iterator
 from typing import Any, Self
-from weakref import ref
+from uuid import uuid4
+from weakref import WeakValueDictionary
 
 import keras
 from keras import ops
@@ -39,7 +40,10 @@ class Gate(keras.Layer):
     def __init__(self, schedule: Schedule | float, **options: Any) -> None:
         super().__init__(**options)
         self.schedule = schedule if isinstance(schedule, Schedule) else Constant(schedule)
-        self.progress = self.add_weight(name="progress", initializer="zeros", trainable=False, dtype="float32")
+        self.progress = self.add_weight(
+            name="progress", initializer="zeros", trainable=False, dtype="float32", autocast=False
+        )
+        self.shared_id, self.restored_for = uuid4().hex, set()
         self.built = True
 
     @property
@@ -56,33 +60,38 @@ class Gate(keras.Layer):
         """Return the gate that `get_config` describes."""
         return cls(**{**config, "schedule": keras.saving.deserialize_keras_object(config["schedule"])})
 
-    def shared_config(self) -> dict[str, Any]:
-        """Return what each of its holders saves of it: they will share one again, known by its name."""
-        return {**_serialized(self), "shared_object_id": self.name}
+    def shared_config(self, holder: str) -> dict[str, Any]:
+        """Return what each of its holders saves of it: they will share one again, known by its id.
+
+        Args:
+            holder: the id of the layer or the optimizer that holds it.
+        """
+        return {**_serialized(self), "shared_object_id": self.shared_id, "holder": holder}
 
     @classmethod
-    def from_shared_config(cls, config: dict[str, Any], holder: str) -> Self:
+    def from_shared_config(cls, config: dict[str, Any]) -> Self:
         """Return the gate that `shared_config` describes: one for all holders that are restored together.
 
         Inside of ``load_model`` Keras sees to that. Elsewhere, as in ``clone_model``, a holder joins the gate that was
-        restored last under that name, unless a holder of its own name did before: then another restoration has begun.
+        restored last under that id, unless the same holder did before: then another restoration has begun. Files from
+        before there were ids have the names of gate and holder in their place.
 
         Args:
             config: of a gate.
-            holder: name of the layer or the optimizer that will hold it.
         """
-        gate = keras.saving.deserialize_keras_object(config)
+        gate, key = keras.saving.deserialize_keras_object(config), config["shared_object_id"]
+        if key != gate.name:
+            gate.shared_id = key
         if gate is keras.saving.deserialize_keras_object(config):  # Keras remembers what it has made
             return gate
-        last, holders = _RESTORED.get(gate.name, (lambda: None, set()))
-        if holder not in holders and (found := last()) and found.schedule == gate.schedule:
-            holders.add(holder)
-            return found
-        _RESTORED[gate.name] = ref(gate), {holder}
-        return gate
+        found = _RESTORED.get(key)
+        if found is None or config["holder"] in found.restored_for or found.schedule != gate.schedule:
+            _RESTORED[key] = found = gate
+        found.restored_for.add(config["holder"])
+        return found
 
 
-_RESTORED: dict[str, tuple[Any, set[str]]] = {}  # name → the gate that was restored last, weakly, and its holders
+_RESTORED: WeakValueDictionary[str, Gate] = WeakValueDictionary()  # id → the gate that was restored last
 
 
 def _serialized(item: Any) -> dict[str, Any]:
@@ -105,7 +114,7 @@ class Gated(keras.Layer):
 
     def __init__(self, gate: Gate | Schedule | float, **options: Any) -> None:
         super().__init__(**options)
-        self.gate = gate if isinstance(gate, Gate) else Gate(gate)
+        self.gate, self.holder_id = gate if isinstance(gate, Gate) else Gate(gate), uuid4().hex
 
     def mix(self, early: Any, late: Any) -> Any:
         """Return (1-g)·early + g·late, in the layer's compute dtype."""
@@ -119,13 +128,16 @@ class Gated(keras.Layer):
     def get_config(self) -> dict[str, Any]:
         """Return the gate and the layer's own arguments, beside what every layer keeps."""
         own = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in self.saved}
-        return {**super().get_config(), "gate": self.gate.shared_config(), **own}
+        return {**super().get_config(), "gate": self.gate.shared_config(self.holder_id), **own}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
         """Return the layer that `get_config` describes, layers inside it included."""
-        gate = Gate.from_shared_config(config["gate"], config["name"])
-        return cls(**keras.saving.deserialize_keras_object({**config, "gate": None}) | {"gate": gate})
+        held = {"holder": config["name"]} | config["gate"]
+        gate = Gate.from_shared_config(held)
+        layer = cls(**keras.saving.deserialize_keras_object({**config, "gate": None}) | {"gate": gate})
+        layer.holder_id = held["holder"]
+        return layer
 
 
 class Between(Gated):
@@ -140,6 +152,7 @@ class Between(Gated):
     def __init__(self, early: keras.Layer, late: keras.Layer, gate: Gate | Schedule | float, **options: Any) -> None:
         super().__init__(gate, **options)
         self.early, self.late = early, late
+        self.supports_masking = early.supports_masking and late.supports_masking
 
     def build(self, input_shape: tuple) -> None:
         """Build both layers, and compare their shapes."""
@@ -158,6 +171,10 @@ class Between(Gated):
         if early != late:
             raise InputError(f"early and late must give one shape; for {input_shape} they give {early} and {late}.")
         return early
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """Return the mask that the late layer gives."""
+        return self.late.compute_mask(inputs, previous_mask)
 
 
 @register
@@ -263,6 +280,7 @@ class GradualIdentity(Gated):
         super().__init__(gate, **options)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.supports_masking = True
 
     def build(self, input_shape: tuple) -> None:
         """Create W [width, width] and b [width]."""
@@ -298,6 +316,7 @@ class GradualDropout(Gated):
             raise InputError(f"rate must be in [0, 1); received {rate}.")
         self.rate, self.seed = rate, seed
         self.noise = keras.random.SeedGenerator(seed)
+        self.supports_masking = True
         self.built = True
 
     def call(self, inputs: Any, training: bool = False) -> Any:
@@ -359,6 +378,7 @@ class GradualSampling(Gated):
         super().__init__(gate, **options)
         self.seed = seed
         self.noise = keras.random.SeedGenerator(seed)
+        self.supports_masking = True
         self.built = True
 
     def call(self, inputs: Any, training: bool = False) -> Any:

@@ -1,6 +1,7 @@
 """An optimizer that turns into another."""
 
 from typing import Any, Self
+from uuid import uuid4
 
 import keras
 from keras import ops
@@ -17,8 +18,11 @@ class GradualOptimizer(keras.optimizers.Optimizer):
     Both receive the gradient at the same θ. Learning rates, clipping and decay are those of the two.
 
     Args:
-        early, late: two Keras optimizers.
+        early, late: two Keras optimizers. A scale of the loss belongs around both, and averages of weights to neither.
         gate: a `Gate`, or what one is made from: a schedule, or a number in [0, 1].
+
+    Raises:
+        InputError: one of the two scales the loss or averages weights.
 
     >>> optimizer = GradualOptimizer(keras.optimizers.SGD(1.0), keras.optimizers.SGD(3.0), gate=0.5)
     >>> theta = keras.Variable(0.0)
@@ -35,8 +39,13 @@ class GradualOptimizer(keras.optimizers.Optimizer):
         name: str = "gradual",
     ) -> None:
         super().__init__(learning_rate=1.0, name=name)
+        for role, inner in (("early", early), ("late", late)):
+            scales = isinstance(inner, keras.optimizers.LossScaleOptimizer) or inner.loss_scale_factor is not None
+            if scales or inner.use_ema:
+                what = "scales the loss" if scales else "averages weights"
+                raise InputError(f"{role} must be without loss scaling and use_ema; received one that {what}.")
         self.early, self.late = early, late
-        self.gate = gate if isinstance(gate, Gate) else Gate(gate)
+        self.gate, self.holder_id = gate if isinstance(gate, Gate) else Gate(gate), uuid4().hex
         if keras.backend.backend() == "jax":  # which takes no variable twice, as the model's and as the optimizer's
             self._progress = keras.Variable(self.gate.progress, trainable=False, name="progress")
 
@@ -89,11 +98,14 @@ class GradualOptimizer(keras.optimizers.Optimizer):
         """Return both optimizers and the gate."""
         inner = {"early": self.early, "late": self.late}
         inner = {name: keras.saving.serialize_keras_object(optimizer) for name, optimizer in inner.items()}
-        return {"name": self.name, "gate": self.gate.shared_config(), **inner}
+        return {"name": self.name, "gate": self.gate.shared_config(self.holder_id), **inner}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict | None = None) -> Self:
         """Return the optimizer that `get_config` describes."""
-        gate = Gate.from_shared_config(config["gate"], config["name"])
+        held = {"holder": config["name"]} | config["gate"]
+        gate = Gate.from_shared_config(held)
         inner = keras.saving.deserialize_keras_object({**config, "gate": None}, custom_objects)
-        return cls(**inner | {"gate": gate})
+        optimizer = cls(**inner | {"gate": gate})
+        optimizer.holder_id = held["holder"]
+        return optimizer

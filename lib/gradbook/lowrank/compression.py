@@ -45,8 +45,9 @@ def compress(
     """Make a network with fewer weights from one that has been trained, which stays as it is.
 
     Convolutions and dense layers are replaced by those of a family, under their own names, and everything else is
-    copied with its weights. A layer that would not get smaller stays dense. Biases are kept; moving averages of batch
-    normalisation are copied and fit less well than before, until the new network is trained.
+    copied with its weights; only a layer with a vocabulary is shared. A layer that would not get smaller stays dense.
+    Biases are kept; moving averages of batch normalisation are copied and fit less well than before, until the new
+    network is trained.
 
     Args:
         network: functional or sequential, with weights; models within it are looked into.
@@ -82,7 +83,8 @@ def compress(
     if parameters is None:
         make = row(value, **options)
     else:
-        make = fit(_Places(network, places.values()), parameters, family=row, **options).convolution
+        once = {id(found[path]): place for path, place in places.items()}.values()  # a layer may have several paths
+        make = fit(_Places(network, once), parameters, family=row, **options).convolution
     for path, place in places.items():
         reasons[path] = _no_gain(make, place)
     swapped = {id(found[path]): make for path in places if not reasons[path]}
@@ -95,6 +97,9 @@ def compress(
             errors[path] = _start(copy, layer) if start == "trained" else None
         else:
             copy.set_weights(layer.get_weights())
+            for part in copy._flatten_layers():
+                if isinstance(part, layers.Normalization):
+                    part.finalize_state()  # it computes with a second copy of its weights
     small.compression = _table(network, small, found, copies, reasons, errors)
     if verbose:
         print(report(small.compression))
@@ -214,6 +219,8 @@ def _rebuilt(model: keras.Model, swapped: dict[int, Make], copies: dict[int, Any
                 copies[id(operation)] = _rebuilt(operation, swapped, copies)
             elif id(operation) in swapped:
                 copies[id(operation)] = _replacement(operation, swapped[id(operation)])
+            elif hasattr(operation, "get_vocabulary"):
+                copies[id(operation)] = operation  # its configuration does not hold the words
             else:
                 copies[id(operation)] = type(operation).from_config(operation.get_config())
         return copies[id(operation)]

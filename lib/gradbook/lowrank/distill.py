@@ -1,6 +1,7 @@
 """What a network learns from: labels, a teacher, and a weight decay that knows which weights stand for many."""
 # ruff: noqa: D102 (a method without a docstring does what its base class says)
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ from keras import ops
 
 from gradbook.errors import InputError
 from gradbook.lowrank.convs.base import Convolution, precise
+from gradbook.training import replicas
 
 AUXILIARY = 0.4  # weight of the auxiliary head's cross-entropy (Liu, Simonyan and Yang 2019)
 
@@ -52,7 +54,9 @@ def attention(activations: Tensor) -> Tensor:
     or better: squares of float16 would overflow.
     """
     squares = ops.mean(ops.square(precise(activations)), -1)
-    return ops.normalize(ops.reshape(squares, (ops.shape(squares)[0], -1)), axis=-1)
+    squares = ops.reshape(squares, (ops.shape(squares)[0], -1))
+    # bounded within the root, whose gradient at 0 is infinite
+    return squares * ops.rsqrt(ops.maximum(ops.sum(ops.square(squares), -1, keepdims=True), 1e-14))
 
 
 def attention_transfer(taps: list[Tensor], teacher_taps: list[Tensor]) -> Tensor:
@@ -62,6 +66,20 @@ def attention_transfer(taps: list[Tensor], teacher_taps: list[Tensor]) -> Tensor
     """
     pairs = zip(taps, teacher_taps, strict=True)
     return 3 / len(taps) * sum(ops.mean(ops.square(attention(one) - attention(other))) for one, other in pairs)
+
+
+def require_channels_last(*networks: keras.Model) -> None:
+    """Require networks whose attention is found along the last axis.
+
+    Raises:
+        InputError: a layer has its channels first.
+    """
+    for layer in (one for network in networks for one in network._flatten_layers()):
+        if getattr(layer, "data_format", None) == "channels_first":
+            raise InputError(
+                f"networks must have their channels last where attention is compared; received {layer.name!r} with its "
+                "channels first."
+            )
 
 
 @dataclass(frozen=True)
@@ -111,7 +129,8 @@ class Learner(keras.Model):
         frobenius: whether the decay on shared weights is Frobenius decay; `ratio` then has no effect.
 
     Raises:
-        InputError: taps of network and teacher do not match, or there are none with β > 0.
+        InputError: taps of network and teacher do not match, or there are none with β > 0, or channels come first; or a
+            layer's kernel is not known with Frobenius decay.
     """
 
     def __init__(
@@ -132,7 +151,7 @@ class Learner(keras.Model):
         shared = {id(one) for layer in families for one in layer.shared_weights}
         shared_decay = 0.0 if frobenius else weight_decay * ratio
         self.decays = [(one, shared_decay if id(one) in shared else weight_decay) for one in network.trainable_weights]
-        norms = [layer.squared_norm for layer in families] if frobenius else []
+        norms = [_squared_norm(layer) for layer in families] if frobenius else []
         self.kernel_decay = lambda: 0.5 * weight_decay * sum(norm() for norm in norms)
         if self.teacher is not None:
             self.teacher.trainable = False
@@ -141,6 +160,8 @@ class Learner(keras.Model):
                 raise InputError(f"the teacher's taps must be of the network's sizes, {sizes[0]}; received {sizes[1]}.")
             if self.distillation.beta and not sizes[0]:
                 raise InputError("beta above 0 needs layers whose names begin with 'tap' in both networks; found none.")
+            if self.distillation.beta:
+                require_channels_last(self.network, self.teacher)
         self.build(network.input_shape)
 
     def build(self, input_shape: Any) -> None:
@@ -164,6 +185,10 @@ class Learner(keras.Model):
     ) -> Tensor:
         if sample_weight is not None:
             raise InputError("weights of samples and classes must be left out of Learner; Distilled takes them.")
+        return self._loss(x, y, y_pred, training) / replicas()
+
+    def _loss(self, x: Tensor, y: Tensor, y_pred: dict[str, Any], training: bool) -> Tensor:
+        """Return the loss of a batch, or of a replica's part of it."""
         loss = cross_entropy(y, y_pred["logits"])
         if not training:
             return loss
@@ -185,6 +210,21 @@ class Learner(keras.Model):
     def score(self, images: Tensor, labels: Tensor) -> dict[str, float]:
         """Return the network's cross-entropy (nats) as ``loss`` and its ``accuracy`` on labelled images."""
         return self.evaluate(images, labels, batch_size=500, verbose=0, return_dict=True)
+
+
+def _squared_norm(layer: Convolution) -> Callable[[], Tensor]:
+    """Return what computes the squared norm of the kernel that a layer stands for.
+
+    Raises:
+        InputError: the layer stands for none.
+    """
+    base, kind = Convolution, type(layer)
+    if kind.dense_kernel is base.dense_kernel and kind.squared_norm is base.squared_norm:
+        raise InputError(
+            f"frobenius must be False where a layer stands for no single kernel; received {layer.name!r}, a "
+            f"{kind.__name__}."
+        )
+    return layer.squared_norm
 
 
 def tapped(network: keras.Model) -> keras.Model:

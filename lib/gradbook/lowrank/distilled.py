@@ -8,7 +8,7 @@ import keras
 from keras import layers, ops
 
 from gradbook.errors import InputError, unknown
-from gradbook.lowrank.distill import Distillation, attention_transfer, soft_targets
+from gradbook.lowrank.distill import Distillation, attention_transfer, require_channels_last, soft_targets
 from gradbook.training import replicas
 
 Tensor = Any
@@ -31,11 +31,12 @@ class Distilled(keras.Model):
         taps: layers whose attention is compared: names that both networks have, or the student's → the teacher's. None:
             the layers whose names begin with "tap", or else the last layer of each height and width by a name that both
             have.
-        from_logits: whether the outputs are logits; None: they are probabilities where the last step is a softmax.
+        from_logits: whether the outputs are logits, not probabilities; None: as the last layer says, if it has an
+            activation of its own that is softmax or linear.
 
     Raises:
-        InputError: a number out of its range, an unknown layer, taps of different sizes, none at all with β > 0, or
-            outputs that are neither logits nor probabilities with α > 0.
+        InputError: a number out of its range, an unknown layer, taps of different sizes, none at all or channels that
+            come first with β > 0, or outputs of which nothing says what they are with α > 0.
     """
 
     def __init__(
@@ -58,6 +59,8 @@ class Distilled(keras.Model):
         pairs = _taps(network, teacher, taps) if beta else {}
         if beta and not pairs:
             raise InputError("beta needs taps, layers of an image's form by the same name in both networks; name some.")
+        if beta:
+            require_channels_last(network, teacher)
         if alpha:
             self._to_logits = [_to_logits(model, from_logits) for model in (network, teacher)]
         self._with_taps = _tapped(network, pairs)
@@ -146,8 +149,12 @@ def _to_logits(network: keras.Model, from_logits: bool | None) -> Any:
         last = last.layers[-1]
     activation = getattr(last, "activation", getattr(getattr(last, "convolution", None), "activation", None))
     softmax = isinstance(last, layers.Softmax) or activation is keras.activations.softmax
-    if from_logits is None and not softmax and activation not in (None, keras.activations.linear):
-        raise InputError(f"alpha above 0 needs logits or a softmax; {network.name!r} ends in another activation.")
+    linear = activation is keras.activations.linear and not isinstance(last, layers.Activation)
+    if from_logits is None and not (softmax or linear):
+        raise InputError(
+            f"from_logits must say whether {network.name!r} gives logits or probabilities; only a layer with its own "
+            f"softmax, or with none after its weights, says it; received one that ends in {last.name!r}."
+        )
     if from_logits or (from_logits is None and not softmax):
         return lambda outputs: outputs
     return lambda outputs: ops.log(ops.maximum(ops.cast(outputs, "float32"), 1e-7))

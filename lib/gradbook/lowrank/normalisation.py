@@ -22,7 +22,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
     def call(self, inputs: Any, training: bool = False, mask: Any = None) -> Any:
         usual = self.axis in (-1, 3) and len(inputs.shape) == 4 and self.center and self.scale
         renormalised = getattr(self, "renorm", False)  # which Keras knows from 3.14 on
-        fits = usual and not renormalised and mask is None and self.compute_dtype == "float32"
+        own = not renormalised and not self.synchronized and mask is None
+        fits = usual and own and self.compute_dtype == "float32"
         if keras.backend.backend() != "tensorflow" or not fits:
             return super().call(inputs, training=training, mask=mask)
         import tensorflow as tf

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -38,7 +39,8 @@ def train(
         labels: int32 [n].
         protocol: how.
         seed: decides order and augmentation.
-        folder: where the state is kept after every epoch; a run that finds one there goes on from it. None: nowhere.
+        folder: where the state is kept after every epoch; a run that finds its own state there goes on from it, also
+            to more epochs. None: nowhere.
         validation: images and labels to evaluate after every epoch.
         callbacks: of Keras, such as TensorBoard.
         verbose: 1 shows Keras's progress bar.
@@ -47,7 +49,7 @@ def train(
         Every metric, one number per epoch, of the epochs before an interruption too.
 
     Raises:
-        InputError: the folder holds the state of another network, or a damaged one.
+        InputError: the folder holds the state of another training, or a damaged one.
         RunError: the loss became NaN or infinite; the epoch before is kept.
     """
     batches = Batches(images, labels, protocol, seed)
@@ -60,7 +62,7 @@ def train(
     ]
     if protocol.drop_path:
         own.append(DropPathRamp(learner.network, protocol.drop_path, protocol.epochs))
-    checkpoint = Checkpoint(learner, folder) if folder else None
+    checkpoint = Checkpoint(learner, folder, identity(learner, images, labels, protocol, seed)) if folder else None
     started = checkpoint.restore() if checkpoint else 0
     history = learner.fit(
         batches,
@@ -90,18 +92,23 @@ class Checkpoint(keras.callbacks.Callback):
     """Keeps weights, optimiser, random states and metrics after every epoch, in files that are whole or not there.
 
     ``state.json`` names the weights that belong to it; it is written last, so that it never names what is not whole.
+
+    Args:
+        learner: what is trained.
+        folder: where the files are.
+        training: what the training is told from others by, see `identity`.
     """
 
-    def __init__(self, learner: Learner, folder: Path):
+    def __init__(self, learner: Learner, folder: Path, training: dict[str, str]):
         super().__init__()
-        self.learner, self.folder = learner, Path(folder)
+        self.learner, self.folder, self.training = learner, Path(folder), training
         self.history: dict[str, list[float]] = {}
 
     def restore(self) -> int:
         """Bring the learner to the state in the folder, if there is one, and return the epochs that it has seen.
 
         Raises:
-            InputError: the state is another network's, or damaged.
+            InputError: the state is another training's, or damaged.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / "state.json"
@@ -109,10 +116,11 @@ class Checkpoint(keras.callbacks.Callback):
             return 0
         with reading(path, f"{path} is damaged; remove its folder to start anew"):
             state = json.loads(path.read_text(encoding="utf-8"))
-            if state["network"] != fingerprint(self.learner):
+            if differing := [name for name, value in self.training.items() if state["training"][name] != value]:
+                words = ", ".join(f"{name} {state['training'][name]}, not {self.training[name]}" for name in differing)
                 raise InputError(
-                    f"folder {self.folder} holds the state of another network, {state['network']}; it must be that of "
-                    f"{fingerprint(self.learner)}, or empty."
+                    f"folder {self.folder} holds the state of another training ({words}); it must be empty, or hold "
+                    "the state of this one."
                 )
             weights = self.folder / state["weights"]
             with reading(weights, f"{weights} cannot be read as weights; remove its folder to start anew"):
@@ -131,7 +139,7 @@ class Checkpoint(keras.callbacks.Callback):
         with part.open("r+b") as file:  # Windows synchronises only what may be written
             os.fsync(file.fileno())
         part.replace(weights)
-        state = {"network": fingerprint(self.learner), "epochs": epoch + 1, "weights": weights.name}
+        state = {"training": self.training, "epochs": epoch + 1, "weights": weights.name}
         state |= {"random": [np.asarray(one).tolist() for one in random_states(self.learner)], "history": self.history}
         with atomic_write(self.folder / "state.json") as file:
             file.write(json.dumps(state).encode())
@@ -145,7 +153,21 @@ def random_states(learner: Learner) -> list[keras.Variable]:
     return [variable for variable in learner.variables if variable.name == "seed_generator_state"]
 
 
-def fingerprint(learner: Learner) -> str:
-    """Return the network's name and a digest of its weights' shapes, by which states of networks are told apart."""
-    shapes = json.dumps([tuple(weight.shape) for weight in learner.network.weights])
-    return f"{learner.network.name} ({hashlib.sha256(shapes.encode()).hexdigest()[:8]})"
+def identity(learner: Learner, images: np.ndarray, labels: np.ndarray, protocol: Protocol, seed: int) -> dict[str, str]:
+    """Return what trainings are told apart by, in words and digests; the number of epochs is not among it."""
+    teacher = learner.teacher.get_weights() if learner.teacher is not None else []
+    return {
+        "network": f"{learner.network.name} ({_digest([weight.shape for weight in learner.network.weights])})",
+        "seed": str(seed),
+        "protocol": str(replace(protocol, epochs=1)),
+        "loss": f"{learner.distillation}, decay {_digest([decay for _, decay in learner.decays])}",
+        "teacher": _digest(teacher),
+        "examples": _digest([images, labels]),
+    }
+
+
+def _digest(values: list) -> str:
+    digest = hashlib.sha256()
+    for value in values:
+        digest.update(np.ascontiguousarray(value).tobytes() + b"|")
+    return digest.hexdigest()[:8]

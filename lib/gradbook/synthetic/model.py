@@ -143,7 +143,7 @@ class Decoupled(keras.Model):
             for move in step.moves(k, passes, messages):
                 self._apply(move, mask)
         self._taken.assign_add(1)
-        own = [loss for block in passes.blocks for loss in block.own_losses]
+        own = [loss / replicas() for block in passes.blocks for loss in block.own_losses]
         return self._logs(x, y, predicted[0], sample_weight, tf.add_n([passes.blocks[-1].output, *own]))
 
     def _context(self, y: Any) -> tf.Tensor:
@@ -169,9 +169,10 @@ class Decoupled(keras.Model):
         layer = getattr(self.chain.parts, move.part)[move.number]
         optimizers = {"blocks": self.block_optimizers, "gradient_predictors": self.predictor_optimizers}
         optimizer = optimizers[move.part][move.number]
-        gradients = move.made.weight_gradients(move.gradient)
-        if move.part == "gradient_predictors" and replicas() > 1:
-            gradients = [g / replicas() for g in gradients]  # unlike losses, errors are not divided among replicas yet
+        gradient = move.gradient
+        if move.part == "gradient_predictors":
+            gradient /= replicas()  # unlike losses, errors are not divided among replicas yet
+        gradients = move.made.weight_gradients(gradient)
 
         def update() -> None:
             if gradients:

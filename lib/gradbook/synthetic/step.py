@@ -12,6 +12,7 @@ from gradbook.errors import InputError
 from gradbook.synthetic.chain import Chain, Learner, Parts, State
 from gradbook.synthetic.messages import Messages, predictor_loss, propagate
 from gradbook.synthetic.settings import TensorSettings
+from gradbook.training import replicas
 
 
 class Pass(NamedTuple):
@@ -39,7 +40,8 @@ class Pass(NamedTuple):
 
     def _gradients(self, sources: list[tf.Tensor], gradient: tf.Tensor) -> list[tf.Tensor]:
         ends = [self.output, *self.own_losses]
-        gradients = self.tape.gradient(ends, sources, [gradient, *map(tf.ones_like, self.own_losses)])
+        shares = [tf.ones_like(loss) / replicas() for loss in self.own_losses]
+        gradients = self.tape.gradient(ends, sources, [gradient, *shares])
         if any(gradient is None for gradient in gradients):
             raise InputError(
                 f"loss gives the block that ends in {self.name!r} a gradient of None; "

@@ -21,6 +21,7 @@ from gradbook.auxiliary.aggregation.min_norm import mgda
 from gradbook.auxiliary.aggregation.nash import nash_mtl
 from gradbook.auxiliary.aggregation.pcgrad import pcgrad
 from gradbook.auxiliary.aggregation.sums import mean, random_weighting, total
+from gradbook.auxiliary.rules import dense
 from gradbook.errors import InputError, unknown
 
 AGGREGATORS: dict[str, Callable[..., Any]] = {
@@ -47,7 +48,7 @@ def aggregate(
 
     Args:
         gradients: one for each task: tensors of one shape, or lists with one tensor for each variable, None where a
-            task does not use it.
+            task does not use it. Sparse gradients, as embeddings have them, are made dense.
         how: a name of `AGGREGATORS`.
         random: where the draws of ``pcgrad``, ``graddrop`` and ``random_weighting`` come from; by default a fresh one.
         options: of the aggregator, such as ``c`` of ``cagrad``.
@@ -70,6 +71,7 @@ def aggregate(
         raise InputError(
             f"gradients must have one entry for each variable; received {[len(one) for one in gradients]}."
         )
+    gradients = [[None if part is None else dense(part) for part in one] for one in gradients]
     function, random = AGGREGATORS[how], random or np.random.default_rng()
     own = options | ({"random": random} if "random" in signature(function).parameters else {})
     if how == "graddrop":

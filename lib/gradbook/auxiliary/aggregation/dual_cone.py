@@ -14,7 +14,7 @@ def project(gramian: np.ndarray, weights: np.ndarray) -> np.ndarray:
     norms = np.sqrt(np.diag(gramian))
     norms = np.where(norms > 0, norms, 1.0)
     half = factor(gramian / np.outer(norms, norms))
-    added, _ = nnls(half, -half @ (weights * norms))
+    added, _ = nnls(half, -half @ (weights * norms), maxiter=30 * len(norms))
     return weights + added / norms
 
 

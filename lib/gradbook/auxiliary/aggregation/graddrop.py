@@ -26,4 +26,4 @@ def graddrop(parts: Sequence[Any], random: np.random.Generator) -> Any:
     positive = 0.5 * (1 + total / ops.where(size > 0, size, ops.ones_like(size)))
     drawn = on_host(lambda like: random.random(like.shape), total, total.shape)
     kept = ops.where(positive > drawn, ops.maximum(stacked, 0), ops.minimum(stacked, 0))
-    return ops.sum(kept, axis=0)
+    return ops.where(ops.isfinite(size), ops.sum(kept, axis=0), np.nan)

@@ -16,5 +16,6 @@ def mgda(gramian: np.ndarray) -> np.ndarray:
     """
     # At a fixed sum s, least squares of (Lz, Σz - 1) is s² min‖d‖² + (s - 1)²: its minimum is a multiple of w.
     scaled = gramian / np.trace(gramian)
-    z, _ = nnls(np.vstack([factor(scaled), np.ones(len(gramian))]), np.append(np.zeros(len(gramian)), 1.0))
+    tasks = len(gramian)
+    z, _ = nnls(np.vstack([factor(scaled), np.ones(tasks)]), np.append(np.zeros(tasks), 1.0), maxiter=30 * tasks)
     return z / z.sum()

@@ -56,8 +56,8 @@ class ACDC(Chain):
         diagonals = (ops.unstack(ops.convert_to_tensor(self.factor[name]), self.layers) for name in "ad")
         outputs = ops.take(inputs, np.arange(width) % self.channels, axis=-1)
         for a, d, matrix in zip(*diagonals, inverses, strict=True):
-            outputs = ops.matmul(outputs * a, ops.convert_to_tensor(forward, self.compute_dtype))
-            outputs = ops.matmul(outputs * d, ops.convert_to_tensor(matrix, self.compute_dtype))
+            outputs = ops.matmul(outputs * a, ops.convert_to_tensor(forward, inputs.dtype))
+            outputs = ops.matmul(outputs * d, ops.convert_to_tensor(matrix, inputs.dtype))
         return outputs
 
     def chain_mult_adds(self, channels: int) -> int:

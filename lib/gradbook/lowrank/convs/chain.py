@@ -24,7 +24,8 @@ class Chain(Separable):
         raise NotImplementedError
 
     def matrix(self) -> Any:
-        return self.chain(ops.eye(self.channels, dtype=self.compute_dtype))
+        weight = ops.convert_to_tensor(self.factor[next(iter(self.channel_factors(self.channels)))])
+        return self.chain(ops.eye(self.channels, dtype=weight.dtype))
 
     def mix(self, images: Any) -> Any:
         batch, height, width, channels = images.shape

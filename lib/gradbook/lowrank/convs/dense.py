@@ -21,6 +21,7 @@ class FamilyDense(keras.layers.Layer):
     def __init__(self, convolution: Convolution, **options: Any):
         super().__init__(**options)
         self.convolution = convolution
+        self.supports_masking = True
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: input_shape[-1]})

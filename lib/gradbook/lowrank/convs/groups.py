@@ -174,6 +174,6 @@ def block_diagonal(kernel: Any, groups: int) -> Any:
 
 def shuffle(images: Any, groups: int) -> Any:
     """Read channels across groups instead of group by group: channel c of group g becomes channel g of group c."""
-    *size, channels = (-1, *images.shape[1:])
+    *size, channels = (-1, *ops.shape(images)[1:])
     split = ops.reshape(images, (*size, groups, channels // groups))
     return ops.reshape(ops.swapaxes(split, -2, -1), (*size, channels))

@@ -70,7 +70,7 @@ def gradients(below: Sequence[Tensor], received: Sequence[Tensor]) -> list[Layer
     [[2.0]]
     """
     return [
-        Layer(ops.transpose(h) @ delta / h.shape[0], ops.mean(delta, axis=0))
+        Layer(ops.transpose(h) @ delta / ops.cast(ops.shape(h)[0], h.dtype), ops.mean(delta, axis=0))
         for h, delta in zip(below, received, strict=True)
     ]
 
@@ -84,5 +84,12 @@ def alignment(message: Tensor, gradient: Tensor) -> Tensor:
     >>> float(alignment(np.array([[1.0, 1.0]]), np.array([[2.0, 0.0]]))).__round__(4)
     0.7071
     """
-    norms = ops.sqrt(ops.sum(message * message)) * ops.sqrt(ops.sum(gradient * gradient))
-    return ops.divide_no_nan(ops.sum(message * gradient), norms)
+    squares = ops.sum(message * message), ops.sum(gradient * gradient)
+    safe = [ops.logical_and(square > 1e-24, square < 1e37) for square in squares]  # what single precision holds
+
+    def scaled() -> Tensor:
+        u, v = (ops.divide_no_nan(x, ops.max(ops.abs(x))) for x in (message, gradient))
+        return ops.divide_no_nan(ops.sum(u * v), ops.sqrt(ops.sum(u * u)) * ops.sqrt(ops.sum(v * v)))
+
+    plain = ops.divide_no_nan(ops.sum(message * gradient), ops.sqrt(squares[0]) * ops.sqrt(squares[1]))
+    return ops.cond(ops.logical_and(*safe), lambda: plain, scaled)

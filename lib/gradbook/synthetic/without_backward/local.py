@@ -65,7 +65,8 @@ def similarity_message(features: Tensor, labels: Tensor) -> Tensor:
     0.0
     """
     unit, norms = _directions(features)
-    at_unit = 4 * (unit @ ops.transpose(unit) - similarities(labels)) @ unit / features.shape[0]
+    examples = ops.cast(ops.shape(features)[0], unit.dtype)
+    at_unit = 4 * (unit @ ops.transpose(unit) - similarities(labels)) @ unit / examples
     along = ops.sum(at_unit * unit, axis=1, keepdims=True)
     at_centred = ops.divide_no_nan(at_unit - along * unit, norms)
     return at_centred - ops.mean(at_centred, axis=1, keepdims=True)
