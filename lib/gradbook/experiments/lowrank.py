@@ -157,7 +157,7 @@ def trained_teacher(cell: Configuration, dataset: Dataset, parts: dict[str, Exam
     cell = cell.model_copy(update={"learning_rate": PROTOCOLS["wide_resnet"].learning_rate})
     shared = cell.model_dump_json(exclude={"family", "value", "budget", "order", "beta", "shared_decay"})
     threads = os.environ.get("TF_NUM_INTRAOP_THREADS", "all")
-    what = f"{dataset.identity} version {EXPERIMENT.version} {threads} threads {shared}"
+    what = f"{dataset.identity} version {EXPERIMENT.version} {threads} threads {shared} {training.FORMAT}"
     folder = root() / "teachers" / hashlib.sha256(what.encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
     set_seed(0)

@@ -18,6 +18,9 @@ from gradbook.lowrank.protocol import Batches, DropPathRamp, Protocol
 from gradbook.training import require_finite
 from gradbook.untrusted import reading
 
+FORMAT = 2
+"""Of the files that a training keeps; it is raised where earlier ones can no longer be read."""
+
 
 def train(
     learner: Learner,
