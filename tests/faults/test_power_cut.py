@@ -139,13 +139,13 @@ def test_the_state_of_a_training_is_whole(tmp_path):
 
     def checkpoint(epoch):
         weight.assign(np.full(weight.shape, float(epoch)))
-        Checkpoint(learner, tmp_path).on_epoch_end(epoch, {"loss": 1.0})
+        Checkpoint(learner, tmp_path, {"seed": "0"}).on_epoch_end(epoch, {"loss": 1.0})
 
     checkpoint(0)
     epochs = []
     for _ in cuts(tmp_path, lambda: checkpoint(1)):
         weight.assign(np.full(weight.shape, 9.0))
-        epochs.append(Checkpoint(learner, tmp_path).restore())
+        epochs.append(Checkpoint(learner, tmp_path, {"seed": "0"}).restore())
         assert set(np.unique(weight)) == {epochs[-1] - 1.0}
     assert sorted(epochs) == epochs and set(epochs) == {1, 2}
 
