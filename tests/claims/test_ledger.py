@@ -29,6 +29,12 @@ def test_what_is_saved_is_loaded(path):
     pd.testing.assert_frame_equal(ledger.load(path), LEDGER, rtol=1e-9)
 
 
+def test_words_that_look_like_numbers_stay_words(tmp_path):
+    saved = ledger.table([Entry("01", "1.10", "unsourced"), Entry("2", "", "not attempted", reason="7")])
+    ledger.save(saved, tmp_path / "ledger.csv")
+    pd.testing.assert_frame_equal(ledger.load(tmp_path / "ledger.csv"), saved)
+
+
 def test_saving_what_was_loaded_changes_no_byte(path):
     before = path.read_bytes()
     ledger.save(ledger.load(path), path)

@@ -33,9 +33,6 @@ from gradbook.untrusted import read_csv
 
 Format = Literal["table", "json", "markdown"]
 
-WORDS = ("id", "chapter", "verdict", "reason")
-"""Columns that hold words, even where these look like numbers."""
-
 
 @dataclass(frozen=True)
 class Entry:
@@ -71,10 +68,11 @@ def load(path: Path) -> pd.DataFrame:
     Raises:
         InputError: the file cannot be read, or is no ledger.
     """
-    rows = read_csv(path, dict.fromkeys(WORDS, str))
+    words = {field.name: str for field in fields(Entry) if field.type is str}  # even where they look like numbers
+    rows = read_csv(path, words)
     if missing := [field.name for field in fields(Entry) if field.name not in rows]:
         raise InputError(f"{path.name} is no ledger: it lacks the column {missing[0]}.")
-    return _typed(rows.astype({"chapter": object, "reason": object}).fillna({"chapter": "", "reason": ""}))
+    return _typed(rows.fillna({"chapter": "", "reason": ""}))
 
 
 def save(ledger: pd.DataFrame, path: Path) -> None:

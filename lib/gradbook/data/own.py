@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from gradbook.data.dataset import Dataset, check, checksum, scaled
-from gradbook.data.folder import readers
 from gradbook.data.images import read_folder
 from gradbook.errors import InputError
+from gradbook.files import readers
 from gradbook.untrusted import reading
 
 NEEDED = ("x_train", "y_train", "x_test", "y_test")

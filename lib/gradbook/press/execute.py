@@ -154,7 +154,7 @@ def run(job: Job, position: int = 0) -> dict[str, Any]:
     from gradbook.press.twin import clean, from_source, write_twin
 
     start, before, memory = time.perf_counter(), job.fingerprint(fingerprint.library()), _Memory()
-    commit()
+    commit()  # now, since the checkout may move on meanwhile
     with tempfile.TemporaryDirectory(prefix="gradbook-") as folder:
         half, used = Path(folder) / f"{job.chapter.name}.ipynb", Path(folder) / "used.json"
         write_twin(from_source(job.chapter.source), half)

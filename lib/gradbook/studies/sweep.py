@@ -165,7 +165,7 @@ def execute(group: Sequence[Run]) -> list[Outcome]:
         os.environ.setdefault("PYTHON_CPU_COUNT", threads)
     dask.sizeof.random = random.Random()  # or Dask, in another thread, draws from the numbers that a run has seeded
     first = group[0]
-    commit()
+    commit()  # now, since the checkout may move on while the group runs
     try:
         records = first.experiment.run(first.cell, [run.seed for run in group])
         measured = list(zip(group, records, strict=True))

@@ -24,10 +24,12 @@ def write_study(study: Study, store: Store, directory: Path) -> None:
             continue
         shutil.rmtree(part, ignore_errors=True)  # of a process that was killed
         last = max(map(len, record.curves.values()), default=1) - 1
-        with tf.summary.create_file_writer(str(part)).as_default():
+        writer = tf.summary.create_file_writer(str(part))
+        with writer.as_default():
             for name, values in record.curves.items():
                 for step, value in enumerate(values):
                     tf.summary.scalar(name, value, step)
             for name, value in record.metrics.items():
                 tf.summary.scalar(f"final/{name}", value, last)
+        writer.close()  # Windows renames no folder with an open file
         part.rename(folder)
