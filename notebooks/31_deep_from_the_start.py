@@ -81,7 +81,7 @@ changed = check(
 )
 
 # %% tags=["hide-input"]
-from functools import reduce
+from functools import partial
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -161,7 +161,8 @@ def growth(g):
 {g: f"{growth(g):.3g}, expected {variance_growth(hidden, g):.3g}" for g in (1.0, hidden**-0.5, 0.0)}
 
 # %% [markdown]
-# So a constant is a way to set the gate. There are others:
+# So a constant is a way to set the gate. There are others. Three of them change the equation, too: GradNet and VanillaNet
+# let the skip go or have none, and DeepNorm normalises the sum, $y = \operatorname{LN}(\alpha x + F(x))$.
 #
 # | block | who sets the gate | at the start | in the library |
 # |---|---|---|---|
@@ -170,7 +171,7 @@ def growth(g):
 # | ReZero, SkipInit | the gradient: $g$ is a weight, $\alpha$ | closed | {py:func}`~gradbook.gradnets.blocks.rezero`, {py:func}`~gradbook.gradnets.blocks.skipinit` |
 # | Fixup | nobody: the last matrix of a branch starts at zero | closed | {py:func}`~gradbook.gradnets.blocks.fixup` |
 # | scaled | a constant, $1/\sqrt{L}$ | ajar | {py:func}`~gradbook.gradnets.blocks.scaled` |
-# | DeepNorm | two constants of the depth, behind a normalisation | ajar | {py:func}`~gradbook.gradnets.blocks.deepnorm` |
+# | DeepNorm | two constants of the depth, before a normalisation | ajar | {py:func}`~gradbook.gradnets.blocks.deepnorm` |
 # | stochastic depth | a coin for each block and batch | ajar | {py:func}`~gradbook.gradnets.blocks.stochastic_depth` |
 # | VanillaNet {cite:p}`chen2023vanillanet` | a schedule that closes: activations vanish, and layers are merged | open | {py:func}`~gradbook.gradnets.blocks.vanillanet` |
 #
@@ -200,8 +201,9 @@ np.testing.assert_allclose(scaled(tf.constant(start)), y, rtol=1e-3, atol=1e-4)
 # In the backward pass the gradient is multiplied by the Jacobian of the stack. Its singular values say by how much it
 # stretches or shrinks a gradient. Before training it has a closed form for several blocks. GradNet, growth, ReZero,
 # SkipInit and Fixup start as the identity: all singular values are 1. DeepNorm with empty branches would start as a
-# projection, which takes away the mean and the direction of $x$. {numref}`fig-deep-jacobian` shows the Jacobians as they
-# are.
+# projection, divided by the spread of $x$. It takes away the mean and the direction of $x$. {numref}`fig-deep-jacobian`
+# shows the Jacobians as they are. *Tailored* layers, explained below, have no skip, and a leaky ReLU whose slope is made
+# for the depth. *Plain* ones have no skip and start from He's weights.
 
 
 # %%
@@ -293,28 +295,31 @@ dict(zip(["matrices", "biases", "alpha"], moved, strict=True))
 
 
 # %%
-def behind(layers):
-    """From a cosine and the map of one layer to the cosine behind so many layers."""
-    return lambda c, layer: reduce(lambda c, _: layer(c), range(layers), c)
+def behind(layers, c, layer):
+    """The cosine behind so many layers, from the cosine before them and the map of one layer."""
+    for _ in range(layers):
+        c = layer(c)
+    return c
 
 
-{layers: round(tailored_slope(behind(layers)), 4) for layers in (20, 50, 100, 200)}
+{layers: round(tailored_slope(partial(behind, layers)), 4) for layers in (20, 50, 100, 200)}
 
 # %% tags=["remove-cell"]
-glue("relu_cosine", behind(hidden)(0.0, lambda c: cosine_map(c, 0.0)))
+glue("relu_cosine", behind(hidden, 0.0, lambda c: cosine_map(c, 0.0)))
 
 # %% [markdown]
 # ## Fifty layers, four ways to start
 #
 # We train {glue:text}`depth` layers on the same images, with the same seeds, steps and learning rate. The plain network
-# starts from He's weights, as its control in this chapter; the gate of the GradNet opens over the first half.
+# starts from He's weights, not from the smaller ones of chapter 30; the gate of the GradNet opens over the first half.
 #
 # :::{question} deep-live
 # Which of them has the smallest training loss at the end?
 #
 # - [ ] The GradNet: its weights could move to a good place before the network became deep.
 #
-#   Its loss ends at {glue:text}`live_gradnet:.2f`. There are too few steps at each value of the gate to find that place.
+#   Its loss ends at {glue:text}`live_gradnet:.2f`. Perhaps there are too few steps at each value of the gate to find
+#   that place; it was not measured.
 # - [x] Those whose input stays whole: ReZero and the scaled blocks.
 #
 #   Yes: {glue:text}`live_rezero:.0e` and {glue:text}`live_scaled:.0e`, against {glue:text}`live_gradnet:.2f` of the
@@ -523,7 +528,7 @@ glue("cifar_seeds", len(cifar))
 #   from the start.
 # - **Mollifying networks** {cite:p}`gulcehre2017mollifying` are not trained. The library has their activation,
 #   {py:func}`~gradbook.gradnets.blocks.mollified_relu`. Where it is smooth its slope is a half, which fifty layers in a
-#   row cannot bear, as with the gReLU of chapter 30. The way around it that the paper gives was not reached.
+#   row cannot bear, as with the gReLU of chapter 30. The paper's way around it is not built here.
 # - **VanillaNet** closes its gates in 6 to 13 layers. In fifty it is a stress that its authors did not intend.
 # - **Not attempted**: the published errors of residual networks on CIFAR-10 and ImageNet. The ledger lists them.
 

@@ -1,7 +1,9 @@
 """environment.yml, pyproject.toml and requirements.lock describe one environment."""
 
+import ast
 import importlib.metadata
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -53,6 +55,32 @@ def test_the_lock_holds_an_allowed_version_of_everything_required(python):
         if not requirement.specifier.contains(versions.get(canonicalize_name(requirement.name), "0"))
     ]
     assert unmet == []
+
+
+def imported(path: Path) -> set[str]:
+    """The packages that a file imports, its own neighbours and this book's left aside."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.add(node.module.partition(".")[0])
+    return found - set(sys.stdlib_module_names)
+
+
+def test_what_is_imported_is_required_by_name():
+    """What comes along with another package may stay away with its next version."""
+    makers = importlib.metadata.packages_distributions()  # of nothing that is not installed, such as other backends
+    inside = {"distributed": "dask", "myst_nb": "jupyter-book", "pydata_sphinx_theme": "jupyter-book"}
+    names = {canonicalize_name(requirement.name) for requirement in required()} | {"gradbook"}
+    files = [path for folder in ("lib", "notebooks", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")]
+    unnamed = {
+        module: path.relative_to(ROOT).as_posix()
+        for path in files
+        for module in imported(path)
+        if module in makers and not names & {canonicalize_name(inside.get(module, maker)) for maker in makers[module]}
+    }
+    assert unnamed == {}
 
 
 def test_every_locked_version_has_a_hash_and_no_address_is_named():

@@ -2,7 +2,7 @@
 
 import time
 
-from gradbook.timing import Stopwatch, in_turns
+from gradbook.timing import in_turns, peak_memory
 
 
 def test_rounds_alternate_after_one_that_is_not_counted():
@@ -17,8 +17,6 @@ def test_times_are_milliseconds_and_belong_to_the_side_that_took_them():
     assert min(taken["long"]) >= 20 > min(taken["short"])
 
 
-def test_a_block_is_measured_in_seconds_and_in_bytes():
-    with Stopwatch() as watch:
-        time.sleep(0.02)
-        held = bytearray(b"x") * 2**20
-    assert watch.seconds >= 0.02 and watch.peak_memory > len(held)
+def test_the_highest_memory_is_in_bytes():
+    held = bytearray(b"x") * 2**20
+    assert peak_memory() > len(held)

@@ -631,12 +631,10 @@ def _verdict(error: Exception) -> tuple[str, int]:
     if isinstance(error, RunError):
         return str(error), 1
     if type(error).__name__ == "ValidationError":  # pydantic's, without importing it for every command
-        return "; ".join(_sentence(item) for item in error.errors()), 2
+        from gradbook.untrusted import refusal
+
+        return refusal(error), 2
     return f"unexpected {type(error).__name__}: {error} (--debug shows where).", 1
-
-
-def _sentence(item: dict) -> str:
-    return f"{'.'.join(map(str, item['loc']))}: {item['msg'].lower()}; received {item['input']!r}."
 
 
 def _stop(message: str, code: int) -> int:

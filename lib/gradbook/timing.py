@@ -1,22 +1,10 @@
-"""What work costs: its time, alone or in turns with other work, and the memory it needs."""
+"""What work costs: its time in turns with other work, and the memory it needs."""
 
 import os
 import re
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-
-
-class Stopwatch:
-    """A measurement of a block: ``with Stopwatch() as watch: …``, then ``watch.seconds`` and ``watch.peak_memory``."""
-
-    def __enter__(self) -> "Stopwatch":
-        self._start = time.perf_counter()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.seconds = time.perf_counter() - self._start
-        self.peak_memory = peak_memory()
 
 
 def peak_memory(process: int | None = None) -> int:

@@ -80,16 +80,20 @@ def read_csv(path: Path, kinds: dict[str, type] | None = None) -> "pd.DataFrame"
 def refusal(error: ValidationError, start: int = 0) -> str:
     """Return the first complaint of a validation in one sentence; however much was received, little of it is shown.
 
+    Validators of our own say themselves what they received.
+
     Args:
         error: what pydantic raised.
         start: how many steps of the complaint's place to leave out.
     """
     first = error.errors()[0]
-    complaint, steps = first["msg"].removeprefix("Value error, "), first["loc"][start:]
-    if not steps:
-        return f"{complaint}."
+    complaint, steps = first["msg"], first["loc"][start:]
+    if first["type"] == "value_error":
+        sentence = complaint.removeprefix("Value error, ").rstrip(".")
+    else:
+        sentence = f"{complaint[:1].lower()}{complaint[1:]}; received {brief(first['input'])}"
     place = " ".join(".".join(map(str, steps)).split())  # a key may hold line breaks
-    return f"{place}: {complaint.lower()}; received {brief(first['input'])}."
+    return f"{place}: {sentence}." if place else f"{sentence}."
 
 
 def line_of(path: Path, steps: Iterable[str | int]) -> int:

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from gradbook.data import load
 from gradbook.errors import InputError, RunError
-from gradbook.experiments.concept import EXPERIMENT, STEPWISE, STUDY, Configuration, pair, run
+from gradbook.experiments.concept import STEPWISE, Configuration, pair, run
 
 SHORT = {"epochs": 2, "steps_per_epoch": 10}
 
@@ -77,10 +77,3 @@ def test_data_that_cannot_serve_are_refused(choice, complaint):
 def test_impossible_configurations_are_refused(choice):
     with pytest.raises(ValidationError):
         Configuration(**choice)
-
-
-def test_the_experiment_is_what_studies_sweep():
-    assert EXPERIMENT.name == "concept"
-    assert EXPERIMENT.configuration() == Configuration()
-    assert STUDY.experiment is EXPERIMENT
-    assert len(STUDY.runs) == 80

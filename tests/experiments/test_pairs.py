@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from gradbook.data import load
 from gradbook.errors import InputError
-from gradbook.experiments.pairs import EXPERIMENT, STUDY, Configuration, images, run, summary, tasks
+from gradbook.experiments.pairs import Configuration, images, run, summary, tasks
 
 SHORT = {"epochs": 2, "steps_per_epoch": 10}
 LABELS = np.repeat(np.arange(5), 20)
@@ -106,10 +106,3 @@ def test_impossible_configurations_are_refused(choice):
 def test_classes_may_be_given_as_numbers_and_sets_are_pooled():
     assert Configuration(main_class=3).main_class == "3"
     assert len(images("digits")[0]) == 1797
-
-
-def test_the_experiment_is_what_studies_sweep():
-    assert EXPERIMENT.name == "pairs"
-    assert EXPERIMENT.configuration() == Configuration()
-    assert STUDY.experiment is EXPERIMENT
-    assert len(STUDY.runs) == 63

@@ -263,21 +263,10 @@ def gates(model):
     return {id(layer): layer for layer in model._flatten_layers() if isinstance(layer, Gate)}.values()
 
 
-def with_names_for_ids(config):
-    """A configuration as it was saved before gates and their holders had ids."""
-    if isinstance(config, list):
-        return [with_names_for_ids(one) for one in config]
-    if not isinstance(config, dict):
-        return config
-    older = {name: with_names_for_ids(value) for name, value in config.items() if name != "holder"}
-    return older | ({"shared_object_id": config["config"]["name"]} if "holder" in config else {})
-
-
 RESTORE = {
     "clone_model": lambda model, folder: keras.models.clone_model(model),
     "from_config": lambda model, folder: type(model).from_config(model.get_config()),
     "model_from_json": lambda model, folder: keras.models.model_from_json(model.to_json()),
-    "an older configuration": lambda model, folder: type(model).from_config(with_names_for_ids(model.get_config())),
     ".keras": lambda model, folder: saved_and_loaded(model, folder / "model.keras"),
     ".h5": lambda model, folder: saved_and_loaded(model, folder / "model.h5"),
 }

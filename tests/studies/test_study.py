@@ -3,6 +3,7 @@
 import hashlib
 import re
 from dataclasses import replace
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -99,6 +100,18 @@ def test_a_selection_reads_values_as_the_fields_type(fields, left):
 def test_a_selection_says_what_is_wrong(fields, said):
     with pytest.raises(InputError, match=said):
         STUDY.select(**fields)
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "said"),
+    [
+        ("synthetic", {"mode": "dni"}, "mode: input should be .*'DNI' or 'cDNI'; received 'dni'.$"),
+        ("concept", {"rule": "projektion"}, "^rule: unknown rule 'projektion'; (?!.*received)"),
+    ],
+)
+def test_a_selection_says_words_as_they_are_written_and_says_them_once(name, fields, said):
+    with pytest.raises(InputError, match=said):
+        import_module(f"gradbook.experiments.{name}").STUDY.select(**fields)
 
 
 def test_with_seeds_replaces_the_seeds_of_every_cell():

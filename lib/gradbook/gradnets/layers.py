@@ -73,15 +73,13 @@ class Gate(keras.Layer):
         """Return the gate that `shared_config` describes: one for all holders that are restored together.
 
         Inside of ``load_model`` Keras sees to that. Elsewhere, as in ``clone_model``, a holder joins the gate that was
-        restored last under that id, unless the same holder did before: then another restoration has begun. Files from
-        before there were ids have the names of gate and holder in their place.
+        restored last under that id, unless the same holder did before: then another restoration has begun.
 
         Args:
             config: of a gate.
         """
         gate, key = keras.saving.deserialize_keras_object(config), config["shared_object_id"]
-        if key != gate.name:
-            gate.shared_id = key
+        gate.shared_id = key
         if gate is keras.saving.deserialize_keras_object(config):  # Keras remembers what it has made
             return gate
         found = _RESTORED.get(key)
@@ -133,10 +131,9 @@ class Gated(keras.Layer):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
         """Return the layer that `get_config` describes, layers inside it included."""
-        held = {"holder": config["name"]} | config["gate"]
-        gate = Gate.from_shared_config(held)
+        gate = Gate.from_shared_config(config["gate"])
         layer = cls(**keras.saving.deserialize_keras_object({**config, "gate": None}) | {"gate": gate})
-        layer.holder_id = held["holder"]
+        layer.holder_id = config["gate"]["holder"]
         return layer
 
 

@@ -103,9 +103,8 @@ class GradualOptimizer(keras.optimizers.Optimizer):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict | None = None) -> Self:
         """Return the optimizer that `get_config` describes."""
-        held = {"holder": config["name"]} | config["gate"]
-        gate = Gate.from_shared_config(held)
+        gate = Gate.from_shared_config(config["gate"])
         inner = keras.saving.deserialize_keras_object({**config, "gate": None}, custom_objects)
         optimizer = cls(**inner | {"gate": gate})
-        optimizer.holder_id = held["holder"]
+        optimizer.holder_id = config["gate"]["holder"]
         return optimizer

@@ -8,13 +8,14 @@ import sys
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import yaml
+from sphinx_external_toc.parsing import parse_toc_yaml
 
 from gradbook.errors import InputError, RunError
 from gradbook.files import atomic_write
 from gradbook.press.checkout import digest, digest_of_files
 from gradbook.press.fingerprint import environment
 from gradbook.press.twin import GREETING
+from gradbook.untrusted import reading
 
 INPUTS = (
     *("_config.yml", "_toc.yml", "pyproject.toml", "CITATION.cff", "CONTRIBUTING.md", "benchmarks/results/*.json"),
@@ -70,22 +71,13 @@ def missing_pages(root: Path) -> list[str]:
 
 
 def pages(root: Path) -> list[str]:
-    """Return every page of ``_toc.yml``, root first, without suffix.
+    """Return every page of ``_toc.yml``, the first page first, without suffix.
 
     Raises:
         InputError: the file is not a table of contents.
     """
-    table = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
-    if not isinstance(table, dict) or "root" not in table:
-        raise InputError("_toc.yml must name the first page of the book as 'root'; received none.")
-
-    def below(entry: dict) -> list[str]:
-        own = [entry["file"]] if "file" in entry else []
-        return own + [
-            page for key in ("parts", "chapters", "sections") for child in entry.get(key, []) for page in below(child)
-        ]
-
-    return [table["root"], *below(table)]
+    with reading(root / "_toc.yml", "_toc.yml is not a table of contents"):
+        return list(parse_toc_yaml(root / "_toc.yml"))
 
 
 def server(root: Path, port: int) -> ThreadingHTTPServer:

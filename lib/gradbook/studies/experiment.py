@@ -2,6 +2,7 @@
 
 import math
 import operator
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from gradbook.errors import InputError, RunError
-from gradbook.timing import Stopwatch
+from gradbook.timing import peak_memory
 
 COST = ("seconds", "peak_memory", "origin", "key")
 """The columns of a table of results that say what a run cost and where it comes from."""
@@ -107,15 +108,15 @@ class Experiment:
         seeds = list(map(operator.index, seeds))
         if not seeds or len(set(seeds)) < len(seeds) or not 0 <= min(seeds) <= max(seeds) < 2**32:
             raise InputError(f"seeds must be from 0 to {2**32 - 1}, at least one, each once; received {seeds}.")
-        with Stopwatch() as watch:
-            records = list(self.train(cell, seeds) or ())
+        start = time.perf_counter()
+        records = list(self.train(cell, seeds) or ())
+        seconds, memory = (time.perf_counter() - start) / len(seeds), peak_memory()
         if other := [type(record).__name__ for record in records if not isinstance(record, Record)]:
             raise RunError(f"experiment {self.name!r} must yield a Record for each seed; received {other[0]}.")
         if len(records) != len(seeds):
             raise RunError(f"experiment {self.name!r} yielded {len(records)} records for {len(seeds)} seeds.")
-        seconds = watch.seconds / len(seeds)
         return [
-            replace(self._plain(record, seed), seconds=seconds, peak_memory=watch.peak_memory)
+            replace(self._plain(record, seed), seconds=seconds, peak_memory=memory)
             for record, seed in zip(records, seeds, strict=True)
         ]
 

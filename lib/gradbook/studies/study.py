@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from gradbook.errors import InputError, unknown
 from gradbook.selection import allowed, nothing_left
 from gradbook.studies.experiment import Configuration, Experiment
+from gradbook.untrusted import refusal
 
 Plan = Mapping[Configuration, tuple[int, ...]]
 
@@ -139,5 +140,4 @@ class Study:
         try:
             return [reader.validate_python(value) for value in values]
         except ValidationError as error:
-            first = error.errors()[0]
-            raise InputError(f"{name}: {first['msg'].lower()}; received {first['input']!r}.") from None
+            raise InputError(f"{name}: {refusal(error)}") from None
