@@ -43,7 +43,7 @@ class Configuration(Base):
         weight: λ.
         alpha: α, how fast that average follows the gradient.
         learning_rate: η of Adam.
-        batch_size: examples a step.
+        batch_size: examples a step; all of them where there are fewer.
         epochs: how long; the losses are measured after each.
     """
 

@@ -51,7 +51,7 @@ class Configuration(Base):
         weight: of the left task's loss, the right one's being 1 - weight. 1 and 0 train one task alone.
         scale: what the right task's loss is multiplied by besides, as if it came in another unit.
         learning_rate: η of Adam, whose ε is 1e-8.
-        batch_size: pairs a step.
+        batch_size: pairs a step; all of them where there are fewer.
         epochs: how long; tested are the weights of the epoch with the least mean validation loss.
     """
 

@@ -42,7 +42,9 @@ class Configuration(Base):
         scaled: whether the learning rate of each factor is multiplied as `Convolution.learning_rates` says.
         learning_rate: η of Adam.
         images: training images used at most.
-        epochs, batch_size: of the training; the last images of an epoch that fill no batch are left out.
+        epochs: of the training.
+        batch_size: images a step, all of them where there are fewer; those at an epoch's end that fill no batch are left
+            out.
     """
 
     dataset: str = "mnist"

@@ -56,7 +56,7 @@ class Configuration(Base):
         depth: hidden layers.
         width: units of each.
         learning_rate: η of Adam, whose ε is 1e-7; falls to a tenth after 60 % of the steps, and again after 80 %.
-        batch_size: images in a step.
+        batch_size: images in a step; all of them where there are fewer.
         steps: in the whole run.
     """
 
