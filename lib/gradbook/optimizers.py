@@ -138,7 +138,7 @@ class Adam:
             gradients: like the weights.
             state: of the update before, or `init`.
             learning_rate: η ≥ 0.
-            mask: 1 for an update, 0 for none.
+            mask: 1 for an update, 0 for none; gradients must be finite all the same.
         """
         step = state.step + mask
         keep_1, keep_2 = mask * (1 - self.beta_1), mask * (1 - self.beta_2)

@@ -267,10 +267,11 @@ def test_products_of_ordinary_gradients_are_left_as_they_are_beside_one_of_zero_
     ordinary = function(*rows).numpy()
     assert (ordinary[:3] == [[float(tf.reduce_sum(a * b)) for b in rows] for a in rows]).all()
     assert (ordinary[3] == 1).all()
-    for other, scale in ((0 * rows[2], 1.0), (2.0**90 * rows[2], 2.0**90 * np.abs(rows[2]).max())):
-        found = function(*rows[:2], other).numpy()
+    for factor in (0, 2.0**90):
+        found = function(*rows[:2], factor * rows[2]).numpy()
         assert (found[:2, :2] == ordinary[:2, :2]).all()
-        assert found[3].tolist() == [1.0, 1.0, scale]
+        assert found[3, :2].tolist() == [1, 1] and np.log2(found[3, 2]) % 1 == 0
+        assert found[2] * found[3, 2] == pytest.approx(ordinary[2] * factor * [1, 1, factor])
 
 
 def test_half_precision_is_computed_in_single():
@@ -284,6 +285,48 @@ def test_half_precision_is_computed_in_single():
 def test_where_gradients_are_opposed_nothing_serves_all(how):
     rows = np.array([[0.6, 0.8], [-0.6, -0.8]])
     assert direction(rows, how) == pytest.approx([0, 0], abs=1e-6)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("c", [0.5, 2.0])
+def test_a_conflict_averse_step_stays_on_its_ball_where_gradients_cancel(kind, c):
+    u = np.random.default_rng(0).normal(size=1000)
+    w = np.random.default_rng(1).normal(size=1000)
+    for rows in ([u, -0.7 * u, w], [u, -u + 1e-4 * w, w], *([[u, -2 * u]] if c >= 1 else [])):
+        rows = np.array(rows, kind)
+        found, mean = np.asarray(aggregate(list(rows), "cagrad", c=c), float), rows.mean(0).astype(float)
+        assert np.linalg.norm(found - mean) <= 1.001 * c * np.linalg.norm(mean) + 1e-3
+        assert (rows @ found >= -1e-3 * np.linalg.norm(rows, axis=1) * np.linalg.norm(mean)).all()
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("factor", [2.0, -2.0, 1e-4, -1e-4])
+def test_two_gradients_in_line_get_equal_projections(kind, factor):
+    u = np.random.default_rng(0).normal(size=1000).astype(kind)
+    found = np.asarray(aggregate([u, kind(factor) * u], "imtl_g"), float)
+    first = abs(factor) / (1 + abs(factor))
+    expected = (first + (1 - first) * factor) * u if factor > 0 else 0 * u
+    assert found == pytest.approx(expected, abs=1e-5)
+
+
+def test_projections_are_equal_however_far_norms_lie_apart():
+    for exponents in ([0, 4], [-4, 0, 4], [0, -3, 2, 4]):
+        rows = np.random.default_rng(2).normal(size=(len(exponents), 8)) * 10.0 ** np.array(exponents)[:, None]
+        projections = rows @ direction(rows, "imtl_g") / np.linalg.norm(rows, axis=1)
+        assert projections == pytest.approx(np.full(len(rows), projections[0]), rel=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_parallel_gradients_are_aligned_already_whatever_single_precision_leaves(seed):
+    u = np.random.default_rng(seed).normal(size=1000).astype(np.float32)
+    assert np.asarray(aggregate([u, np.float32(0.7) * u], "aligned_mtl")) == pytest.approx(0.85 * u, abs=1e-3)
+
+
+def test_halves_keep_what_all_agree_on_and_do_not_overflow_on_the_way():
+    ones = [tf.ones(20_000, tf.bfloat16)] * 2
+    assert np.all(np.asarray(aggregate(ones, "graddrop", random=np.random.default_rng(0)), float) == 2)
+    small = [tf.constant([1e-6, 2e-6], tf.float16), tf.constant([2e-6, -1e-6], tf.float16)]
+    assert np.linalg.norm(np.asarray(aggregate(small, "nash_mtl"), float)) == pytest.approx(2**0.5, rel=0.05)
 
 
 def test_three_gradients_that_cancel_have_no_bargain():
@@ -305,6 +348,8 @@ def test_no_gradient_at_all_is_no_direction():
         (EXAMPLE, "cagrad", {"c": -0.5}, "c of cagrad must be 0 or more; received -0.5"),
         (EXAMPLE, "cagrad", {"c": np.nan}, "c of cagrad must be 0 or more; received nan"),
         ([[1.0], [1.0, 2.0]], "sum", {}, r"one entry for each variable; received \[1, 2\]"),
+        (np.array([[-4, 1, 1], [6, 1, 1]]), "upgrad", {}, "must be of a floating type; received int64"),
+        ([np.ones(3), np.ones(1)], "mean", {}, r"must be of one shape; received \(3,\) and \(1,\)"),
     ],
 )
 def test_what_cannot_be_combined_is_refused(gradients, how, options, sentence):

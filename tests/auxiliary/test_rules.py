@@ -109,6 +109,15 @@ def test_the_scopes_differ_where_one_variable_outvotes_another():
     assert [k.numpy().tolist() for k in censor(u, v, "unweighted_cosine", scope="variable")] == [[5.0], [0.0]]
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_exact_ties_are_ties_in_any_precision(kind):
+    random = np.random.default_rng(0)
+    for _ in range(100):
+        v = random.integers(-9, 10, 4)
+        u = np.array([v[1], -v[0], v[3], -v[2]])  # u·v = 0
+        assert not censor(u.astype(kind), v.astype(kind), "unweighted_cosine", scope="global", at_zero="zero").any()
+
+
 def test_an_exact_tie_is_dropped_by_the_gate_and_kept_by_the_projections():
     u, v = np.array([3.0, 0.0]), np.array([0.0, 2.0])
     assert kept(u, v, "unweighted_cosine").tolist() == [0.0, 0.0]

@@ -72,6 +72,26 @@ def test_a_seed_that_lacks_one_of_the_cells_is_left_out():
     assert list(observe(test, Runs(unfinished, ["size", "cell"]))) == [0.0, 0.0]
 
 
+def test_seeds_with_unlike_cells_are_refused():
+    values = {(2, "p", 0): 1, (2, "q", 0): 1, (2, "p", 1): 1, (2, "r", 1): 9}
+    rows = [(size, cell, seed, size * third) for (_, cell, seed), third in values.items() for size in (1, 2)]
+    unlike = Runs(pd.DataFrame(rows, columns=["size", "cell", "seed", "third"]), ["size", "cell"])
+    with pytest.raises(InputError, match="a seed must have all 3 cells"):
+        observe(DIFFERENCE, unlike)
+
+
+def test_runs_that_nothing_tells_apart_are_refused_and_no_other_seed_is_lost():
+    rows = runs({(1, seed): float(seed) for seed in range(5)})
+    twice = Runs(pd.concat([rows.table, rows.table[:1]], ignore_index=True), rows.fields)
+    with pytest.raises(InputError, match="runs must differ in a field or in the seed"):
+        observe(MEAN, twice)
+
+
+def test_no_run_is_its_own_partner():
+    rows = runs({(2, 0): 5.0, (1, 0): 4.0, (2, 1): 8.0, (1, 1): 5.0})
+    assert list(observe(DIFFERENCE.model_copy(update={"where": {}}), rows)) == [1.0, 3.0]
+
+
 def test_fields_in_which_no_run_has_a_partner_are_named():
     rows = runs({(2, 0): 20.0, (1, 0): 10.0}, host=["one", "other"])
     with pytest.raises(InputError, match="share no value of host; against must name what differs"):

@@ -116,6 +116,12 @@ def test_runs_that_do_not_scatter_at_all_decide_by_their_mean():
         assert (right.p, right.contrary) == (0, 1) and (wrong.p, wrong.contrary) == (1, 0)
 
 
+def test_a_number_without_spread_that_is_just_at_a_tolerance_is_within_it():
+    for tolerance, published in ((0.0, 0.5), (0.25, 0.75)):
+        for right in questions(Sample.of(np.array([0.5, 0.5, 0.5])), published, tolerance):
+            assert (right.p, right.contrary) == (0, 1)
+
+
 def test_a_claim_of_two_parts_needs_both_and_falls_by_one():
     values = Sample.of(np.array([0.9, 1.0, 1.1]))
     right, wrong = direction(values, 0, 1), agreement(values, 5, 0.1, deviation=0)

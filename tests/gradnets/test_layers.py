@@ -251,6 +251,15 @@ def test_gates_that_single_precision_rounds_are_neither_open_too_early_nor_left_
     assert [layer.gate.name in str(refusal.value) for layer in gated] == [False] * len(held) + [True] * len(opening)
 
 
+@pytest.mark.parametrize("kind", ["float16", "bfloat16", "float32"])
+def test_small_rates_are_those_asked_for_in_any_precision(kind):
+    x = keras.ops.ones((400_000,), kind)
+    kept = GradualDropout(0.5, 0.002, seed=0, dtype=kind)(x, training=True)
+    assert np.mean(np.asarray(kept, np.float32) == 0) == pytest.approx(0.001, rel=0.2)
+    sampled = GradualSampling(1.0, seed=0, dtype=kind)(-6 * x, training=True)
+    assert np.mean(np.asarray(sampled, np.float32)) == pytest.approx(0.0025, rel=0.2)
+
+
 def branches(gate):
     """Layers that share a gate side by side, and one of them inside a block."""
     x = keras.Input((6,))

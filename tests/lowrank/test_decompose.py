@@ -8,7 +8,7 @@ import pytest
 
 from gradbook.errors import InputError
 from gradbook.lowrank.convs import CanonicalPolyadic, TensorTrain, Tucker
-from gradbook.lowrank.decompose import separate, start_from
+from gradbook.lowrank.decompose import separate, start_from, tensor_train
 
 FAMILIES = pytest.mark.parametrize("family", [Tucker, TensorTrain, CanonicalPolyadic])
 
@@ -25,6 +25,15 @@ def test_what_a_layer_can_say_is_found(family):
     pytest.importorskip("tensorly", reason="needs TensorLy: install gradbook[lowrank]")
     target = np.asarray(built(family).dense_kernel())
     assert start_from(built(family), target) < 1e-4
+
+
+def test_a_train_is_as_near_where_a_rank_exceeds_what_is_left():
+    random, ranks = np.random.default_rng(0), [6, 8, 1]
+    shapes = [(1, 12, 6), (6, 16, 8), (8, 16, 1), (1, 2, 1)]
+    train = np.einsum("aib,bjc,ckd,dle->ijkl", *(random.normal(size=shape) for shape in shapes))
+    noisy = train + 0.01 * np.std(train) * random.normal(size=train.shape)
+    found = np.einsum("aib,bjc,ckd,dle->ijkl", *tensor_train(noisy, ranks))
+    assert np.linalg.norm(found - noisy) < 1.05 * np.linalg.norm(train - noisy)
 
 
 def test_a_core_that_is_a_train_says_what_a_full_one_does():

@@ -97,6 +97,14 @@ def test_similarity_matrices_do_not_depend_on_order_scale_or_offset():
     assert (similarity_matrix(np.ones([3, 2])) == np.eye(3)).all()
 
 
+@pytest.mark.parametrize("size", range(1, 10))
+def test_equal_features_and_equal_pairs_have_no_correlation_not_even_by_rounding(size):
+    features = np.array([[0.1] * 3, [0.7] * 3, [1.0, 2.0, 3.0]])
+    assert (similarity_matrix(features) == np.eye(3)).all()
+    other = similarity_matrix(np.random.default_rng(size).normal(size=(size, 4)))
+    assert correlation(similarity_matrix(np.eye(size)), other) == 0
+
+
 def test_regression_reports_no_accuracy(data):
     targets = data.x_train[:, :2]
     regression = Data(data.x_train, targets, data.x_train, targets)

@@ -144,6 +144,13 @@ def test_local_messages_are_the_gradients_of_local_losses(seed):
         np.testing.assert_allclose(found, tape.gradient(value, h), atol=1e-10)
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_examples_whose_features_are_all_equal_are_like_none_and_receive_nothing(kind):
+    features = np.array([[0.1] * 7, [0.7] * 7, [*range(7)], [3, 1, 4, 1, 5, 9, 2]], kind)
+    assert np.all(np.asarray(similarities(features))[:2] == 0)
+    assert np.abs(np.asarray(similarity_message(features, np.eye(4, dtype=kind)))[:2]).max() == 0
+
+
 @pytest.mark.parametrize("classes", [2, 5, 10])
 def test_labels_of_two_classes_are_as_unlike_as_the_mean_of_a_row_makes_them(classes):
     off = ~np.eye(classes, dtype=bool)

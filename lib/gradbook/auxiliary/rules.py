@@ -77,7 +77,7 @@ too few to matter.
 
 
 class Scaled:
-    """Products of u / s and v / t, with s = t = 1 where the ones of u and v are safe, else their largest entries.
+    """Products of u / s and v / t, with s = t = 1 where the ones of u and v are safe, else their magnitudes.
 
     Attributes:
         uv, uu, vv: those of them that were asked for.
@@ -89,7 +89,7 @@ class Scaled:
         one = ops.ones_like(values[0])
 
         def scaled() -> list[Tensor]:
-            s, t = (largest_entry([pair[side] for pair in plain.pairs]) for side in (0, 1))
+            s, t = (magnitude([pair[side] for pair in plain.pairs]) for side in (0, 1))
             if not apart:
                 s = t = ops.maximum(s, t)
             again = Products([(u / s, v / t) for u, v in plain.pairs])
@@ -121,11 +121,18 @@ def _safe(names: Sequence[str], values: Sequence[Tensor]) -> Tensor:
     return functools.reduce(ops.logical_and, within)
 
 
-def largest_entry(tensors: Sequence[Tensor]) -> Tensor:
-    """Return the largest size of an entry, 1 where all are zero."""
+def magnitude(tensors: Sequence[Tensor]) -> Tensor:
+    """Return a power of two within a factor of 2¹⁶ of the largest size of an entry, 1 where all are zero.
+
+    To divide by it rounds nothing, so that an exact tie u·v = 0 stays one.
+    """
     sizes = [ops.max(ops.abs(x)) for x in tensors if 0 not in x.shape] or [ops.sum(tensors[0])]
     size = functools.reduce(ops.maximum, sizes)
-    return ops.where(size > 0, size, ops.ones_like(size))
+    scale = ops.ones_like(size)
+    for factor in (2.0**64, 2.0**32, 2.0**16):
+        scale = ops.where(size / scale >= factor, scale * factor, scale)
+        scale = ops.where(size / scale <= 1 / factor, scale / factor, scale)
+    return ops.where(size > 0, scale, ops.ones_like(size))
 
 
 def _single(x: Tensor | None) -> Tensor | None:
@@ -398,8 +405,8 @@ def _is(coefficient: Coefficient, constant: float) -> bool:
 def cosine(auxiliary: Gradients, main: Gradients) -> Tensor:
     """Return the cosine u·v/(‖u‖‖v‖) of two gradients over all variables that both have; 0 where a norm is zero.
 
-    In the framework and dtype of the gradients; halves are computed with in float32. Norms may be anything that the
-    dtype holds.
+    In the framework and dtype of the gradients; halves are computed with in float32. Norms may be anything that float32
+    holds.
 
     >>> float(cosine(np.array([1.0, 0.0]), np.array([3.0, 4.0])))
     0.6
@@ -480,5 +487,10 @@ def _agree(one: tuple[str | None, str, tuple], other: tuple[str | None, str, tup
     """Return whether framework, dtype and shape agree, as far as sizes are known while a function is compiled."""
     *kind, shape = one
     *other_kind, other_shape = other
-    sizes = zip(shape, other_shape, strict=False)
-    return kind == other_kind and len(shape) == len(other_shape) and all(m == n for m, n in sizes if None not in (m, n))
+    return kind == other_kind and of_one_shape(shape, other_shape)
+
+
+def of_one_shape(shape: Sequence[int | None], other: Sequence[int | None]) -> bool:
+    """Return whether shapes agree, as far as sizes are known while a function is compiled."""
+    sizes = zip(shape, other, strict=False)
+    return len(shape) == len(other) and all(m == n for m, n in sizes if None not in (m, n))

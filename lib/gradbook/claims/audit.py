@@ -65,22 +65,24 @@ def _decided(family: "list[_Finding]") -> Iterator[Entry]:
 def observe(test: Mean, runs: Runs) -> np.ndarray:
     """Return what a test looks at: the values of the runs that it selects, less their partners' for a difference.
 
-    A partner has the values ``against``, and those of the run itself in all other fields and in the seed.
-    What shares a value in the test's column ``shared`` is averaged. A seed that lacks one of the cells of others is
-    left out, or the mean over seeds would mix differences between cells into its spread.
+    A partner has the values ``against``, and those of the run itself in all other fields and in the seed; no run is its
+    own. What shares a value in the test's column ``shared`` is averaged. A seed that lacks one of the cells of others
+    is left out, or the mean over seeds would mix differences between cells into its spread.
 
     Returns:
         One number for each value of that column, in increasing order.
 
     Raises:
         InputError: no such column, value, metric or curve; runs of several cells for a mean; runs that the fields and
-            the seed do not tell apart; or fields in which no run has a partner.
+            the seed do not tell apart; fields in which no run has a partner; or no seed that has all cells.
     """
     values = runs.values(test.metric, test.at)
     chosen = runs.where(**test.where)
     chosen = chosen[chosen.index.isin(values.index)]
     found = values[chosen.index]
     if isinstance(test, Difference):
+        chosen = chosen.drop(runs.where(**test.where | test.against).index, errors="ignore")
+        found = values[chosen.index]
         found = (found - _partners(test, runs, values, chosen)).dropna()
     elif differing := [name for name in runs.fields if len(set(runs.labels(chosen, [name]))) > 1]:
         several = ", ".join(differing)
@@ -88,10 +90,22 @@ def observe(test: Mean, runs: Runs) -> np.ndarray:
     shared = test.shared or runs.seed
     if shared == runs.seed and shared not in chosen:
         return np.sort(found)
-    labels = pd.Series(runs.labels(chosen.loc[found.index], [shared]), found.index, dtype=object)
-    grouped = found.groupby(labels, sort=False).agg(["mean", "size"])
-    whole = grouped["size"] == grouped["size"].max() if shared == runs.seed else slice(None)
-    return np.sort(grouped["mean"][whole])
+    chosen = chosen.loc[found.index]
+    labels = pd.Series(runs.labels(chosen, [shared]), found.index, dtype=object)
+    if shared == runs.seed:
+        found = found[_whole(runs, chosen, labels)]
+    return np.sort(found.groupby(labels[found.index], sort=False).mean())
+
+
+def _whole(runs: Runs, chosen: pd.DataFrame, seeds: pd.Series) -> pd.Series:
+    """Return which runs are of a seed that has all cells."""
+    cells = pd.Series(runs.labels(chosen, list(runs.fields)), chosen.index, dtype=object)
+    if (twice := pd.DataFrame({"cell": cells, "seed": seeds}).duplicated()).any():
+        raise InputError(f"runs must differ in a field or in the seed; received two of {cells[twice].iloc[0]}.")
+    whole = cells.groupby(seeds).transform("size") == cells.nunique()
+    if len(chosen) and not whole.any():
+        raise InputError(f"a seed must have all {cells.nunique()} cells that are compared; received none that has.")
+    return whole
 
 
 def _partners(test: Difference, runs: Runs, values: pd.Series, chosen: pd.DataFrame) -> np.ndarray:

@@ -77,7 +77,7 @@ def prediction(sample: Sample, published: float, tolerance: float, runs: int = 1
     error, freedom = sample.deviation * np.sqrt(1 / sample.size + 1 / runs), sample.size - 1
     distance = np.abs(sample.mean - published)
     near = distance <= tolerance
-    p = np.where(near, 2 * _above(tolerance, error, freedom), 1.0)
+    p = np.where(near, 2 * _above(tolerance, error, freedom, at_equal=0), 1.0)
     contrary = np.where(near, 1.0, 2 * _above(distance, error, freedom))
     return Test(p, contrary, error, freedom, tails=2)
 
@@ -108,8 +108,9 @@ def agreement(sample: Sample, published: float, tolerance: float, deviation: flo
     if deviation and runs > 1:
         freedom = (ours + theirs) ** 2 / (ours**2 / freedom + theirs**2 / (runs - 1))
     distance = np.abs(sample.mean - published)
-    beyond = _above(distance - tolerance, error, freedom) + _above(distance + tolerance, error, freedom)
-    return Test(_above(tolerance - distance, error, freedom), np.minimum(beyond, 1), error, freedom)
+    beyond = _above(distance - tolerance, error, freedom, at_equal=1) + _above(distance + tolerance, error, freedom)
+    p = _above(tolerance - distance, error, freedom, at_equal=0)
+    return Test(p, np.minimum(beyond, 1), error, freedom)
 
 
 def every(*tests: Test) -> Test:
@@ -151,7 +152,11 @@ def resampled(values: np.ndarray, times: int, generator: np.random.Generator) ->
     return Sample.of(values[generator.integers(len(values), size=(times, len(values)))])
 
 
-def _above(distance: Numbers, error: Numbers, freedom: Numbers) -> Numbers:
-    """Return the probability that Student's t is above distance / error, which may be 0 / 0."""
+def _above(distance: Numbers, error: Numbers, freedom: Numbers, at_equal: float = 0.5) -> Numbers:
+    """Return the probability that Student's t is above distance / error, and ``at_equal`` for 0 / 0.
+
+    A number without any spread that is just at a tolerance is within it.
+    """
     with np.errstate(divide="ignore", invalid="ignore"):
-        return stats.t.sf(np.nan_to_num(np.divide(distance, error), nan=0, posinf=np.inf, neginf=-np.inf), freedom)
+        quotient = np.divide(distance, error)
+    return np.where(np.isnan(quotient), at_equal, stats.t.sf(quotient, freedom))[()]

@@ -43,7 +43,7 @@ class Configuration(Base):
         learning_rate: η of Adam.
         images: training images used at most.
         epochs: of the training.
-        batch_size: images a step, all of them where there are fewer; those at an epoch's end that fill no batch are left
+        batch_size: images a step, all of them where there are fewer; the last of an epoch that fill no batch are left
             out.
     """
 

@@ -320,9 +320,10 @@ class GradualDropout(Gated):
         """Return the units that are kept, scaled so that their expectation is the input."""
         if not training:
             return inputs
-        rate = ops.cast(self.rate * self.gate.value, inputs.dtype)
-        kept = keras.random.uniform(ops.shape(inputs), dtype=inputs.dtype, seed=self.noise) >= rate
-        return ops.where(kept, inputs / (1 - rate), 0)
+        wide = keras.backend.result_type("float32", inputs.dtype)  # draws in 16 bits miss small rates
+        rate = ops.cast(self.rate * self.gate.value, wide)
+        kept = keras.random.uniform(ops.shape(inputs), dtype=wide, seed=self.noise) >= rate
+        return ops.where(kept, inputs / ops.cast(1 - rate, inputs.dtype), 0)
 
 
 @register
@@ -383,7 +384,8 @@ class GradualSampling(Gated):
         p = ops.sigmoid(inputs)
         if not training:
             return p
-        drawn = keras.random.uniform(ops.shape(p), dtype=p.dtype, seed=self.noise) < p
+        wide = keras.backend.result_type("float32", p.dtype)  # draws in 16 bits miss small p
+        drawn = keras.random.uniform(ops.shape(p), dtype=wide, seed=self.noise) < ops.cast(p, wide)
         return self.mix(p, p + ops.stop_gradient(ops.cast(drawn, p.dtype) - p))
 
 

@@ -172,6 +172,8 @@ def tensor_train(tensor: np.ndarray, ranks: Sequence[int]) -> list[np.ndarray]:
     cores, left, before = [], tensor.reshape(1, -1), 1
     for size, rank in zip(tensor.shape, ranks, strict=False):
         first, rest = product(left.reshape(before * size, -1), rank)
+        first, turned = np.linalg.qr(first)  # orthonormal, so that what is left has the singular values
+        rest = turned @ rest
         missing = rank - first.shape[1]
         cores.append(np.pad(first, [(0, 0), (0, missing)]).reshape(before, size, rank))
         left, before = np.pad(rest, [(0, missing), (0, 0)]), rank

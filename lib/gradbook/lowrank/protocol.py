@@ -23,10 +23,10 @@ class Protocol:
         drops: after which fractions of the epochs the learning rate is multiplied by `factor`.
         factor: see `drops`.
         cosine: whether the learning rate falls along half a cosine to 0 instead.
-        drop_path: probability with which paths are dropped in the last epoch, risen to linearly.
+        drop_path: probability with which paths are dropped at the end of training, risen to linearly, epoch by epoch.
         crop: pixels of black around an image before a window of its size is cut out at random; 0: none.
         flip: whether half the images are mirrored.
-        cutout: side of a square that is set to 0 around a random pixel (DeVries and Taylor 2017); 0: none.
+        cutout: side of a square that is set to 0 around a random pixel (DeVries and Taylor 2017), even; 0: none.
     """
 
     batch_size: int = 128

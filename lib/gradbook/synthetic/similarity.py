@@ -20,7 +20,8 @@ def similarity_matrix(features: np.ndarray) -> np.ndarray:
     flat = features.reshape(len(features), -1).astype(np.float64)
     centred = flat - flat.mean(axis=1, keepdims=True)
     norms = np.linalg.norm(centred, axis=1, keepdims=True)
-    unit = np.divide(centred, norms, out=np.zeros_like(centred), where=norms > 0)
+    varies = np.ptp(flat, axis=1, keepdims=True) > 0  # means are rounded, and so leave something of equal numbers
+    unit = np.divide(centred, norms, out=np.zeros_like(centred), where=varies)
     matrix = unit @ unit.T
     np.fill_diagonal(matrix, 1.0)
     return matrix
@@ -29,13 +30,14 @@ def similarity_matrix(features: np.ndarray) -> np.ndarray:
 def correlation(first: np.ndarray, second: np.ndarray) -> float:
     """Return the correlation of two similarity matrices over their pairs of different samples, in [-1, 1].
 
-    Where all pairs of a matrix are alike there is no correlation, and it is 0.
+    Where all pairs of a matrix are alike, but for rounding, or there is none, there is no correlation, and it is 0.
 
     >>> matrix = similarity_matrix(np.eye(4) + np.arange(4))
     >>> round(correlation(matrix, matrix), 6)
     1.0
     """
     pairs = np.triu_indices(len(first), 1)
-    if np.ptp(first[pairs]) == 0 or np.ptp(second[pairs]) == 0:
+    sides = first[pairs], second[pairs]
+    if any(len(side) == 0 or np.ptp(side) < 1e-12 for side in sides):
         return 0.0
-    return float(np.corrcoef(first[pairs], second[pairs])[0, 1])
+    return float(np.corrcoef(*sides)[0, 1])

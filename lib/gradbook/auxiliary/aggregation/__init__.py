@@ -21,7 +21,7 @@ from gradbook.auxiliary.aggregation.min_norm import mgda
 from gradbook.auxiliary.aggregation.nash import nash_mtl
 from gradbook.auxiliary.aggregation.pcgrad import pcgrad
 from gradbook.auxiliary.aggregation.sums import mean, random_weighting, total
-from gradbook.auxiliary.rules import dense
+from gradbook.auxiliary.rules import dense, of_one_shape
 from gradbook.errors import InputError, unknown
 
 AGGREGATORS: dict[str, Callable[..., Any]] = {
@@ -57,7 +57,8 @@ def aggregate(
         The direction to descend, in the structure of one task's gradient; NaN where a gradient is not finite.
 
     Raises:
-        InputError: an unknown name, option or structure, or no task.
+        InputError: an unknown name, option or structure, no task, or gradients that are not of a floating type or, of
+            one variable, not of one shape.
 
     >>> [round(float(x), 4) for x in aggregate([np.array([-4.0, 1, 1]), np.array([6.0, 1, 1])], "upgrad")]
     [0.2924, 1.9006, 1.9006]
@@ -72,6 +73,8 @@ def aggregate(
             f"gradients must have one entry for each variable; received {[len(one) for one in gradients]}."
         )
     gradients = [[None if part is None else dense(part) for part in one] for one in gradients]
+    for number, parts in enumerate(zip(*gradients, strict=True)):
+        _require_alike(number, [part for part in parts if part is not None])
     function, random = AGGREGATORS[how], random or np.random.default_rng()
     own = options | ({"random": random} if "random" in signature(function).parameters else {})
     if how == "graddrop":
@@ -79,6 +82,15 @@ def aggregate(
         return [function(parts, **own) if parts else None for parts in used]
     weights = on_host(partial(weigh, partial(function, **own)), gramian(gradients), [len(gradients)])
     return combine(gradients, weights)
+
+
+def _require_alike(number: int, parts: Sequence[Any]) -> None:
+    for part in parts:
+        if "float" not in str(part.dtype):
+            raise InputError(f"gradients of variable {number} must be of a floating type; received {part.dtype}.")
+        if not of_one_shape(part.shape, parts[0].shape):
+            shapes = f"{tuple(parts[0].shape)} and {tuple(part.shape)}"
+            raise InputError(f"gradients of variable {number} must be of one shape; received {shapes}.")
 
 
 def require(how: str, options: Mapping[str, Any]) -> None:

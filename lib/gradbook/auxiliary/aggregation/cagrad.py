@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.optimize import minimize
 
+from gradbook.auxiliary.aggregation.dual_cone import dualproj
 from gradbook.errors import InputError
 
 
@@ -11,6 +12,7 @@ def cagrad(gramian: np.ndarray, c: float = 0.5) -> np.ndarray:
 
     With w = argmin over the simplex of g_w·g₀ + c‖g₀‖‖g_w‖ it is d = g₀ + c‖g₀‖/‖g_w‖ g_w. At c = 0 it is the mean;
     for large c it has the direction of MGDA. Its norm is that of the paper; codes divide by 1 + c or 1 + c².
+    Where gradients cancel, g_w = 0, no d lets the worst task gain. Then it is the nearest to g₀ by which none loses.
 
     Args:
         gramian: [m, m].
@@ -29,6 +31,8 @@ def cagrad(gramian: np.ndarray, c: float = 0.5) -> np.ndarray:
     if radius == 0:
         return mean
     w = _of_two(scaled, radius) if len(gramian) == 2 else _of_many(scaled, radius)
+    if _norm(scaled, w) <= 1e-3 * (w @ np.sqrt(np.diag(scaled))):  # what float32 Gramians can tell from 0
+        return dualproj(gramian)
     return mean + radius / _norm(scaled, w) * w
 
 

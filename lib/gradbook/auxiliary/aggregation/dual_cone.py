@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.optimize import nnls
 
-from gradbook.auxiliary.aggregation.gramian import factor
+from gradbook.auxiliary.aggregation.gramian import cosines, factor
 
 
 def project(gramian: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -13,7 +13,7 @@ def project(gramian: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """
     norms = np.sqrt(np.diag(gramian))
     norms = np.where(norms > 0, norms, 1.0)
-    half = factor(gramian / np.outer(norms, norms))
+    half = factor(cosines(gramian))
     added, _ = nnls(half, -half @ (weights * norms), maxiter=30 * len(norms))
     return weights + added / norms
 

@@ -21,9 +21,14 @@ def graddrop(parts: Sequence[Any], random: np.random.Generator) -> Any:
 
     Source: Chen et al. 2020, arXiv 2010.06808, algorithm 1.
     """
+    import keras
+
     stacked = ops.stack(list(parts))
+    kind, wide = stacked.dtype, keras.backend.result_type("float32", stacked.dtype)
+    stacked = ops.cast(stacked, wide)
     total, size = ops.sum(stacked, axis=0), ops.sum(ops.abs(stacked), axis=0)
     positive = 0.5 * (1 + total / ops.where(size > 0, size, ops.ones_like(size)))
-    drawn = on_host(lambda like: random.random(like.shape), total, total.shape)
+    # below 1 in float32 too, or P = 1 would not be certain
+    drawn = on_host(lambda like: np.minimum(random.random(like.shape), 1 - 2.0**-24), total, total.shape)
     kept = ops.where(positive > drawn, ops.maximum(stacked, 0), ops.minimum(stacked, 0))
-    return ops.where(ops.isfinite(size), ops.sum(kept, axis=0), np.nan)
+    return ops.cast(ops.where(ops.isfinite(size), ops.sum(kept, axis=0), np.nan), kind)

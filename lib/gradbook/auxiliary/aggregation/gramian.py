@@ -6,11 +6,18 @@ from typing import Any
 import numpy as np
 
 from gradbook import ops
-from gradbook.auxiliary.rules import SAFE, largest_entry
+from gradbook.auxiliary.rules import SAFE, magnitude
 
 Tensor = Any
 Gradient = Tensor | Sequence[Tensor | None]
 """One task's gradient: a tensor, or one for each variable, None for a variable that the task does not use."""
+
+
+def cosines(gramian: np.ndarray) -> np.ndarray:
+    """Return the cosines between the gradients, 0 for one that is zero; float64 [m, m]."""
+    norms = np.sqrt(np.diag(gramian))
+    norms = np.where(norms > 0, norms, 1.0)
+    return gramian / np.outer(norms, norms)
 
 
 def factor(gramian: np.ndarray) -> np.ndarray:
@@ -23,7 +30,7 @@ def factor(gramian: np.ndarray) -> np.ndarray:
 def gramian(gradients: Sequence[Sequence[Tensor | None]]) -> Tensor:
     """Return the products of gradients gᵢ/sᵢ for all pairs of tasks, and as a last row the scales sᵢ, [m + 1, m].
 
-    A scale is 1 where ‖gᵢ‖² is safe, else the largest entry of the gradient, so that no product overflows or vanishes.
+    A scale is 1 where ‖gᵢ‖² is safe, else the magnitude of the gradient, so that no product overflows or vanishes.
     All is of the widest type among the gradients, at least float32.
     """
     import keras
@@ -37,8 +44,8 @@ def gramian(gradients: Sequence[Sequence[Tensor | None]]) -> Tensor:
 
     def scaled() -> Tensor:
         parts = [[part for part in one if part is not None] for one in wide]
-        largest = ops.stack([largest_entry(one or [ops.zeros((), kind)]) for one in parts])
-        scales = ops.where(safe, ops.ones_like(largest), largest)
+        magnitudes = ops.stack([magnitude(one or [ops.zeros((), kind)]) for one in parts])
+        scales = ops.where(safe, ops.ones_like(magnitudes), magnitudes)
         small = [[None if part is None else part / scales[i] for part in one] for i, one in enumerate(wide)]
         return ops.concatenate([_products(small, kind), scales[None]])
 
@@ -58,12 +65,15 @@ def _products(gradients: Sequence[Sequence[Tensor | None]], kind: str) -> Tensor
 
 
 def combine(gradients: Sequence[Sequence[Tensor | None]], weights: Tensor) -> list[Tensor | None]:
-    """Return Σ wᵢ gᵢ for each variable, in the variable's type; None where no task uses it."""
+    """Return Σ wᵢ gᵢ for each variable, in the variable's type but summed in that of the weights, which may be large.
+
+    None where no task uses the variable.
+    """
     combined = []
     for parts in zip(*gradients, strict=True):
         used = [(i, part) for i, part in enumerate(parts) if part is not None]
-        terms = [ops.cast(weights[i], part.dtype) * part for i, part in used]
-        combined.append(sum(terms[1:], terms[0]) if terms else None)
+        terms = [weights[i] * ops.cast(part, weights.dtype) for i, part in used]
+        combined.append(ops.cast(sum(terms[1:], terms[0]), used[0][1].dtype) if used else None)
     return combined
 
 

@@ -2,15 +2,22 @@
 
 import numpy as np
 
+from gradbook.auxiliary.aggregation.gramian import cosines
+
 
 def imtl_g(gramian: np.ndarray) -> np.ndarray:
     """Return the weights, with sum 1, of a direction d for which d·gᵢ/‖gᵢ‖ is the same for all tasks.
 
-    For two tasks the first weight is ‖g₂‖/(‖g₁‖ + ‖g₂‖), whatever the angle. Weights may be negative.
+    For two tasks the first weight is ‖g₂‖/(‖g₁‖ + ‖g₂‖), whatever the angle. Weights may be negative. All are zero if
+    there is no such direction but zero itself, as for opposed gradients.
 
     Source: Liu et al. 2021, openreview IMPnRXEWpvr.
     """
-    norms = np.sqrt(np.diag(gramian))
-    weights = np.linalg.pinv(gramian, hermitian=True) @ norms
+    norms, angles = np.sqrt(np.diag(gramian)), cosines(gramian)
+    if not norms.all():
+        return np.zeros(len(gramian))
+    projected = np.linalg.pinv(angles, rcond=1e-6, hermitian=True).sum(axis=1)  # weights of gᵢ/‖gᵢ‖, from C a = 1
+    weights = projected / norms
     total = weights.sum()
-    return weights / total if abs(total) * norms.max() > 1e-12 else np.zeros(len(gramian))
+    exists = np.allclose(angles @ projected, 1, atol=1e-3) and abs(total) > 1e-6 * np.abs(weights).max()
+    return weights / total if exists else np.zeros(len(gramian))

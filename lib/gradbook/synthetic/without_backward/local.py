@@ -75,5 +75,6 @@ def similarity_message(features: Tensor, labels: Tensor) -> Tensor:
 def _directions(features: Tensor) -> tuple[Tensor, Tensor]:
     """Return each example's centred features as a unit vector, and their norms [n, 1]."""
     centred = features - ops.mean(features, axis=1, keepdims=True)
-    norms = ops.sqrt(ops.sum(centred * centred, axis=1, keepdims=True))
+    varies = ops.max(features, axis=1, keepdims=True) > ops.min(features, axis=1, keepdims=True)  # a mean is rounded
+    norms = ops.sqrt(ops.sum(centred * centred, axis=1, keepdims=True)) * ops.cast(varies, centred.dtype)
     return ops.divide_no_nan(centred, norms), norms
