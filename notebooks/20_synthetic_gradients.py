@@ -816,26 +816,29 @@ accuracy = means["accuracy"].unstack()
 price = 100 * (accuracy["backpropagation"] - accuracy["cDNI unlocked"])
 for arm in ("long", "same", "printed"):
     glue(f"price_{arm}", price[arm])
-glue("spread_once", 100 * np.ptp(long["once", "cDNI unlocked"]["test_accuracy"]))
+turns = {arm: long[arm, "cDNI unlocked"]["test_accuracy"] for arm in ("same", "once")}
+for arm, ends in turns.items():
+    glue(f"seeds_{arm}", len(ends))
+glue("unlocked_least", turns["same"].min())
+glue("unlocked_most", turns["same"].max())
+glue("once_most", turns["once"].max())
 for arm in ("same", "once"):
     predicted = long[arm, "cDNI unlocked"]
     column = predicted.curve("step").iloc[0].searchsorted(0.6 * int(reference["steps"]))
     glue(f"cosine_{arm}", predicted.curve("cosine_1").iloc[:, column].mean())
     glue(f"ratio_{arm}", predicted.curve("norm_ratio_1").iloc[:, column].mean())
-ratios = long["same", "cDNI unlocked"].curve("norm_ratio_1").to_numpy()
-glue("burst", (ratios[:, 1:] / ratios[:, :-1]).max())
 for word, own in {"always": {}, "rarely": two["cDNI unlocked"]}.items():
     at_once, in_turn = (full.cell(**own, in_turn=how)["test_accuracy"].mean() for how in (False, True))
     glue(f"turns_{word}", 100 * (in_turn - at_once))
     assert abs(in_turn - at_once) < 0.005
 
 # %% tags=["remove-cell"]
-same, printed, in_turn = means.loc["same"], means.loc["printed"], long["same", "cDNI unlocked"]["test_accuracy"]
+same, printed, in_turn = means.loc["same"], means.loc["printed"], turns["same"]
 assert abs(same["accuracy"] - printed["accuracy"])["backpropagation"] < 0.002
 losses = long["same", "backpropagation"]["test_loss"]
 assert losses.min() < printed["loss"]["backpropagation"] < losses.max()
-assert printed["accuracy"]["cDNI unlocked"] > in_turn.max() + 0.01
-assert in_turn.min() > long["once", "cDNI unlocked"]["test_accuracy"].max()
+assert 0 < printed["accuracy"]["cDNI unlocked"] - in_turn.max() < np.ptp(in_turn)
+assert in_turn.min() > turns["once"].max()
 assert same["loss"]["cDNI unlocked"] < same["loss"]["backpropagation"]
 
 # %% [markdown]
@@ -847,23 +850,24 @@ assert same["loss"]["cDNI unlocked"] < same["loss"]["backpropagation"]
 # {glue:text}`plain_printed:.2%`, and its test loss {glue:text}`plain_loss_same:.3f` nats, published
 # {glue:text}`plain_loss_printed:.3f`. The loss is large because the network becomes ever surer of its mistakes.
 #
-# cDNI unlocked is not where the notebook is. In turn, as published, it ends at {glue:text}`unlocked_same:.1%`, published
-# {glue:text}`unlocked_printed:.1%`. Unlocking costs {glue:text}`price_same:.1f` points, published
-# {glue:text}`price_printed:.1f`. As published, its test loss is below that of backpropagation:
-# {glue:text}`unlocked_loss_same:.3f` nats, published {glue:text}`unlocked_loss_printed:.3f`. At once it ends at
-# {glue:text}`unlocked_once:.1%`, with {glue:text}`spread_once:.1f` points between the seeds. So the order of updates may be
-# a part of the distance, not all of it. In our short runs it hardly matters: in turn, cDNI ends
-# {glue:text}`turns_always:+.1f` points away from cDNI at once, and cDNI unlocked {glue:text}`turns_rarely:+.1f`.
+# cDNI unlocked comes near the notebook. In turn, as published, its {glue:text}`seeds_same` seeds end between
+# {glue:text}`unlocked_least:.1%` and {glue:text}`unlocked_most:.1%`, published {glue:text}`unlocked_printed:.1%`. The best
+# of them is nearer to the notebook than to the worst. Unlocking costs {glue:text}`price_same:.1f` points on average,
+# published {glue:text}`price_printed:.1f`. As published, its test loss is below that of backpropagation:
+# {glue:text}`unlocked_loss_same:.3f` nats, published {glue:text}`unlocked_loss_printed:.3f`.
 #
-# At this learning rate the predictors are noisy. Before it drops for the first time, the gradients that they send to the
-# first block are {glue:text}`ratio_once:.0f` times too long where blocks update at once, and {glue:text}`ratio_same:.0f`
+# At once, {glue:text}`seeds_once` seeds end at most at {glue:text}`once_most:.1%`, below all of those in turn. So the order
+# of updates may matter here. In our short runs it hardly does: in turn, cDNI ends {glue:text}`turns_always:+.1f` points
+# away from cDNI at once, and cDNI unlocked {glue:text}`turns_rarely:+.1f`.
+#
+# At this learning rate the predictors are noisy. Just before it drops for the first time, the gradients that they send to
+# the first block are {glue:text}`ratio_once:.0f` times too long where blocks update at once, and {glue:text}`ratio_same:.0f`
 # times in turn. Their cosines with the true ones are {glue:text}`cosine_once:.2f` and {glue:text}`cosine_same:.2f`.
 #
-# Why the notebook ends higher is open. A slip in our step is unlikely: the notebook's training as we read it, written out
-# in NumPy, leads a small network in sixty steps to the weights to which the library leads it, in both orders. A test keeps
-# it so. What is left is chance, a misreading of ours, and 5,000 images that the notebook holds out. Training is unsteady:
-# from one twentieth of the steps to the next, the gradients that the first block receives become up to
-# {glue:text}`burst:.1f` times as long. Whether that decides where a run ends is not measured. More seeds would tell.
+# The notebook ends higher than all of ours, and chance may be the reason: it is one run, and ours lie apart. A slip in our
+# step is unlikely: the notebook's training as we read it, written out in NumPy, leads a small network in sixty steps to the
+# weights to which the library leads it, in both orders. A test keeps it so. A misreading of ours is not excluded, and the
+# notebook holds out 5,000 images on which we train. For one published run, {doc}`the ledger <90_ledger>` cannot decide.
 #
 # ### Rarer updates, deeper networks
 #
