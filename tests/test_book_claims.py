@@ -2,13 +2,14 @@
 
 import json
 import re
+from pathlib import Path
 
 import jsonschema
 import pandas as pd
 import pytest
 import yaml
 
-from gradbook import book_claims, exact, experiments
+from gradbook import book_claims, cli, exact, experiments
 from gradbook.claims import claim, ledger
 from gradbook.claims.citations import citations
 from gradbook.files import BOOK
@@ -50,3 +51,23 @@ def test_the_claims_of_the_page_on_ledgers_of_one_s_own_can_be_loaded(tmp_path):
     block = re.findall(r"```yaml\n(.*?)```", page, flags=re.DOTALL)[0]
     (tmp_path / "claims.yml").write_text(block, encoding="utf-8")
     assert len(claim.load(tmp_path / "claims.yml").claims) == 3
+
+
+# What that page's runs say, of ResNet: the accuracies that Ismail Fawaz et al. published in results-ucr-128.csv.
+THEIRS = {
+    "Adiac": (0.8517, 0.8133, 0.8312, 0.8286, 0.8414),
+    "Computers": (0.792, 0.812, 0.8, 0.812, 0.812),
+    "FordB": (0.8173, 0.8198, 0.8136, 0.8037, 0.8111),
+}
+
+
+def test_the_verdicts_of_the_page_on_ledgers_of_one_s_own_are_those_of_its_runs(tmp_path, monkeypatch, capsys):
+    page = (BOOK / "own_ledger.md").read_text(encoding="utf-8")
+    texts, (claims, *_) = (re.findall(rf"```{kind}\n(.*?)```", page, flags=re.DOTALL) for kind in ("text", "yaml"))
+    monkeypatch.chdir(tmp_path)
+    Path("claims.yml").write_text(claims, encoding="utf-8")
+    Path("numbers.csv").write_text(texts[1], encoding="utf-8")
+    runs = [f"resnet,UCRArchive_2018,{name},{i},{one}" for name, ones in THEIRS.items() for i, one in enumerate(ones)]
+    Path("runs.csv").write_text("\n".join(["classifier_name,archive_name,dataset_name,iteration,accuracy", *runs]))
+    cli.app(["audit", "claims.yml", "--runs", "runs.csv", "--published", "numbers.csv"], standalone_mode=False)
+    assert capsys.readouterr().out.split() == texts[2].split()

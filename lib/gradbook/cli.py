@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 
     from gradbook.studies.study import Study
 
+EXTRAS = {
+    **dict.fromkeys(["PIL", "matplotlib", "pooch", "requests", "sklearn", "tensorflow"], "chapters"),
+    **dict.fromkeys(["bokeh", "dask", "distributed", "tensorboard"], "sweep"),
+    **dict.fromkeys(["jupytext", "nbclient", "nbformat", "papermill", "sphinx_external_toc"], "book"),
+}
+"""What brings the modules that commands need."""
+
 
 @click.group(no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 def app() -> None:
@@ -630,6 +637,8 @@ def _verdict(error: Exception) -> tuple[str, int]:
         return str(error), 2
     if isinstance(error, RunError):
         return str(error), 1
+    if isinstance(error, ModuleNotFoundError) and (extra := EXTRAS.get((error.name or "").partition(".")[0])):
+        return f"this needs {error.name}; install gradbook[{extra}].", 1
     if type(error).__name__ == "ValidationError":  # pydantic's, without importing it for every command
         from gradbook.untrusted import refusal
 

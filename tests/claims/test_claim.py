@@ -86,7 +86,10 @@ def test_a_row_may_name_its_source(tmp_path):
         (changed(tolerence=0.1), "tolerence: extra inputs are not permitted"),
         (changed(claim=None), "claim: field required"),
         (changed(tolerance=-1), "tolerance: input should be greater than or equal to 0; received -1"),
-        (changed(published="more"), "received 'more'"),
+        (
+            changed(published="more"),
+            "published: must be a number, a row {quantity: …}, or greater, less or same; received 'm",
+        ),
         (changed(test=VALID["test"] | {"statistic": "median"}), "'median'"),
         (changed(test=None), "exactly one of test and not_attempted"),
         (changed(not_attempted="too long"), "exactly one of test and not_attempted"),

@@ -134,6 +134,7 @@ def test_tables_of_a_kind_with_one_name_are_refused(audit, tmp_path, option, fil
         ("numbers.csv", "number\n1\n", "numbers.csv must have the columns quantity and value; received number."),
         ("numbers.csv", "quantity,value\ngain,two\n", "the published value of 'gain', '' must be a number"),
         ("claims.yml", CLAIMS.replace("tolerance: 0.01", "tolerance: -1"), "claims.yml, line 6 (dropout-helps): tol"),
+        ("claims.yml", f"seed: iteration\nclaims:\n{CLAIMS}", "claim dropout-helps: unknown column 'iteration'"),
         ("ledger.csv", "id\n1\n", "ledger.csv is no ledger: it lacks the column chapter."),
     ],
 )
@@ -143,6 +144,31 @@ def test_a_bad_file_is_refused_in_one_sentence_and_nothing_is_written(audit, tmp
     with pytest.raises(InputError, match=re.escape(sentence)) as refused:
         audit("--against", "ledger.csv")
     assert len(str(refused.value).splitlines()) == 1 and sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--published", "numbers.csv"], "runs must be a file or more, claims refer to them; received none"),
+        (["--runs", "runs.csv"], "published must be a file or more, claims refer to them; received none"),
+        (
+            ["--published", "numbers.csv", "--runs", "runs.csv", "--runs", "more.csv"],
+            "study of a claim must name one of the runs, runs, more; received none",
+        ),
+    ],
+)
+def test_tables_that_are_missing_or_not_named_are_asked_for(audit, tmp_path, given, said):
+    (tmp_path / "more.csv").write_text(RUNS)
+    with pytest.raises(InputError, match=said):
+        cli.app(["audit", "claims.yml", *given], standalone_mode=False)
+
+
+def test_numbers_may_be_written_as_yaml_does_not_read_them(audit, tmp_path):
+    (tmp_path / "claims.yml").write_text(
+        CLAIMS.replace("dropout: true", "rate: 5e-1").replace("dropout: false", "rate: 0")
+    )
+    (tmp_path / "runs.csv").write_text(RUNS.replace("dropout", "rate").replace("True", "0.5").replace("False", "0"))
+    assert "reproduced" in audit()
 
 
 def test_machines_read_a_review_of_each_claim_with_a_verdict(audit):

@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 import pytest
+from pydantic import create_model
 from sampling import SAMPLES, Sample, measured
 
 from gradbook.errors import InputError, RunError
@@ -50,6 +51,24 @@ def test_a_metric_that_is_not_finite_names_its_seed(value):
 def test_a_metric_named_as_another_column_is_refused(name):
     with pytest.raises(InputError, match=f"metrics must not be named as other columns; received {name}"):
         experiment(Record({name: 1.0})).run(Sample(), [0])
+
+
+@pytest.mark.parametrize(
+    ("kind", "default", "said"),
+    [
+        (int, ..., "fields must have a default; received none for third"),
+        (list[int], [1], "fields must be of fixed values, such as tuples in place of lists"),
+    ],
+)
+def test_a_field_that_cannot_be_is_refused_before_anything_is_swept(kind, default, said):
+    with pytest.raises(InputError, match=said):
+        Experiment("samples", 1, create_model("Own", __base__=Configuration, third=(kind, default)), print)
+
+
+@pytest.mark.parametrize("name", ["seed", "seconds", "peak_memory", "origin", "key"])
+def test_a_field_named_as_another_column_is_refused(name):
+    with pytest.raises(InputError, match=f"fields must not be named as other columns; received {name}"):
+        Experiment("samples", 1, create_model("Own", __base__=Configuration, **{name: (int, 0)}), print)
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])

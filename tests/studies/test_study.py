@@ -114,6 +114,20 @@ def test_a_selection_says_words_as_they_are_written_and_says_them_once(name, fie
         import_module(f"gradbook.experiments.{name}").STUDY.select(**fields)
 
 
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: grid(Sample, size=3), "size must be a list of values; received 3"),
+        (lambda: plan(grid(Sample, size=[1, 2]), 4), r"pairs of cells and seeds, \(grid\(…\), 4\); received"),
+        (lambda: Study("samples", SAMPLES, grid(Sample)), "planned must be what plan returns"),
+        (lambda: Study("../out", SAMPLES, plan()), "name must be of letters, digits, - and _; received '../out'"),
+    ],
+)
+def test_what_is_no_study_is_refused_before_it_is_swept(make, said):
+    with pytest.raises(InputError, match=said):
+        make()
+
+
 def test_with_seeds_replaces_the_seeds_of_every_cell():
     assert [run.seed for run in STUDY.with_seeds(5).runs.values()] == [0, 1, 2, 3, 4] * 4
     assert set(STUDY.runs) < set(STUDY.with_seeds(5).runs)

@@ -21,11 +21,12 @@ An entry says where the claim stands, what was published, how it is tested and w
 
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
 
 from gradbook.errors import InputError
 from gradbook.selection import select
@@ -165,6 +166,18 @@ class Claim(_Strict):
     reduced: str = ""
     not_attempted: str = ""
     each: dict[str, Fields] = {}
+
+    @field_validator("published", mode="wrap")
+    @classmethod
+    def _of_three_kinds(cls, given: Any, read: Callable[[Any], Any]) -> Any:
+        try:
+            return read(given)
+        except ValidationError:
+            if isinstance(given, dict):
+                raise
+            raise ValueError(
+                f"must be a number, a row {{quantity: …}}, or greater, less or same; received {given!r}"
+            ) from None
 
     @model_validator(mode="after")
     def _complete(self) -> "Claim":

@@ -31,9 +31,12 @@ class Runs:
     def where(self, **fields: Any) -> pd.DataFrame:
         """Return the rows whose columns have the given values; a list of values allows each of them.
 
+        Numbers may be text, as YAML reads ``1e-3``.
+
         Raises:
             InputError: no such column, or a value that no run has.
         """
+        fields = {name: _read(given, self.table.get(name)) for name, given in fields.items()}
         for name, given in fields.items():
             present = [plain(value) for value in self.table.get(name, ())]
             if missing := [value for value in allowed(given) if name in self.table and value not in present]:
@@ -69,6 +72,17 @@ class Runs:
         if missing := [name for name in columns if name not in rows]:
             raise unknown("column", missing[0], map(str, rows))
         return [plain(row) for row in zip(*(rows[name] for name in columns), strict=True)]
+
+
+def _read(given: Any, column: pd.Series | None) -> Any:
+    if column is None or not pd.api.types.is_numeric_dtype(column):
+        return given
+    if isinstance(given, list):
+        return [_read(one, column) for one in given]
+    try:
+        return float(given) if isinstance(given, str) else given
+    except ValueError:
+        return given
 
 
 @dataclass(frozen=True)

@@ -32,13 +32,15 @@ def evidence(claims: Claims, runs: Sequence[Path], published: Sequence[Path]) ->
     tables, numbers = _by_name(runs, read_csv), _by_name(published, _numbers)
 
     def measured(study: str) -> Runs:
-        table = _named(tables, study, "table of runs")
+        table = _named(tables, study, "runs", "study")
+        if "seed" in claims.model_fields_set and claims.seed not in table:
+            raise unknown("column", claims.seed, table)
         tests = [claim.test for claim in claims.claims if isinstance(claim.test, Mean)]
         other = {claims.seed, *(test.metric for test in tests), *(test.shared for test in tests)}
         fields = [name for name in table if name not in other] if claims.fields is None else claims.fields
         return Runs(table, fields, seed=claims.seed)
 
-    return Evidence(measured, lambda chapter: _named(numbers, chapter, "table of published numbers"))
+    return Evidence(measured, lambda chapter: _named(numbers, chapter, "published", "chapter"))
 
 
 def _by_name(paths: Sequence[Path], read: Callable[[Path], pd.DataFrame]) -> dict[str, pd.DataFrame]:
@@ -56,10 +58,14 @@ def _numbers(path: Path) -> pd.DataFrame:
     return table.assign(**{name: table.get(name, default) for name, default in NUMBERS.items()}).fillna(NUMBERS)
 
 
-def _named(tables: Mapping[str, pd.DataFrame], name: str, kind: str) -> pd.DataFrame:
+def _named(tables: Mapping[str, pd.DataFrame], name: str, kind: str, field: str) -> pd.DataFrame:
+    if not tables:
+        raise InputError(f"{kind} must be a file or more, claims refer to them; received none.")
     if len(tables) == 1:
         (table,) = tables.values()
         return table
+    if not name:
+        raise InputError(f"{field} of a claim must name one of the {kind}, {', '.join(tables)}; received none.")
     if name not in tables:
-        raise unknown(kind, name, tables)
+        raise unknown(field, name, tables)
     return tables[name]

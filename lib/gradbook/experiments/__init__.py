@@ -24,6 +24,8 @@ def study(name: str) -> Study:
         InputError: there is no such study, or no such module.
     """
     module, colon, attribute = name.partition(":")
+    if colon and not all(part.isidentifier() for part in module.split(".")):
+        raise InputError(f"study must be module:ATTRIBUTE, without folders and suffix; received {name!r}.")
     if not colon and name not in STUDIES:
         raise unknown("study", name, [*STUDIES, "or module:ATTRIBUTE for one's own"])
     try:

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
+from numbers import Real
 from typing import Any, Self
 
 import keras
@@ -59,6 +60,8 @@ class Constant(Schedule):
     value: float
 
     def __post_init__(self) -> None:
+        if not isinstance(self.value, Real):
+            raise InputError(f"gate must be a Schedule or a number in [0, 1]; received {self.value!r}.")
         if not 0 <= self.value <= 1:
             raise InputError(f"value of a constant gate must be in [0, 1]; received {self.value}.")
 

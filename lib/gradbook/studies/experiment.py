@@ -2,6 +2,7 @@
 
 import math
 import operator
+import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,16 @@ from gradbook.timing import peak_memory
 
 COST = ("seconds", "peak_memory", "origin", "key")
 """The columns of a table of results that say what a run cost and where it comes from."""
+
+
+def require_name(name: str) -> None:
+    """Require a name that files and commands can have.
+
+    Raises:
+        InputError: it holds something else than letters, digits, - and _.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+        raise InputError(f"name must be of letters, digits, - and _; received {name!r}.")
 
 
 class Configuration(BaseModel):
@@ -75,11 +86,14 @@ class Experiment:
     """An experiment that studies can sweep.
 
     Attributes:
-        name: the word that stores and results use.
+        name: the word that stores and results use, of letters, digits, - and _.
         version: raised by hand whenever training would give other numbers for the same configuration.
-        configuration: the class of its configurations.
+        configuration: the class of its configurations; each field has a default, and none the name of another column.
         train: yields for each of the seeds, in their order, a record of what was measured; `run` adds what it cost.
         stack: how many seeds at most to train together.
+
+    Raises:
+        InputError: another name, or a field that cannot be.
     """
 
     name: str
@@ -87,6 +101,18 @@ class Experiment:
     configuration: type[Configuration]
     train: Callable[[Any, Sequence[int]], Iterable[Record]]
     stack: int = 1
+
+    def __post_init__(self) -> None:
+        require_name(self.name)
+        fields = self.configuration.model_fields
+        if clash := fields.keys() & {"seed", *COST}:
+            raise InputError(f"fields must not be named as other columns; received {', '.join(sorted(clash))}.")
+        if without := [name for name, field in fields.items() if field.is_required()]:
+            raise InputError(f"fields must have a default; received none for {', '.join(without)}.")
+        try:
+            hash(self.configuration())
+        except TypeError as error:
+            raise InputError(f"fields must be of fixed values, such as tuples in place of lists; {error}.") from None
 
     def run(self, cell: Configuration, seeds: Iterable[int]) -> list[Record]:
         """Train one cell from each seed; what is random in a run depends on its seed alone.

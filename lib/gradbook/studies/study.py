@@ -7,13 +7,14 @@ import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from reprlib import repr as brief
 from typing import Annotated, Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from gradbook.errors import InputError, unknown
 from gradbook.selection import allowed, nothing_left
-from gradbook.studies.experiment import Configuration, Experiment
+from gradbook.studies.experiment import Configuration, Experiment, require_name
 from gradbook.untrusted import refusal
 
 Plan = Mapping[Configuration, tuple[int, ...]]
@@ -52,6 +53,9 @@ def grid(configuration: type[Configuration], **choices: Iterable[Any]) -> tuple[
     >>> [cell.budget for cell in grid(Configuration, budget=[12_000, 36_000])]
     [12000, 36000]
     """
+    for name, values in choices.items():
+        if isinstance(values, str) or not isinstance(values, Iterable):
+            raise InputError(f"{name} must be a list of values; received {values!r}.")
     combinations = itertools.product(*choices.values())
     return tuple(configuration(**dict(zip(choices, values, strict=True))) for values in combinations)
 
@@ -61,9 +65,15 @@ def plan(*parts: tuple[Iterable[Configuration], int | Iterable[int]]) -> Plan:
 
     Args:
         parts: cells, and the seeds to run each of them with; a number n stands for the seeds 0 to n - 1.
+
+    Raises:
+        InputError: a part that is no such pair.
     """
     planned: dict[Configuration, tuple[int, ...]] = {}
-    for cells, seeds in parts:
+    for part in parts:
+        if not (isinstance(part, tuple) and len(part) == 2 and not isinstance(part[1], Configuration)):
+            raise InputError(f"parts of a plan must be pairs of cells and seeds, (grid(…), 4); received {brief(part)}.")
+        cells, seeds = part
         wanted = range(seeds) if isinstance(seeds, int) else [operator.index(seed) for seed in seeds]
         for cell in cells:
             planned[cell] = tuple(dict.fromkeys((*planned.get(cell, ()), *wanted)))
@@ -77,7 +87,7 @@ class Study:
     A run at any seed of one of its cells belongs to the study's results.
 
     Attributes:
-        name: the word the command line and ``book/results/`` use.
+        name: the word the command line and ``book/results/`` use, of letters, digits, - and _.
         experiment: what is run.
         planned: the seeds of each cell, usually made by `plan`.
         whole: the study that this one is a selection of, if it is.
@@ -87,6 +97,11 @@ class Study:
     experiment: Experiment
     planned: Plan = field(repr=False)
     whole: "Study | None" = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        require_name(self.name)
+        if not isinstance(self.planned, Mapping):
+            raise InputError(f"planned must be what plan returns; received {brief(self.planned)}.")
 
     @cached_property
     def runs(self) -> dict[str, Run]:
