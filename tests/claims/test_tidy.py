@@ -100,7 +100,9 @@ def test_columns_that_are_no_fields_may_differ_if_the_file_says_which_are(audit,
 
 def test_several_tables_are_named_by_their_files(audit, tmp_path):
     (tmp_path / "other.csv").write_text(RUNS)
-    with pytest.raises(InputError, match="claim dropout-helps: unknown table of runs ''; Known: runs, other"):
+    with pytest.raises(
+        InputError, match="claim dropout-helps: study of a claim must name one of the runs, runs, other"
+    ):
         audit("--runs", "other.csv")
     (tmp_path / "claims.yml").write_text(CLAIMS.replace("{statistic:", "{study: other, statistic:"))
     assert "1 reproduced" in audit("--runs", "other.csv")
