@@ -515,8 +515,9 @@ for name, mode in {"none": "no backpropagation", "unconditional": "DNI", "condit
 #| fig-cap: >-
 #|   Test accuracy on the images of this page, every seed and the mean.
 #| fig-alt: >-
-#|   Backpropagation rises fastest and highest. cDNI follows closely below, DNI comes to rest clearly lower, and unlocked
-#|   cDNI rises late. Without backpropagation accuracy is above unlocked cDNI at first, and ends far below all others.
+#|   Backpropagation rises fastest and highest. cDNI follows closely below, DNI comes to rest clearly lower, and
+#|   unlocked cDNI rises late. Without backpropagation accuracy is above unlocked cDNI at first, and ends far below
+#|   all others.
 figure, axes = plt.subplots()
 for mode in MODES:
     plots.seeds(axes, time, np.array([run["test_accuracy"] for run in curves[mode]]), mode, **styles[mode])

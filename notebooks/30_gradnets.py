@@ -241,9 +241,9 @@ def gradients_by_layer(g):
 #|   Before training: the norm of the gradient with respect to each hidden matrix, for a random input and a random
 #|   gradient that enters at the top.
 #| fig-alt: >-
-#|   Five nearly level lines on a logarithmic axis, one per gate. At g of 0.01 the norm is between 1 and 2, at 0.1 a few
-#|   tenths, at 0.3 one ten-thousandth, at 0.6 one ten-billionth, and at 1 it is 10 to the power of minus 15. It is the same for the first
-#|   matrix as for the last.
+#|   Five nearly level lines on a logarithmic axis, one per gate. At g of 0.01 the norm is between 1 and 2, at 0.1 a
+#|   few tenths, at 0.3 one ten-thousandth, at 0.6 one ten-billionth, and at 1 it is 10 to the power of minus 15. It
+#|   is the same for the first matrix as for the last.
 figure, axes = plt.subplots()
 for g, style in plots.styles([0.01, 0.1, 0.3, 0.6, 1.0]).items():
     axes.semilogy(range(2, depth), gradients_by_layer(g), label=f"g = {g}", **style)
@@ -463,11 +463,12 @@ glue("published_final", float(last.value["test_accuracy"]))
 #|   with the highway network of the same source behind its own dots. Middle: mean |W| over the hidden matrices. Right:
 #|   the mean absolute gradient of one batch's loss over them. {provenance}`gradnets`
 #| fig-alt: >-
-#|   Left, the published dots of the gated network lie along the bundle of our curves. In the end they are at its lower
-#|   edge, a little below 0.945. Those of the highway network come up from below the axis after more than an epoch, as
-#|   ours do, and end above 0.95. In the middle, the mean weight falls from 0.072 to 0.027 within 100 iterations, rises to 0.079 and
-#|   then falls slowly; dots and curves coincide. Right, on a logarithmic axis, the gradient rises from below 0.001 to
-#|   0.02 within an epoch and then scatters between 0.01 and 0.1, dots and curves alike.
+#|   Left, the published dots of the gated network lie along the bundle of our curves. In the end they are at its
+#|   lower edge, a little below 0.945. Those of the highway network come up from below the axis after more than an
+#|   epoch, as ours do, and end above 0.95. In the middle, the mean weight falls from 0.072 to 0.027 within 100
+#|   iterations, rises to 0.079 and then falls slowly; dots and curves coincide. Right, on a logarithmic axis, the
+#|   gradient rises from below 0.001 to 0.02 within an epoch and then scatters between 0.01 and 0.1, dots and curves
+#|   alike.
 figure, axes = plt.subplots(1, 3, figsize=(10, 3.4))
 highway = study.select(layer="highway")
 shown = {"gate opens": (study.cell(), "GradNets.ipynb"), "highway": (highway, "Highway Networks.ipynb")}
