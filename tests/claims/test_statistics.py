@@ -82,7 +82,8 @@ def test_a_run_at_the_mean_never_makes_a_verdict_less_sure(values, published, to
         tests = direction(sample, published, side), *questions(sample, published, tolerance)
         return [str(judge(test.p, test.contrary, LIMITS)) for test in tests]
 
-    before, after = verdicts(Sample.of(values)), verdicts(Sample.of(np.append(values, values.mean())))
+    sample = Sample.of(values)
+    before, after = verdicts(sample), verdicts(Sample.of(np.append(values, sample.mean)))
     assert all(verdict in (later, "inconclusive") for verdict, later in zip(before, after, strict=True))
 
 
