@@ -12,6 +12,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from gradbook import cli
+
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
@@ -81,6 +83,13 @@ def test_what_is_imported_is_required_by_name():
         if module in makers and not names & {canonicalize_name(inside.get(module, maker)) for maker in makers[module]}
     }
     assert unnamed == {}
+
+
+def test_a_command_that_lacks_a_module_names_the_extra_that_brings_it():
+    makers = importlib.metadata.packages_distributions() | {"distributed": ["dask"]}
+    for module, extra in cli.EXTRAS.items():
+        brought = {canonicalize_name(Requirement(text).name) for text in PROJECT["optional-dependencies"][extra]}
+        assert brought & set(map(canonicalize_name, makers[module])), module
 
 
 def test_every_locked_version_has_a_hash_and_no_address_is_named():

@@ -427,9 +427,8 @@ def _pairs(auxiliary: Gradients, main: Gradients) -> list[tuple[Tensor | None, T
     for index, pair in enumerate(_side_by_side(auxiliary, main)):
         pair = tuple(None if x is None else dense(x) for x in pair)
         kinds = [(ops.framework(x), _dtype(x), tuple(x.shape)) for x in pair if x is not None]
-        for _, dtype, _ in kinds:
-            if "float" not in dtype:
-                raise InputError(f"gradient {index} must be of a floating type; received {dtype}.")
+        for x in pair:
+            require_floating(f"gradient {index}", x)
         if len(kinds) == 2 and not _agree(*kinds):
             of_u, of_v = (f"{dtype}{shape} of {framework}" for framework, dtype, shape in kinds)
             raise InputError(
@@ -438,6 +437,16 @@ def _pairs(auxiliary: Gradients, main: Gradients) -> list[tuple[Tensor | None, T
             )
         pairs.append(pair)
     return pairs
+
+
+def require_floating(name: str, x: Tensor | None) -> None:
+    """Require a tensor of a floating type, or none.
+
+    Raises:
+        InputError: it is of another type.
+    """
+    if x is not None and "float" not in _dtype(x):
+        raise InputError(f"{name} must be of a floating type; received {_dtype(x)}.")
 
 
 def _side_by_side(auxiliary: Gradients, main: Gradients) -> Iterator[tuple[Tensor | None, Tensor | None]]:

@@ -79,14 +79,14 @@ def observe(test: Mean, runs: Runs) -> np.ndarray:
     values = runs.values(test.metric, test.at)
     chosen = runs.where(**test.where)
     chosen = chosen[chosen.index.isin(values.index)]
-    found = values[chosen.index]
+    partners: np.ndarray | float = 0.0
     if isinstance(test, Difference):
         chosen = chosen.drop(runs.where(**test.where | test.against).index, errors="ignore")
-        found = values[chosen.index]
-        found = (found - _partners(test, runs, values, chosen)).dropna()
+        partners = _partners(test, runs, values, chosen)
     elif differing := [name for name in runs.fields if len(set(runs.labels(chosen, [name]))) > 1]:
         several = ", ".join(differing)
         raise InputError(f"a mean needs the runs of one cell; where={test.where} leaves several values of {several}.")
+    found = (values[chosen.index] - partners).dropna()
     shared = test.shared or runs.seed
     if shared == runs.seed and shared not in chosen:
         return np.sort(found)

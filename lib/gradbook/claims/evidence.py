@@ -36,10 +36,10 @@ class Runs:
         Raises:
             InputError: no such column, or a value that no run has.
         """
-        fields = {name: _read(given, self.table.get(name)) for name, given in fields.items()}
+        fields = {name: _read(allowed(given), self.table.get(name)) for name, given in fields.items()}
         for name, given in fields.items():
             present = [plain(value) for value in self.table.get(name, ())]
-            if missing := [value for value in allowed(given) if name in self.table and value not in present]:
+            if missing := [value for value in given if name in self.table and value not in present]:
                 raise unknown(f"value of {name}", missing[0], map(str, dict.fromkeys(present)))
         return select(self.table, **fields)
 
@@ -74,15 +74,16 @@ class Runs:
         return [plain(row) for row in zip(*(rows[name] for name in columns), strict=True)]
 
 
-def _read(given: Any, column: pd.Series | None) -> Any:
-    if column is None or not pd.api.types.is_numeric_dtype(column):
-        return given
-    if isinstance(given, list):
-        return [_read(one, column) for one in given]
+def _read(values: list[Any], column: pd.Series | None) -> list[Any]:
+    numeric = column is not None and pd.api.types.is_numeric_dtype(column)
+    return [_number(value) if numeric and isinstance(value, str) else value for value in values]
+
+
+def _number(text: str) -> float | str:
     try:
-        return float(given) if isinstance(given, str) else given
+        return float(text)
     except ValueError:
-        return given
+        return text
 
 
 @dataclass(frozen=True)

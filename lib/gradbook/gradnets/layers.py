@@ -320,10 +320,9 @@ class GradualDropout(Gated):
         """Return the units that are kept, scaled so that their expectation is the input."""
         if not training:
             return inputs
-        wide = keras.backend.result_type("float32", inputs.dtype)  # draws in 16 bits miss small rates
-        rate = ops.cast(self.rate * self.gate.value, wide)
-        kept = keras.random.uniform(ops.shape(inputs), dtype=wide, seed=self.noise) >= rate
-        return ops.where(kept, inputs / ops.cast(1 - rate, inputs.dtype), 0)
+        drawn = _uniform(inputs, self.noise)
+        rate = ops.cast(self.rate * self.gate.value, drawn.dtype)
+        return ops.where(drawn >= rate, inputs / ops.cast(1 - rate, inputs.dtype), 0)
 
 
 @register
@@ -384,9 +383,15 @@ class GradualSampling(Gated):
         p = ops.sigmoid(inputs)
         if not training:
             return p
-        wide = keras.backend.result_type("float32", p.dtype)  # draws in 16 bits miss small p
-        drawn = keras.random.uniform(ops.shape(p), dtype=wide, seed=self.noise) < ops.cast(p, wide)
-        return self.mix(p, p + ops.stop_gradient(ops.cast(drawn, p.dtype) - p))
+        drawn = _uniform(p, self.noise)
+        sample = ops.cast(drawn < ops.cast(p, drawn.dtype), p.dtype)
+        return self.mix(p, p + ops.stop_gradient(sample - p))
+
+
+def _uniform(like: Any, noise: keras.random.SeedGenerator) -> Any:
+    """Draw from [0, 1) in a tensor's shape, in float32 or better: in 16 bits small probabilities would be missed."""
+    kind = keras.backend.result_type("float32", like.dtype)
+    return keras.random.uniform(ops.shape(like), dtype=kind, seed=noise)
 
 
 class Progress(keras.callbacks.Callback):

@@ -21,7 +21,7 @@ from gradbook.auxiliary.aggregation.min_norm import mgda
 from gradbook.auxiliary.aggregation.nash import nash_mtl
 from gradbook.auxiliary.aggregation.pcgrad import pcgrad
 from gradbook.auxiliary.aggregation.sums import mean, random_weighting, total
-from gradbook.auxiliary.rules import dense, of_one_shape
+from gradbook.auxiliary.rules import dense, of_one_shape, require_floating
 from gradbook.errors import InputError, unknown
 
 AGGREGATORS: dict[str, Callable[..., Any]] = {
@@ -86,8 +86,7 @@ def aggregate(
 
 def _require_alike(number: int, parts: Sequence[Any]) -> None:
     for part in parts:
-        if "float" not in str(part.dtype):
-            raise InputError(f"gradients of variable {number} must be of a floating type; received {part.dtype}.")
+        require_floating(f"gradients of variable {number}", part)
         if not of_one_shape(part.shape, parts[0].shape):
             shapes = f"{tuple(parts[0].shape)} and {tuple(part.shape)}"
             raise InputError(f"gradients of variable {number} must be of one shape; received {shapes}.")

@@ -14,7 +14,8 @@ def aligned_mtl(gramian: np.ndarray) -> np.ndarray:
     Source: Senushkin et al. 2023, CVPR, with the mean in place of the sum.
     """
     values, vectors = np.linalg.eigh(gramian)
-    zeros = np.count_nonzero(np.linalg.eigvalsh(cosines(gramian)) < 1e-6 * len(gramian))
+    angles, _ = cosines(gramian)
+    zeros = np.count_nonzero(np.linalg.eigvalsh(angles) < 1e-6 * len(gramian))
     values, vectors = values[zeros:], vectors[:, zeros:]
     balance = np.sqrt(values[0]) * (vectors / np.sqrt(values)) @ vectors.T
     return balance.mean(axis=1)

@@ -31,9 +31,10 @@ def cagrad(gramian: np.ndarray, c: float = 0.5) -> np.ndarray:
     if radius == 0:
         return mean
     w = _of_two(scaled, radius) if len(gramian) == 2 else _of_many(scaled, radius)
-    if _norm(scaled, w) <= 1e-3 * (w @ np.sqrt(np.diag(scaled))):  # what float32 Gramians can tell from 0
+    length = _norm(scaled, w)
+    if length <= 1e-3 * (w @ np.sqrt(np.diag(scaled))):  # what float32 Gramians can tell from 0
         return dualproj(gramian)
-    return mean + radius / _norm(scaled, w) * w
+    return mean + radius / length * w
 
 
 def _norm(gramian: np.ndarray, w: np.ndarray) -> float:

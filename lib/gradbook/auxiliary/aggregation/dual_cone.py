@@ -11,9 +11,8 @@ def project(gramian: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
     It is Σ vᵢ gᵢ with v = argmin vᵀGv over v ≥ w, solved for gradients of norm 1, so that none is too short to count.
     """
-    norms = np.sqrt(np.diag(gramian))
-    norms = np.where(norms > 0, norms, 1.0)
-    half = factor(cosines(gramian))
+    angles, norms = cosines(gramian)
+    half = factor(angles)
     added, _ = nnls(half, -half @ (weights * norms), maxiter=30 * len(norms))
     return weights + added / norms
 

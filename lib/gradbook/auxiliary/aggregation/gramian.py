@@ -13,11 +13,11 @@ Gradient = Tensor | Sequence[Tensor | None]
 """One task's gradient: a tensor, or one for each variable, None for a variable that the task does not use."""
 
 
-def cosines(gramian: np.ndarray) -> np.ndarray:
-    """Return the cosines between the gradients, 0 for one that is zero; float64 [m, m]."""
+def cosines(gramian: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the cosines between the gradients, [m, m], and their norms, [m]; for one that is zero 0, and 1."""
     norms = np.sqrt(np.diag(gramian))
     norms = np.where(norms > 0, norms, 1.0)
-    return gramian / np.outer(norms, norms)
+    return gramian / np.outer(norms, norms), norms
 
 
 def factor(gramian: np.ndarray) -> np.ndarray:

@@ -13,8 +13,8 @@ def imtl_g(gramian: np.ndarray) -> np.ndarray:
 
     Source: Liu et al. 2021, openreview IMPnRXEWpvr.
     """
-    norms, angles = np.sqrt(np.diag(gramian)), cosines(gramian)
-    if not norms.all():
+    angles, norms = cosines(gramian)
+    if not np.diag(gramian).all():
         return np.zeros(len(gramian))
     projected = np.linalg.pinv(angles, rcond=1e-6, hermitian=True).sum(axis=1)  # weights of gᵢ/‖gᵢ‖, from C a = 1
     weights = projected / norms
