@@ -481,8 +481,8 @@ table.round(2).astype(object).where(table.notna(), "")
 # %% [markdown]
 # The price is in points below our backpropagation. The published numbers come from larger networks, wider or deeper,
 # and from many more epochs, some with jittered images or dropout. They say what each method can reach, and ours say
-# what it has reached after the same few epochs as all others. There both local losses are above backpropagation: the
-# price that they have here is one of few epochs.
+# what it has reached after the same few epochs as all others. There both local losses are above backpropagation: so
+# the price that they have here need not be that of the method.
 #
 # {numref}`fig-without-price` answers the question of this chapter. To wait for nothing costs
 # {glue:text}`price_prediction_loss:.1f` points with a local classifier in each layer. With synthetic gradients it costs

@@ -71,3 +71,9 @@ def test_the_verdicts_of_the_page_on_ledgers_of_one_s_own_are_those_of_its_runs(
     Path("runs.csv").write_text("\n".join(["classifier_name,archive_name,dataset_name,iteration,accuracy", *runs]))
     cli.app(["audit", "claims.yml", "--runs", "runs.csv", "--published", "numbers.csv"], standalone_mode=False)
     assert capsys.readouterr().out.split() == texts[2].split()
+    cli.app(
+        ["audit", "claims.yml", "--runs", "runs.csv", "--published", "numbers.csv", "--format", "json"],
+        standalone_mode=False,
+    )
+    needed = {one["id"]: one["needed"] for one in json.loads(capsys.readouterr().out)}
+    assert f"adds that {needed['adiac']} and {needed['computers']} would do" in page

@@ -81,5 +81,5 @@ def test_a_taken_port_is_refused_in_a_sentence(pages, gradbook):
 
 def test_a_table_of_contents_without_root_is_refused(pages):
     (pages / "_toc.yml").write_text("- file: first\n")
-    with pytest.raises(InputError, match="is not a table of contents"):
+    with pytest.raises(InputError, match=r"_toc\.yml is not a table of contents"):
         site.pages(pages)
