@@ -39,7 +39,7 @@
 # - that nearly all methods look at the scalar products of the gradients alone,
 # - a valley in which plain descent stays, and who gets out of it,
 # - whether any of this beats a sum with tuned weights,
-# - what became of chapter 11: a weight decay that looks before it shrinks.
+# - a weight decay that looks before it shrinks, as a sequel to {doc}`11_imdb`.
 
 # %% tags=["remove-cell"]
 # On Colab: install the library in the version that made this page. Elsewhere: nothing to do.
@@ -113,7 +113,7 @@ plots.use_style()
 # $-\eta \, g_i \cdot d$. Where $g_i \cdot d < 0$ that task's loss rises.
 #
 # :::{question} many-sum
-# Let $g_1 = (-4, 1, 1)$ and $g_2 = (6, 1, 1)$. What does a step along the sum do?
+# Let $g_1 = (-4, 1, 1)$ and $g_2 = (6, 1, 1)$. What does a step against the sum do?
 #
 # - [ ] Both losses fall: the sum is a compromise.
 #
@@ -126,8 +126,8 @@ plots.use_style()
 #   No. $g_2 \cdot d = 16$ is positive. The task with the longer gradient is served, here task 2.
 # :::
 #
-# *Projection* of chapter 10 has no favourite here: each gradient loses what points against the other, and the rest is
-# summed. That is gradient surgery {cite}`yu2020gradient`.
+# *Projection*, as in {doc}`10_concept`, has no favourite here: each gradient loses what points against the other, and the
+# rest is summed. That is gradient surgery {cite}`yu2020gradient`.
 
 
 # %%
@@ -467,11 +467,11 @@ assert nash["half"] > 0.8 * nash["mean"]  # just leaves out zero
 # %% [markdown]
 # At equal scales the trials of the tuned sum choose equal weights, so there it is the plain sum. Its test loss is
 # {glue:text}`tuned_equal:.3f` nats ({numref}`fig-many-full`). Of {glue:text}`compared` other methods
-# {glue:text}`better_equal` are better and {glue:text}`worse_equal` worse, beyond their intervals. The worse one is
+# {glue:text}`better_equal` are better and {glue:text}`worse_equal` worse, beyond their 95 % intervals (±). The worse one is
 # Nash-MTL, by {glue:text}`nash_equal:+.4f` ± {glue:text}`nash_equal_half:.4f` nats. With {glue:text}`compared`
 # comparisons, one interval that just leaves out zero is a hint only. Two networks, one for each task alone, differ from
-# the sum by {glue:text}`single_gain:+.4f` ± {glue:text}`single_half:.4f` nats. What two tasks cost each other in one
-# small network is many times what any method gives back.
+# the sum by {glue:text}`single_gain:+.4f` ± {glue:text}`single_half:.4f` nats. That is many times what any method gains. But
+# two networks have twice the hidden units, and each stops at its own best epoch.
 #
 # With a scale of 0.1 the plain sum has {glue:text}`sum_unequal:+.4f` nats more than the tuned one. Tuning finds a
 # weight of {glue:text}`weight_unequal:.2f` for the left task, the one that undoes the scale. Then
@@ -485,9 +485,9 @@ assert nash["half"] > 0.8 * nash["mean"]  # just leaves out zero
 #
 # ## A decay that looks first
 #
-# Chapter 11 took weight decay for an auxiliary task, with the weights $\theta$ as its gradient, and asked a rule how much
-# of it to keep. Cautious weight decay {cite}`chen2025cautious` asks each entry whether the optimizer's own update $s$
-# shrinks it, too:
+# The chapter {doc}`11_imdb` took weight decay for an auxiliary task, with the weights $\theta$ as its gradient, and asked
+# a rule how much of it to keep. Cautious weight decay {cite}`chen2025cautious` asks each entry whether the optimizer's
+# own update $s$ shrinks it, too:
 #
 # $$
 # \theta \leftarrow \theta - \eta \, \bigl( s + \lambda \, [s \odot \theta \ge 0] \odot \theta \bigr) .
@@ -502,13 +502,13 @@ assert nash["half"] > 0.8 * nash["mean"]  # just leaves out zero
 #
 # - [x] At 2, the minimum of the loss.
 #
-#   Yes. Below 2 the update makes $\theta$ larger, so nothing decays. Above 2 both make it smaller, until it is 2.
+#   Yes. Between 0 and 2 the update makes $\theta$ larger, so nothing decays. Elsewhere both move it towards 2.
 # - [ ] At $4/3$ as well.
 #
 #   No. Between $4/3$ and 2 the update makes $\theta$ larger, so the mask is 0 and nothing decays.
 # - [ ] At 0: the decay never stops.
 #
-#   No. Below 2 the mask is 0 and the loss alone decides.
+#   No. Between 0 and 2 the mask is 0 and the loss alone decides.
 # :::
 
 # %%
@@ -525,7 +525,7 @@ round(plain, 3), round(theta, 3)
 
 # %% [markdown]
 # The study `cautious_decay` trains a network with two hidden layers of 100 on 200 digits, which it learns by heart. Beside
-# Adam it has a plain decay, a cautious one, or one that is censored by *projection* as in chapter 11.
+# Adam it has a plain decay, a cautious one, or one that is censored by *projection* as in {doc}`11_imdb`.
 
 # %% tags=["hide-input"]
 #| label: fig-many-decay
@@ -538,7 +538,7 @@ round(plain, 3), round(theta, 3)
 #|   half.
 decay_study = results.load("cautious_decay")
 none = decay_study[decay_study["weight"] == 0].set_index("seed")["test_loss"]
-kinds = {"decoupled": "plain", "cautious": "cautious", "projection": "projection, as in chapter 11"}
+kinds = {"decoupled": "plain", "cautious": "cautious", "projection": "projection, by an average"}
 losses = {
     kind: decay_study[(decay_study["decay"] == kind) & (decay_study["weight"] > 0)].pivot(
         index="seed", columns="weight", values="test_loss"

@@ -30,7 +30,7 @@
 # ([at full scale](#at-full-scale)). Of those that do not wait, local classifiers are the cheapest here.
 # {doc}`The ledger <90_ledger>` has {verdict}`21_without_backward`.
 #
-# **Time to read.** 20 minutes. **Know before.** {doc}`Chapter 20 <20_synthetic_gradients>` up to its
+# **Time to read.** 20 minutes. **Know before.** {doc}`20_synthetic_gradients` up to its
 # five ways to train.
 #
 # **Cost of this page.** {cost}`21_without_backward`
@@ -355,7 +355,7 @@ table.rename_axis("locking")
 # Feedback alignment does away with another need: the backward pass no longer has to know the weights of the forward pass.
 # Forward-forward waits for nothing, but every batch passes twice, with right and with wrong labels.
 #
-# None of the methods ends the wait for the block below. For that, chapter 20 predicts inputs.
+# None of the methods ends the wait for the block below. For that, the chapter before predicts inputs.
 #
 # ## Experiment
 #
@@ -499,7 +499,7 @@ table.round(2).astype(object).where(table.notna(), "")
 #
 # ### How well the messages agree with the gradient
 #
-# The alignment angle is the arc cosine of what chapter 20 calls the cosine of a synthetic gradient. So all methods
+# The alignment angle is the arc cosine of what the chapter before calls the cosine of a synthetic gradient. So all methods
 # whose layers see the same inputs can be put into one figure. Forward-forward is left out: its layers see the label
 # too.
 #
@@ -524,13 +524,13 @@ table.round(2).astype(object).where(table.notna(), "")
 #| label: fig-without-alignment
 #| fig-cap: >-
 #|   Cosine of the message and the gradient of backpropagation on MNIST, by hidden layer, 1 nearest the input. Means
-#|   over five seeds. Grey: the cDNI of chapter 20, with another network (batch normalisation and ReLU) and other
+#|   over five seeds. Grey: the cDNI of the chapter before, with another network (batch normalisation and ReLU) and other
 #|   batches. {provenance}`without_backward` {provenance}`synthetic`
 #| fig-alt: >-
 #|   Three panels. Errors through random matrices rise in the first epoch and come to rest near one half in every
 #|   layer. The prediction loss agrees best in layer 1, at two thirds, and less above. Synthetic gradients do the
 #|   opposite: nine tenths in layer 3, one half in layer 1. Target propagation is exactly one in layer 3 and falls to
-#|   one half in layer 1. The grey line of chapter 20 stays low, and rises late to 0.3, 0.4 and 0.7.
+#|   one half in layer 1. The grey line stays low, and rises late to 0.3, 0.4 and 0.7.
 figure, axes = plt.subplots(1, 3, sharey=True, figsize=(7, 3.6))
 compared = [m for m in without_backward.METHODS if m not in ("backpropagation", "last layer", "forward-forward")]
 chapter_20, styles = results.load("synthetic").cell(), plots.styles(compared)
@@ -567,7 +567,7 @@ table.round(2)
 # %% [markdown]
 # In {numref}`fig-without-alignment` no method agrees fully in all layers, and all train. Two kinds can be told apart.
 # Where messages are made from messages, layer by layer from the top, agreement is best next to the readout and is lost
-# on the way down. So it is with synthetic gradients, here and in chapter 20, and with target propagation. Direct
+# on the way down. So it is with synthetic gradients, here and in the chapter before, and with target propagation. Direct
 # feedback and the local classifiers have nothing to lose on the way, and they agree best in the first layer. Two fit
 # neither kind. Feedback alignment goes down layer by layer and loses little. The similarity loss agrees equally in all
 # layers.
@@ -580,7 +580,8 @@ table.round(2)
 #
 # ## What failed, and where we deviate
 #
-# - **Few epochs.** A run of the study sees {glue:text}`full_images` images, as many as in chapter 20. The papers train up
+# - **Few epochs.** A run of the study sees {glue:text}`full_images` images, as many as in the chapter before. The papers
+# train up
 #   to a hundred epochs, and more. For forward-forward this matters most, because it learns slowly.
 # - **One network for all.** The papers have networks of their own: leaky ReLU for local losses, wider layers for
 #   forward-forward. Here all have tanh and one width, and only forward-forward has ReLU, because its goodness needs it.

@@ -26,7 +26,7 @@
 # learn their gate reach {glue:text}`rezero_50:.1%`, and blocks with a constant gate {glue:text}`scaled_50:.1%`
 # ([at full scale](#deep-at-full-scale)). {doc}`The ledger <90_ledger>` has {verdict}`31_deep_from_the_start`.
 #
-# **Time to read.** 15 minutes. **Know before.** {doc}`Chapter 30 <30_gradnets>`, up to its equation of the gate.
+# **Time to read.** 15 minutes. **Know before.** {doc}`30_gradnets`, up to its equation of the gate.
 #
 # **Cost of this page.** {cost}`31_deep_from_the_start`
 # :::
@@ -120,8 +120,8 @@ glue("kept", variance_growth(hidden, hidden**-0.5))
 # %% [markdown]
 # ## Who sets the gate?
 #
-# Chapter 30 mixes a layer with its input, and an {term}`annealing schedule` moves the mixture. Leave the input whole, and
-# let the gate weigh what is added, as in a {term}`residual block`:
+# The chapter before mixes a layer with its input, and an {term}`annealing schedule` moves the mixture. Leave the input
+# whole, and let the gate weigh what is added, as in a {term}`residual block`:
 #
 # $$
 # y = x + g\, F(x) , \qquad F(x) = \operatorname{relu}(x)\, W + b .
@@ -311,7 +311,7 @@ glue("relu_cosine", behind(hidden, 0.0, lambda c: cosine_map(c, 0.0)))
 # ## Fifty layers, four ways to start
 #
 # We train {glue:text}`depth` layers on the same images, with the same seeds, steps and learning rate. The plain network
-# starts from He's weights, not from the smaller ones of chapter 30; the gate of the GradNet opens over the first half.
+# starts from He's weights, not from the smaller ones of the chapter before; the gate of the GradNet opens over the first half.
 #
 # :::{question} deep-live
 # Which of them has the smallest training loss at the end?
@@ -375,7 +375,7 @@ pd.DataFrame(final, index=pd.Index(seeds, name="seed")).T.rename_axis("test accu
 # ## At full scale
 #
 # The study `deep_blocks` trains every block on MNIST: one pass, {glue:text}`steps` steps, with the width, the batches
-# and the optimizer of chapter 30, and without its dropout. Each block has the same learning rates to choose from:
+# and the optimizer of the chapter before, and without its dropout. Each block has the same learning rates to choose from:
 # {glue:text}`rates_50` at fifty layers, {glue:text}`rates_200` at two hundred. The best one is that with the highest
 # mean accuracy on 5,000 images held out; what is shown is the accuracy on the test images.
 #
@@ -477,7 +477,7 @@ _ = axes.legend(loc="upper left")
 #
 # In the lower group nothing of the input is left beside the layer in the end. GradNet's gate takes it away, and leaves a
 # plain network of fifty layers. It reaches {glue:text}`gradnet_50:.1%`, a plain one that starts from He's weights
-# {glue:text}`plain_50:.1%`. With twenty times as many steps, a penalty and dropout, chapter 30's GradNet comes to
+# {glue:text}`plain_50:.1%`. With twenty times as many steps, a penalty and dropout, the GradNet of the chapter before comes to
 # {glue:text}`chapter_30:.1%`. ReZero has more after one pass.
 #
 # At two hundred layers the two groups part further. Of the blocks trained at two hundred layers, ReZero keeps
@@ -493,8 +493,8 @@ _ = axes.legend(loc="upper left")
 # - **If it must end without skips**, to be small and fast in use, this study does not decide it. In one pass tailored
 #   activations, with nothing to open, reach {glue:text}`tailored_50:.1%`, a gReLU opened slowly
 #   {glue:text}`grelu_50:.1%`, both from orthogonal matrices. Both did best at the lowest rate tried, so the difference
-#   may depend on the rates. From such matrices chapter 30's gReLU comes to {glue:text}`grelu_chapter_30:.1%` in twenty
-#   epochs.
+#   may depend on the rates. From such matrices the gReLU of the chapter before comes to
+#   {glue:text}`grelu_chapter_30:.1%` in twenty epochs.
 #
 # ### A published run
 #
@@ -515,9 +515,9 @@ glue("cifar_seeds", len(cifar))
 # %% [markdown]
 # ## What failed, and where we deviate
 #
-# - **Little training.** One pass over MNIST is a twentieth of the training in chapter 30. There the same gate, with 20 epochs,
+# - **Little training.** One pass over MNIST is a twentieth of that in the chapter before. There the same gate, with 20 epochs,
 #   reaches far more. What is compared here is how much a start helps as long as training is short.
-# - **Dropout** is left out. With two hundred layers, chapter 30's dropout would leave $0.95^{199}$, which is
+# - **Dropout** is left out. With two hundred layers, the dropout of the chapter before would leave $0.95^{199}$, which is
 #   {glue:text}`survivors:.0e`, of the signal behind a closed gate. Its penalty on the weights is left out, too: with
 #   one of 5, GradNets of fifty layers end at {glue:text}`penalised:.1%`, at the best of the same learning rates.
 # - **Networks of dense layers.** DeepNorm was made for transformers, TAT and VanillaNet for convolutions. DeepNorm has
@@ -528,7 +528,7 @@ glue("cifar_seeds", len(cifar))
 #   from the start.
 # - **Mollifying networks** {cite:p}`gulcehre2017mollifying` are not trained. The library has their activation,
 #   {py:func}`~gradbook.gradnets.blocks.mollified_relu`. Where it is smooth its slope is a half, which fifty layers in a
-#   row cannot bear, as with the gReLU of chapter 30. The paper's way around it is not built here.
+#   row cannot bear, as with the gReLU of the chapter before. The paper's way around it is not built here.
 # - **VanillaNet** closes its gates in 6 to 13 layers. In fifty it is a stress that its authors did not intend.
 # - **Not attempted**: the published errors of residual networks on CIFAR-10 and ImageNet. The ledger lists them.
 

@@ -30,7 +30,7 @@
 # times as many multiplications, errs {glue:text}`error_dense:.1f` %. {doc}`The ledger <90_ledger>` has
 # {verdict}`41_structured_matrices`.
 #
-# **Time to read.** 20 minutes. **Know before.** {doc}`Chapter 40 <40_low_rank_convolutions>`, and what singular values
+# **Time to read.** 20 minutes. **Know before.** {doc}`40_low_rank_convolutions`, and what singular values
 # are.
 #
 # **Cost of this page.** {cost}`41_structured_matrices`
@@ -152,9 +152,8 @@ glue("monarch_weights", A.size + B.size)
 glue("dense_weights", f"{m**4:,}")
 
 # %% [markdown]
-# The library has it as a family of {doc}`chapter 40 <40_low_rank_convolutions>`,
-# {py:class}`~gradbook.lowrank.convs.Monarch`. So budgets, counts, teachers and
-# {py:func}`~gradbook.lowrank.compression.compress` take it by its name:
+# The library has it as a family like those of the chapter before, {py:class}`~gradbook.lowrank.convs.Monarch`. So
+# budgets, counts, teachers and {py:func}`~gradbook.lowrank.compression.compress` take it by its name:
 
 # %%
 layer = substitute("monarch", m)(m * m, 1, use_bias=False)
@@ -165,8 +164,8 @@ assert np.allclose(layer(x.reshape(1, 1, 1, -1))[0, 0, 0], y, atol=1e-4)
 assert layer.n_parameters(m * m) == layer.mult_adds((1, 1, m * m)) == A.size + B.size
 
 # %% [markdown]
-# Weights and multiplications are equally many. Of a matrix alone, the hashed layers and tensor trains of chapter 40
-# save the first and not the second.
+# Weights and multiplications are equally many. Of a matrix alone, the hashed layers and tensor trains of the chapter
+# before save the first and not the second.
 #
 # The relatives differ in the blocks. With one block it is a low-rank matrix. With blocks of any rank it is the *block tensor
 # train* {cite:p}`qiu2024compute`. If the small matrices are Monarch matrices again, down to $2 \times 2$, it is a *butterfly*
@@ -620,12 +619,12 @@ assert np.ptp(factored["error (%)"]) < 2 * factored["spread"].mean()
 #
 # - **Small and short.** MNIST, three layers, three epochs: the papers train vision transformers and language models. What
 #   they publish of those is in the ledger as not attempted.
-# - **Most of chapter 40's families** are left out of the study, to keep it short. Low rank, hashed weights and tensor
-#   trains are in; ACDC takes ten times as long as these.
+# - **Most families of the chapter before** are left out of the study, to keep it short. Low rank, hashed weights and
+#   tensor trains are in; ACDC takes ten times as long as these.
 # - **Adapters without a base.** Our LoRA and DoRA stand on a random matrix that nobody trained. That is not what they are
 #   for; it says what a small change of *any* matrix can do.
-# - **Scaled learning rates** are given to Adam as its authors give them. Ours start with the variance of chapter 40, theirs
-#   with that of the maximal update parameterization.
+# - **Scaled learning rates** are given to Adam as its authors give them. Ours start with the variance of the chapter before,
+#   theirs with that of the maximal update parameterization.
 # - **Butterflies** start as rotations. The original starts at random numbers, whose product scatters far more.
 # - **Monarch layers** have no padding: the number of blocks is lowered until it divides the channels.
 # - **Layouts.** The original LoRA cuts the kernels of convolutions in another way; ours is a $k \times k$ convolution to $r$

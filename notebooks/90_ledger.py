@@ -261,8 +261,8 @@ glue("among", (promised.p <= needed).sum())
 #
 # Runs that share something random are not independent. Several networks may come from one seed, or learn from one
 # teacher. Their differences should be averaged, and count as one. Those from one seed are. Where a claim is about
-# families of layers, those of one family are. The students of one teacher in chapter 40 are not, so their verdicts hold
-# for these teachers.
+# families of layers, those of one family are. The students of one teacher ({doc}`40_low_rank_convolutions`) are not, so their
+# verdicts hold for these teachers.
 #
 # ## If a method did nothing
 #

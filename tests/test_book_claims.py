@@ -12,6 +12,7 @@ import yaml
 from gradbook import book_claims, cli, exact, experiments
 from gradbook.claims import claim, ledger
 from gradbook.claims.citations import citations
+from gradbook.errors import InputError
 from gradbook.files import BOOK
 
 CLAIMS = claim.load(book_claims.CLAIMS).claims
@@ -26,6 +27,26 @@ def test_the_claims_cover_the_chapters_and_cite_the_bibliography():
 
 def test_every_function_that_gives_an_exact_number_serves_a_claim():
     assert {one.test.function for one in CLAIMS if isinstance(one.test, claim.Exact)} == set(exact.FUNCTIONS)
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "sentence"),
+    [
+        ("fourier_error", {"family": "monrch", "size": 4}, "unknown family 'monrch'; did you mean 'monarch'"),
+        ("parameters", {"network": "dart", "family": "plain"}, "unknown network 'dart'; did you mean 'darts'"),
+        ("mult_adds", {"network": "dart", "family": "plain"}, "unknown network 'dart'; did you mean 'darts'"),
+        ("distance_from_identity", {"block": "skipinitt", "layers": 3}, "unknown block 'skipinitt'; "),
+        ("tailored", {"part": "slop"}, "unknown part 'slop'; did you mean 'slope'"),
+        (
+            "parameters_of_december",
+            {"network": "darts", "family": "tuker", "scale": 0.1},
+            "unknown family 'tuker'; did you mean 'tucker'",
+        ),
+    ],
+)
+def test_a_word_that_an_exact_number_does_not_know_is_refused(function, arguments, sentence):
+    with pytest.raises(InputError, match=sentence):
+        exact.FUNCTIONS[function](**arguments)
 
 
 @pytest.mark.parametrize("one", TESTED, ids=lambda one: one.id)

@@ -95,3 +95,17 @@ def test_weights_too_coarse_for_the_state_or_of_two_types_are_refused(optimizer,
 def test_a_block_without_weights_has_a_state_too():
     optimizer = Adam()
     assert optimizer.update([], [], optimizer.init([]), learning_rate=0.1)[0] == []
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: Adam(beta_1=1.0), r"beta_1 must be in \[0, 1\); received 1.0"),
+        (lambda: Adam(beta_2=-0.1), r"beta_2 must be in \[0, 1\); received -0.1"),
+        (lambda: Adam(epsilon=0), "epsilon must be above 0; received 0"),
+        (lambda: Adagrad(epsilon=0), "epsilon must be above 0; received 0"),
+    ],
+)
+def test_numbers_that_would_divide_by_zero_are_refused(make, sentence):
+    with pytest.raises(InputError, match=sentence):
+        make()

@@ -2,9 +2,11 @@
 
 import itertools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from gradbook.errors import unknown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -13,9 +15,11 @@ if TYPE_CHECKING:
 
 # Chapters' modules bring TensorFlow, so each function imports its own.
 
+T = TypeVar("T")
+
 
 def main_loss_at_the_end(rule: str) -> float:
-    """Return the main loss where a rule's descent on chapter 10's plane ends, from (0, 2); to nine decimals."""
+    """Return the main loss where a rule's descent on the plane of `10_concept` ends, from (0, 2); to nine decimals."""
     from gradbook.auxiliary.toy import PLANE
 
     return round(float(PLANE.main.value(_end(rule))), 9)
@@ -48,14 +52,14 @@ def runs_on_the_front(how: str) -> int:
 
 
 def reviews_classifier() -> int:
-    """Return the parameters of chapter 11's network, 10,000-512-512-1."""
+    """Return the parameters of the network of `11_imdb`, 10,000-512-512-1."""
     from gradbook.experiments.imdb import Classifier
 
     return _numbers(part for parts in Classifier(10_000, 512).variables for part in parts)
 
 
 def resnet_18() -> int:
-    """Return the parameters of chapter 12's network, moving averages included, for images of 64×64×3 and two logits."""
+    """Return the parameters of the ResNet of `12_imagenet_pairs`, moving averages included, of 64×64×3, two logits."""
     from gradbook.auxiliary import resnet
     from gradbook.lowrank.count import weightless
 
@@ -63,7 +67,7 @@ def resnet_18() -> int:
 
 
 def blocks() -> int:
-    """Return the trainable parameters of chapter 20's network, 784-256-256-256-10 with batch normalisation."""
+    """Return the trainable parameters of `20_synthetic_gradients`: 784-256-256-256-10 with batch normalisation."""
     from gradbook.synthetic.networks import classifier
 
     chain = classifier([784], 10, depth=3, width=256)
@@ -80,13 +84,13 @@ def predictors(count: int) -> int:
 
 
 def local_losses_network() -> int:
-    """Return the parameters of the dense network that the code of chapter 21's local losses trains, 784-3×1024-10."""
+    """Return the parameters of the dense network that the code of the paper on local losses trains, 784-3×1024-10."""
     sizes = [784, 1024, 1024, 1024, 10]
     return sum((inputs + 1) * units for inputs, units in itertools.pairwise(sizes))
 
 
 def similarity_across(classes: int) -> float:
-    """Return how similar the labels of two of so many classes are, for chapter 21's similarity matching."""
+    """Return how similar the labels of two of so many classes are, for similarity matching."""
     import numpy as np
 
     from gradbook.synthetic.without_backward import similarities
@@ -95,7 +99,7 @@ def similarity_across(classes: int) -> float:
 
 
 def fifty_layers() -> int:
-    """Return the trainable parameters of chapter 30's network."""
+    """Return the trainable parameters of the network of `30_gradnets`."""
     from gradbook.gradnets import gradual_mlp
     from gradbook.lowrank import count
 
@@ -103,7 +107,7 @@ def fifty_layers() -> int:
 
 
 def learning_rate(iteration: int) -> float:
-    """Return chapter 30's learning rate when so many iterations are done."""
+    """Return the learning rate of `30_gradnets` when so many iterations are done."""
     from gradbook.experiments.gradnets import Configuration
 
     return Configuration().learning_rate_after(iteration)
@@ -122,7 +126,7 @@ def tailored(part: str) -> float:
         return max(layer(c), branch)
 
     slope = tailored_slope(resnet_101, 0.75)
-    return {"slope": slope, "gain": tailored_gain(slope)}[part]
+    return _named("part", part, {"slope": slope, "gain": tailored_gain(slope)})
 
 
 def deepnorm_sublayers(encoder: int, decoder: int) -> int:
@@ -160,7 +164,7 @@ def distance_from_identity(block: str, layers: int) -> float:
     from gradbook.gradnets.blocks import BLOCKS, through
 
     draw = np.random.default_rng(0)
-    made = BLOCKS[block](layers)
+    made = _named("block", block, BLOCKS)(layers)
     weights = [tf.constant(array, tf.float32) for array in made.initial(50, draw)]
     x = tf.constant(draw.random((20, 50)), tf.float32)
     return float(tf.reduce_max(tf.abs(through(made)(x, made.gates(tf.constant(0.0)), *weights) - x)))
@@ -184,11 +188,12 @@ def parameters_of_december(network: str, family: str, scale: float) -> int:
     from gradbook.lowrank.convs import Separable
     from gradbook.lowrank.convs.base import fraction
 
+    cores = _named("family", family, {"tensor_train": 0, "cp": 0, "tucker": 2})
+
     class December(Separable):
         def n_parameters(self, channels: int) -> int:
             rank = min(fraction(scale, max(channels, self.filters)), channels, self.filters)
-            core = 2 * rank**2 if family == "tucker" else 0
-            return self.kernel_size**2 * channels + rank * (channels + self.filters) + core
+            return self.kernel_size**2 * channels + rank * (channels + self.filters) + cores * rank**2
 
     return _sizes(network)(December)
 
@@ -221,7 +226,8 @@ def mult_adds(network: str, family: str, value: float | None = None, convention:
     from gradbook.lowrank.networks import NETWORKS
 
     make = substitute(family, value, **options)
-    return count.mult_adds(count.weightless(lambda: NETWORKS[network](convolution=make)), convention=convention)
+    build = _named("network", network, NETWORKS)
+    return count.mult_adds(count.weightless(lambda: build(convolution=make)), convention=convention)
 
 
 def darts_mult_adds_as_logged() -> int:
@@ -271,7 +277,7 @@ def fourier_error(family: str, size: int) -> float:
     from gradbook.lowrank.convs.butterfly import bit_reversal, fourier, multiply
 
     transform, side = np.fft.fft(np.eye(size)), math.isqrt(size)
-    if family == "butterfly":
+    if _named("family", family, {"butterfly": True, "monarch": False}):
         found = multiply(np.eye(size)[:, bit_reversal(size)] + 0j, fourier(size))
     else:
         transform = transform.reshape(side, side, size).transpose(1, 0, 2).reshape(size, size)
@@ -323,7 +329,19 @@ def _sizes(network: str, dense_classifier: bool = True) -> "Sizes":
     from gradbook.lowrank.budget import Sizes
     from gradbook.lowrank.networks import NETWORKS
 
-    return Sizes(NETWORKS[network] if dense_classifier else partial(NETWORKS[network], dense_classifier=False))
+    build = _named("network", network, NETWORKS)
+    return Sizes(build if dense_classifier else partial(build, dense_classifier=False))
+
+
+def _named(kind: str, name: str, known: Mapping[str, T]) -> T:
+    """Return what is known by a name.
+
+    Raises:
+        InputError: nothing is.
+    """
+    if name not in known:
+        raise unknown(kind, name, known)
+    return known[name]
 
 
 FUNCTIONS: dict[str, Callable[..., float]] = {

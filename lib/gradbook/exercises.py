@@ -18,10 +18,13 @@ def exercise(
             when an answer is checked, not before.
         too_low, too_high: a hint for a number that is too small or too large.
         otherwise: a hint for any other wrong answer.
-        relative: how far a number may be off, as a fraction of the right one.
+        relative: how far a number may be off, as a fraction of the right one; 1e-9 beyond that counts as rounding.
 
     Returns:
         A function from an answer to one sentence for the reader; ``None`` stands for an answer not yet given.
+
+    Raises:
+        InputError: a ``relative`` out of [0, 1).
 
     >>> check = exercise(lambda: 2 / 3, too_low="Both terms count.", too_high="One term counts twice.")
     >>> check(None), check(0.667), check(1.0)

@@ -103,12 +103,15 @@ def _torch() -> dict[str, Callable[..., Any]]:
     def minimum(x: Any, y: Any) -> Any:
         return torch.clamp(x, max=y) if isinstance(x, torch.Tensor) else torch.clamp(y, max=x)
 
+    def largest(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
+        return torch.max(x) if axis is None else torch.amax(x, axis, keepdims)
+
     def vdot(x: Any, y: Any) -> Any:
         return torch.dot(x.reshape(-1), y.reshape(-1))
 
     own = {"cast": cast, "cond": _choose, "divide_no_nan": divide_no_nan, "maximum": maximum, "minimum": minimum}
-    own["vdot"] = vdot
-    return {name: getattr(torch, name) for name in (*SAME, "max", "relu")} | own
+    own |= {"max": largest, "vdot": vdot}
+    return {name: getattr(torch, name) for name in (*SAME, "relu")} | own
 
 
 @cache

@@ -60,9 +60,15 @@ class Adagrad:
 
     Attributes:
         epsilon: ε > 0; 1e-10 is PyTorch's choice.
+
+    Raises:
+        InputError: an ε that is not above 0.
     """
 
     epsilon: float = 1e-10
+
+    def __post_init__(self) -> None:
+        _require_epsilon(self.epsilon)
 
     def init(self, weights: Sequence[Tensor]) -> Tensors:
         """Return the sums of squares before the first update, 0; weights and errors as in `Adam.init`."""
@@ -105,11 +111,20 @@ class Adam:
     Attributes:
         beta_1, beta_2: β₁ and β₂ in [0, 1).
         epsilon: ε > 0; 1e-7 is Keras' choice, 1e-8 that of TensorFlow 1.
+
+    Raises:
+        InputError: a number out of its range.
     """
 
     beta_1: float = 0.9
     beta_2: float = 0.999
     epsilon: float = 1e-7
+
+    def __post_init__(self) -> None:
+        for name, value in (("beta_1", self.beta_1), ("beta_2", self.beta_2)):
+            if not 0 <= value < 1:
+                raise InputError(f"{name} must be in [0, 1); received {value}.")
+        _require_epsilon(self.epsilon)
 
     def init(self, weights: Sequence[Tensor]) -> AdamState:
         """Return the state before the first update.
@@ -148,6 +163,11 @@ class Adam:
         rate = mask * learning_rate * ops.sqrt(1 - self.beta_2**clock) / (1 - self.beta_1**clock)
         moved = [w - rate * m / (ops.sqrt(s) + self.epsilon) for w, m, s in zip(weights, means, squares, strict=True)]
         return moved, AdamState(step, means, squares)
+
+
+def _require_epsilon(epsilon: float) -> None:
+    if not epsilon > 0:
+        raise InputError(f"epsilon must be above 0; received {epsilon}.")
 
 
 def _require_precision(weights: Sequence[Tensor]) -> None:

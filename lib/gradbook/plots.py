@@ -1,7 +1,6 @@
 """The book's figures: one palette that survives colour blindness and print, and seeds shown one by one."""
 
 from collections.abc import Iterable
-from itertools import cycle
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -49,11 +48,18 @@ def use_style() -> None:
 def styles(names: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Return a colour and a dash pattern for each name, the same wherever the same names are given in the same order.
 
+    After the last colour the first follows with another dash pattern.
+
     >>> styles(["single_task", "multitask"])["multitask"]
     {'color': '#0072B2', 'linestyle': '--'}
+    >>> styles("abcdefgh")["h"]
+    {'color': '#000000', 'linestyle': '--'}
     """
-    pairs = cycle(zip(COLOURS, DASHES, strict=True))
-    return {name: {"color": colour, "linestyle": dashes} for name, (colour, dashes) in zip(names, pairs, strict=False)}
+    count = len(COLOURS)
+    return {
+        name: {"color": COLOURS[i % count], "linestyle": DASHES[(i + i // count) % count]}
+        for i, name in enumerate(names)
+    }
 
 
 def literal(text: str) -> str:

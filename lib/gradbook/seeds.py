@@ -4,6 +4,8 @@ import zlib
 
 import numpy as np
 
+from gradbook.errors import InputError
+
 
 def set_seed(seed: int) -> None:
     """Seed Python, NumPy and Keras' backend, and let TensorFlow, where it is the backend, choose deterministic kernels.
@@ -29,12 +31,17 @@ def generator(seed: int, *purpose: str) -> np.random.Generator:
     Drawing more numbers for one purpose (say "batches") leaves every other one ("labels", "split") as it was.
 
     Args:
-        seed: seed ≥ 0.
+        seed: 0 ≤ seed < 2³²; beyond, the seed itself would stand for words.
         purpose: words that name what the numbers are for.
+
+    Raises:
+        InputError: a seed out of its range.
 
     >>> bool(generator(0, "batches").random() == generator(0, "batches").random())
     True
     >>> bool(generator(0, "batches").random() == generator(0, "split").random())
     False
     """
+    if not 0 <= seed < 2**32:
+        raise InputError(f"seed must be from 0 to {2**32 - 1}; received {seed}.")
     return np.random.default_rng([seed, *(zlib.crc32(word.encode()) for word in purpose)])

@@ -340,6 +340,15 @@ def test_no_gradient_at_all_is_no_direction():
         assert direction(np.zeros((3, 2)), how).tolist() == [0, 0]
 
 
+def test_a_matrix_holds_the_gradients_as_rows():
+    np.testing.assert_array_equal(aggregate(EXAMPLE, "upgrad"), aggregate(list(EXAMPLE), "upgrad"))
+
+
+def test_an_option_out_of_range_is_refused_before_anything_is_compiled():
+    with pytest.raises(InputError, match="c of cagrad must be 0 or more; received -1"):
+        tf.function(lambda: aggregate([tf.ones(2)], "cagrad", c=-1), autograph=False).get_concrete_function()
+
+
 @pytest.mark.parametrize(
     ("gradients", "how", "options", "sentence"),
     [
@@ -348,6 +357,7 @@ def test_no_gradient_at_all_is_no_direction():
         (EXAMPLE, "cagrad", {"k": 1}, "unknown option of cagrad 'k'.*Known: c"),
         (EXAMPLE, "cagrad", {"c": -0.5}, "c of cagrad must be 0 or more; received -0.5"),
         (EXAMPLE, "cagrad", {"c": np.nan}, "c of cagrad must be 0 or more; received nan"),
+        (EXAMPLE, "cagrad", {"c": "0.5"}, "c of cagrad must be 0 or more; received '0.5'"),
         ([[1.0], [1.0, 2.0]], "sum", {}, r"one entry for each variable; received \[1, 2\]"),
         (np.array([[-4, 1, 1], [6, 1, 1]]), "upgrad", {}, "must be of a floating type; received int64"),
         ([np.ones(3), np.ones(1)], "mean", {}, r"must be of one shape; received \(3,\) and \(1,\)"),

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradbook.auxiliary.cautious import Decayed
+from gradbook.errors import InputError
 from gradbook.optimizers import Adam, GradientDescent
 
 
@@ -61,3 +62,8 @@ def test_the_plain_one_beside_adam_is_keras():
         ours, state = decay.update(ours, [tf.constant(gradient)], state, 0.02)
         peer.apply([gradient], [theirs])
     np.testing.assert_allclose(ours[0].numpy(), theirs.numpy(), rtol=1e-5, atol=1e-7)
+
+
+def test_weights_do_not_grow_by_decay():
+    with pytest.raises(InputError, match=r"weight must be a number, 0 or more; received -1"):
+        Decayed(-1)

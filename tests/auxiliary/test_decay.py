@@ -2,10 +2,12 @@
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from gradbook.auxiliary import RULES
 from gradbook.auxiliary.decay import CensoredDecay
+from gradbook.errors import InputError
 
 
 def test_single_task_is_keras_adam_and_multitask_its_decoupled_decay():
@@ -64,3 +66,18 @@ def test_the_average_starts_at_alpha_times_the_gradient_and_follows_it():
     for fraction in (0.5, 0.75, 0.875):
         decay.step([[tf.constant([4.0, -8.0])]])
         np.testing.assert_allclose(decay.averages[0][0].numpy(), [4 * fraction, -8 * fraction], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("choices", "sentence"),
+    [
+        ({"scope": "globl"}, "unknown scope 'globl'; did you mean 'global'"),
+        ({"weight": -1.0}, "weight must be a number, 0 or more; received -1.0"),
+        ({"alpha": 0.0}, "alpha must be above 0 and at most 1; received 0.0"),
+        ({"learning_rate": 0.0}, "learning_rate must be positive; received 0.0"),
+    ],
+)
+def test_choices_that_make_no_decay_are_refused(choices, sentence):
+    usual = {"weight": 1.0, "alpha": 0.5, "learning_rate": 0.1}
+    with pytest.raises(InputError, match=sentence):
+        CensoredDecay([[tf.Variable([1.0])]], "projection", **usual | choices)

@@ -107,14 +107,26 @@ def test_an_aggregator_and_its_options_are_saved(tmp_path):
     [
         ("upgrd", {}, "rule or aggregator 'upgrd'; did you mean 'upgrad'"),
         ("cagrad", {"rule_options": {"d": 1}}, "unknown option of cagrad 'd'"),
+        ("cagrad", {"rule_options": {"c": -1}}, "c of cagrad must be 0 or more; received -1"),
         ("projection", {"rule_options": {"c": 1}}, "rule_options must be empty but for an aggregator"),
         ("upgrad", {"alpha": 0.5}, "alpha must be 1 with the aggregator 'upgrad'; received 0.5"),
         ("upgrad", {"together": True}, "together must be False with the aggregator 'upgrad'"),
+        ("upgrad", {"at_zero": "zero"}, "at_zero must be 'keep' with the aggregator 'upgrad'; received 'zero'"),
     ],
 )
 def test_what_no_aggregator_can_do_is_refused(rule, choices, sentence):
     with pytest.raises(InputError, match=sentence):
         Censored(network(), "quality", rule, **choices)
+
+
+def test_penalties_count_again_after_a_loss_that_failed():
+    def broken(truth, found):
+        raise ZeroDivisionError
+
+    model = Censored(network(regularised=True), "quality")
+    with pytest.raises(ZeroDivisionError):
+        trained(model, loss=LOSSES | {"topic": broken})
+    assert len(model.losses) == 1
 
 
 def test_an_auxiliary_head_learns_whatever_the_rule():
@@ -255,6 +267,8 @@ def test_together_censors_the_sum():
     inputs = keras.Input((6,))
     hidden = layers.Dense(5, "tanh", name="hidden")(inputs)
     net = keras.Model(inputs, {n: layers.Dense(1, name=n)(hidden) for n in "abc"})
+    random = np.random.default_rng(1)
+    net.set_weights([random.normal(size=w.shape) for w in net.get_weights()])
     x, _ = examples()
     y = {n: np.random.default_rng(i).normal(size=(16, 1)) for i, n in enumerate("abc")}
 
@@ -276,6 +290,23 @@ def test_together_censors_the_sum():
         assert found == pytest.approx(own + ops.convert_to_numpy(part), abs=2e-5)
     together, apart = (change("weighted_cosine", weight={"b": 0.5}, together=how)[0] for how in (True, False))
     assert together != pytest.approx(apart, abs=1e-4)
+
+
+def test_an_output_named_together_has_its_own_rule():
+    def change(rule, second):
+        keras.utils.set_random_seed(0)
+        inputs = keras.Input((6,))
+        hidden = layers.Dense(5, "tanh", name="hidden")(inputs)
+        net = keras.Model(inputs, {n: layers.Dense(1, name=n)(hidden) for n in ("main", "first", second)})
+        x, _ = examples()
+        y = {n: np.random.default_rng(i).normal(size=(16, 1)) for i, n in enumerate(net.output)}
+        model = Censored(net, "main", {"first": "single_task", second: rule})
+        model.compile(keras.optimizers.SGD(1.0), dict.fromkeys(y, "mse"))
+        model.fit(x, y, batch_size=16, verbose=0)
+        return net.get_layer("hidden").get_weights()
+
+    for ours, expected in zip(change("multitask", "together"), change("multitask", "second"), strict=True):
+        np.testing.assert_array_equal(ours, expected)
 
 
 def test_a_rule_compares_with_the_moving_average_of_the_main_gradient():
@@ -393,9 +424,24 @@ def unnamed():
     return model
 
 
+def with_outputs(arrange):
+    inputs = keras.Input((6,))
+    return keras.Model(inputs, arrange(*(layers.Dense(1, name=name)(inputs) for name in "abc")))
+
+
+def frozen():
+    net = network()
+    net.trainable = False
+    return net
+
+
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
+        (lambda: Censored(with_outputs(lambda a, b, c: [a, [b, c]])), "a flat list or dictionary; .* nests them"),
+        (lambda: Censored(with_outputs(lambda a, b, c: {"a": a, "d": [b]})), "a flat list or dictionary"),
+        (lambda: Censored(with_outputs(lambda a, b, c: {"a": a, "weight_decay": b})), "output 'weight_decay', which"),
+        (lambda: Censored(frozen()), "must have trainable variables; .* has none"),
         (lambda: Censored(network(), "qualty"), "did you mean 'quality'"),
         (lambda: Censored(network(), 2), "main must be from 0 to 1"),
         (lambda: Censored(network(), "quality", "projektion"), "did you mean 'projection'"),

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 from keras import layers
-from keras.models import clone_model
+from keras.models import clone_model, load_model
 
 from gradbook.auxiliary.networks import residual, small
 from gradbook.auxiliary.resnet import ToOnePixel
@@ -46,9 +46,14 @@ def test_a_convolution_onto_one_pixel_is_the_convolution(size, strides):
     np.testing.assert_allclose(ours(pixels), plain(pixels), rtol=1e-4, atol=1e-4)
 
 
-def test_the_large_trunk_can_be_copied(resnet):
-    copy = clone_model(resnet.trunk)
-    copy.set_weights(resnet.trunk.get_weights())
+@pytest.mark.parametrize("way", ["clone_model", "file"])
+def test_the_large_trunk_can_be_copied(resnet, way, tmp_path):
+    if way == "file":
+        resnet.trunk.save(tmp_path / "trunk.keras")
+        copy = load_model(tmp_path / "trunk.keras")
+    else:
+        copy = clone_model(resnet.trunk)
+        copy.set_weights(resnet.trunk.get_weights())
     image = np.random.default_rng(0).random((1, 64, 64, 3), np.float32)
     np.testing.assert_array_equal(copy(image), resnet.trunk(image))
 

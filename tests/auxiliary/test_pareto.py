@@ -56,6 +56,7 @@ def test_a_descent_can_be_repeated():
         ("mgda", {"c": 1}, "unknown option of mgda 'c'"),
         ("famo", {"c": 1}, "famo takes no options; received c"),
         ("famo", {"decay": 0.1, "lowest": -21.0}, "famo takes no options; received decay, lowest"),
+        ("cagrad", {"c": -1}, "c of cagrad must be 0 or more; received -1"),
         ("mgda", {"steps": 0}, "steps must be positive; received 0"),
         ("mgda", {"scale": -1.0}, "scale must be positive; received -1.0"),
     ],

@@ -178,6 +178,13 @@ def test_words_that_chapters_do_not_explain_lead_to_the_glossary(built):
         assert any(link.startswith("../book/glossary.html#term-") for link in linked(built, chapter)), chapter
 
 
+def test_chapters_are_called_by_their_titles(built):
+    for name in PAGES:
+        if article := read(built / f"{name}.html").select_one("article"):
+            by_number = re.findall(r"[Cc]hapters?\s\d\S*", article.get_text())
+            assert not by_number, f"{name}: the site numbers chapters in another way than their files"
+
+
 def test_the_bibliography_leads_back_to_the_chapters_that_cite(built):
     citing = 0
     for chapter in CHAPTERS:

@@ -7,6 +7,7 @@ import pytest
 
 from gradbook import book_claims, cli
 from gradbook.claims import ledger
+from gradbook.claims.citations import citations
 from gradbook.claims.ledger import Entry
 from gradbook.errors import InputError, RunError
 
@@ -35,10 +36,25 @@ def test_words_that_look_like_numbers_stay_words(tmp_path):
     pd.testing.assert_frame_equal(ledger.load(tmp_path / "ledger.csv"), saved)
 
 
+def test_a_word_in_the_place_of_a_number_is_refused(path):
+    path.write_text(path.read_text().replace("162160,", "many,", 1))
+    with pytest.raises(InputError, match=r"^ledger.csv is no ledger: .*'many'"):
+        ledger.load(path)
+
+
 def test_saving_what_was_loaded_changes_no_byte(path):
     before = path.read_bytes()
     ledger.save(ledger.load(path), path)
     assert path.read_bytes() == before
+
+
+def test_works_are_called_by_a_person_and_a_year(tmp_path):
+    path = tmp_path / "references.bib"
+    path.write_text("@book{a, editor={Ada, Anna}, date={1843-07}}\n@misc{b, author={{The B}}, year=2001}")
+    assert citations(path) == {"a": "Ada (1843)", "b": "The B (2001)"}
+    path.write_text("@misc{c, year=2001}")
+    with pytest.raises(InputError, match="'c'"):
+        citations(path)
 
 
 def test_a_chapter_s_verdict_counts_its_claims(path):

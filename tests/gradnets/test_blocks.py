@@ -162,6 +162,21 @@ def test_fixup_refuses_matrices_that_make_no_blocks(layers):
         BLOCKS["fixup"](layers)
 
 
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: BLOCKS["growth"](3, end=0), r"end must be in \(0, 1\]; received 0"),
+        (lambda: BLOCKS["growth"](3, overlap=1.5), r"overlap must be in \(0, 1\]; received 1.5"),
+        (lambda: BLOCKS["vanillanet"](3, end=0), r"end must be in \(0, 1\]; received 0"),
+        (lambda: BLOCKS["stochastic_depth"](3, last=-0.5), r"last must be in \[0, 1\]; received -0.5"),
+        (lambda: mollified_relu(1.0, 0), "noise must be above 0; received 0"),
+    ],
+)
+def test_numbers_out_of_range_are_refused(make, sentence):
+    with pytest.raises(InputError, match=sentence):
+        make()
+
+
 @pytest.mark.parametrize("alpha", [1.0, 10**-0.5])
 def test_variance_of_residual_branches(alpha):
     """Over many draws of the matrices the second moment grows by 1 + α² in each block, as De and Smith say."""

@@ -79,7 +79,7 @@ def test_a_closed_gate_is_the_linear_network():
 def test_training_what_was_made_leaves_the_network_as_it_was():
     model = hidden_everywhere()
     before = model.predict(IMAGES, verbose=0)
-    gated = gradual(model, activation=0.5)
+    gated = gradual(model, gate=0.5)
     gated.compile("sgd", "sparse_categorical_crossentropy")
     gated.fit(IMAGES, TARGETS, verbose=0)
     np.testing.assert_array_equal(model.predict(IMAGES, verbose=0), before)
@@ -107,6 +107,13 @@ def test_the_way_back_has_the_network_s_weights_and_no_gate():
     for ours, theirs in zip(plain.get_weights(), network.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
     close(plain(IMAGES), network(IMAGES), rtol=1e-6)
+
+
+def test_a_gate_that_single_precision_leaves_just_short_of_open_is_open():
+    model = gradual(small(), Linear(0.09, 1.0))
+    gate_of(model).progress.assign(1.0)
+    assert float(ops.convert_to_numpy(gate_of(model).value)) < 1
+    assert late_form(model).layers[0].activation is keras.activations.relu
 
 
 def test_a_layer_that_is_called_twice_stays_one():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gradbook.errors import InputError
-from gradbook.gradnets import DeepNetwork
+from gradbook.gradnets import DeepNetwork, hidden_layers
 from gradbook.seeds import generator
 
 
@@ -48,3 +48,16 @@ def test_unknown_names_are_refused():
         DeepNetwork(4).initial_weights("glorot", 0.0, generator(0))
     with pytest.raises(InputError, match="unknown layer 'higway'; did you mean 'highway'"):
         DeepNetwork(4, layer="higway").initial_weights("he", 0.0, generator(0))
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: DeepNetwork(4, keep=1.5), r"keep must be in \(0, 1\]; received 1.5"),
+        (lambda: hidden_layers("identity", 0.0), r"keep must be in \(0, 1\]; received 0.0"),
+        (lambda: DeepNetwork(4, depth=2), "depth must be at least 3; received 2"),
+    ],
+)
+def test_numbers_out_of_range_are_refused(make, sentence):
+    with pytest.raises(InputError, match=sentence):
+        make()

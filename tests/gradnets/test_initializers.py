@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from gradbook.errors import InputError
 from gradbook.gradnets.initializers import he, orthogonal, truncated_normal
 from gradbook.seeds import generator
 
@@ -18,3 +19,8 @@ def test_draws_have_their_variance_their_edges_or_orthonormal_columns(shape):
     np.testing.assert_allclose(
         np.swapaxes(w, -2, -1) @ w, np.broadcast_to(np.eye(50), (*shape[:-2], 50, 50)), atol=1e-12
     )
+
+
+def test_more_orthonormal_columns_than_they_have_entries_are_refused():
+    with pytest.raises(InputError, match=r"no more outputs than inputs; received \(3, 5\)"):
+        orthogonal((3, 5), generator(0))

@@ -117,6 +117,7 @@ def test_budgets_out_of_reach_name_the_range(parameters, family, sentence):
     [
         ("low_rank", {"order": "none"}, "convolution 'low_rank' has no order; received 'none'"),
         ("bottleneck", {"group_size": 7}, "no reduction of 'bottleneck'"),
+        ("bottleneck", {"group_size": 0}, "group_size must be a whole number, 1 or more; received 0"),
     ],
 )
 def test_arguments_that_no_value_goes_with_are_named(family, options, sentence):

@@ -18,7 +18,19 @@ def test_groups_of_all_channels_are_one_dense_step_and_kinds_may_differ_by_stage
     assert parameters(16, 2, ["3x3", "2x2", "DConv"]) == 168_890
 
 
-@pytest.mark.parametrize("kind", ["5x5", "G", "A", "", "B", "G2B"])
+@pytest.mark.parametrize("kind", ["5x5", "3x2", "2x3", "G", "A", "", "B", "G2B", "DConv8", "A0", "B0"])
 def test_a_kind_that_they_do_not_have_is_refused(kind):
     with pytest.raises(InputError, match=f"blocks must be 3x3.*received '{kind}'"):
         parameters(16, 2, kind)
+
+
+@pytest.mark.parametrize(
+    ("depth", "blocks", "sentence"),
+    [
+        (41, "3x3", r"depth must be 6n \+ 4.*received 41"),
+        (16, ["3x3", "2x2"], r"blocks must be one kind, or one for each of three stages; received \['3x3', '2x2'\]"),
+    ],
+)
+def test_a_network_that_they_do_not_have_is_refused(depth, blocks, sentence):
+    with pytest.raises(InputError, match=sentence):
+        parameters(depth, 2, blocks)

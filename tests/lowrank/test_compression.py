@@ -56,6 +56,19 @@ def test_what_can_be_is_replaced_and_the_rest_says_why_not():
     assert set(table.index[table.became == "Tucker2"]) == {"strided", inner, "twice", "classifier"}
 
 
+@pytest.mark.parametrize(
+    ("family", "value", "left"),
+    [
+        ("shuffle", 1, "filters of a shuffle convolution must be 4 or more; received 3"),
+        ("bottleneck", 2, "reduction must divide the number of channels, 3; received 2"),
+    ],
+)
+def test_a_layer_whose_channels_do_not_suit_the_family_stays(family, value, left):
+    old = keras.Sequential([keras.Input((8, 8, 32)), layers.Conv2D(32, 3), layers.Conv2D(3, 1)])
+    table = compress(old, family, value=value, start="random", verbose=False).compression
+    assert list(table.left) == ["", left]
+
+
 @pytest.mark.parametrize("family", ["lora", "dora"])
 def test_nothing_is_lost_where_the_kernel_is_kept(family):
     old = network()
@@ -186,6 +199,9 @@ def test_tucker_2_comes_nearer_with_more_rank():
         ({"value": 0.5, "keep": ["stim"]}, "unknown layer in keep 'stim'; did you mean 'stem'"),
         ({"value": 0.5, "keep": "stem"}, "keep must be a list of names; received 'stem'"),
         ({"value": 0.5, "start": "traned"}, "unknown start 'traned'; did you mean 'trained'"),
+        ({"value": 2.0}, "rank must lie above 0 and not above 1; received 2.0"),
+        ({"family": "lora", "value": 2, "alpha": 5000}, "alpha must lie above 0 and not above 1024; received 5000"),
+        ({"family": "tucker", "parameters": 16_000, "dimensions": 1}, "dimensions must be 2 or more; received 1"),
         ({"family": "acdc", "value": 1}, "the nearest ACDC to a dense kernel is not known; start it at random"),
     ],
 )

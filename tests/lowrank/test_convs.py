@@ -330,6 +330,7 @@ def test_mult_adds_are_the_products_of_the_loops():
         (lambda: convs.Plain(8, (3, 5)), "kernel_size must be one number or two equal ones"),
         (lambda: convs.Plain(8, None), "kernel_size must be a whole number, 1 or more; received None"),
         (lambda: convs.Plain(8, 3, padding="full"), "padding must be 'valid' or 'same'; received 'full'"),
+        (lambda: convs.Plain(4, 5).mult_adds((2, 2, 3)), "image must have the kernel's 5 pixels or more; received 2"),
     ],
 )
 def test_bad_input_is_one_sentence(make, sentence):

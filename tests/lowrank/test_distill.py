@@ -183,6 +183,18 @@ def test_a_teacher_that_looks_elsewhere_is_refused(tiny):
         Learner(tiny(), coarse)
 
 
+@pytest.mark.parametrize(("classes", "taught"), [(1, 1), (10, 1), (3, 4)])
+def test_what_soft_targets_cannot_compare_is_refused(classes, taught):
+    inputs = keras.Input((6, 6, 1))
+    networks = [keras.Model(inputs, keras.layers.Dense(n)(keras.layers.Flatten()(inputs))) for n in (classes, taught)]
+    sentence = f"equally many classes, 2 or more; received {classes} and {taught}"
+    with pytest.raises(InputError, match=sentence):
+        Learner(*networks, Distillation(alpha=0.5, beta=0.0))
+    with pytest.raises(InputError, match=sentence):
+        Distilled(*networks, alpha=0.5)
+    Learner(*networks, Distillation(beta=0.0))
+
+
 def test_what_has_its_channels_first_is_refused():
     inputs = keras.Input((6, 6, 2))
     tap = keras.layers.ReLU(name="tap_1")(keras.layers.Conv2D(4, 1, data_format="channels_first", name="own")(inputs))
@@ -200,6 +212,11 @@ def test_frobenius_decay_of_what_stands_for_no_kernel_is_refused():
     network = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Flatten()(x)))
     with pytest.raises(InputError, match=r"frobenius must be False .* received 'narrow', a Bottleneck"):
         Learner(network, frobenius=True)
+
+
+def test_a_negative_decay_is_refused(tiny):
+    with pytest.raises(InputError, match="weight_decay must not be negative; received -1"):
+        Learner(tiny(), weight_decay=-1)
 
 
 def test_what_a_learner_does_not_know_is_refused(tiny, examples):

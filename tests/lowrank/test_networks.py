@@ -96,6 +96,15 @@ def test_drop_path_keeps_the_mean_and_drops_whole_examples():
     np.testing.assert_array_equal(layer(images, training=False), images)
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "mixed_bfloat16", "float16"])
+def test_drop_path_draws_finely_enough_for_small_rates(dtype):
+    keras.utils.set_random_seed(0)
+    layer = DropPath(dtype=dtype)
+    layer.rate.assign(0.0015)
+    kept = keras.ops.cast(layer(np.ones((40_000, 1, 1, 1)), training=True), "float32")
+    assert float(keras.ops.mean(kept == 0)) == pytest.approx(0.0015, rel=0.3)
+
+
 def test_networks_survive_saving(tmp_path):
     model = darts(channels=4, cells=3)
     model.save(tmp_path / "darts.keras")

@@ -33,6 +33,21 @@ def test_the_logs_learning_rates():
     assert float(darts(6000)) == pytest.approx(0, abs=1e-8)
 
 
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"batch_size": 0}, "batch_size must be a whole number, 1 or more; received 0"),
+        ({"epochs": 0}, "epochs must be a whole number, 1 or more; received 0"),
+        ({"momentum": -0.1}, r"momentum must lie in \[0, 1\); received -0.1"),
+        ({"drop_path": 1.0}, r"drop_path must lie in \[0, 1\); received 1.0"),
+        ({"cutout": 15}, "cutout must be even, 0 or more; received 15"),
+    ],
+)
+def test_a_protocol_out_of_range_is_refused(given, sentence):
+    with pytest.raises(InputError, match=sentence):
+        Protocol(**given)
+
+
 @given(margin=st.integers(0, 3), flip=st.booleans(), seed=st.integers(0, 50))
 def test_crops_are_windows_of_the_padded_image_or_of_its_mirror(margin, flip, seed):
     image = np.arange(1, 31, dtype=np.float32).reshape(1, 5, 6, 1)
@@ -146,11 +161,13 @@ def test_a_finished_training_is_not_repeated(tiny, examples, tmp_path):
         ({"labels": 1}, r"\(examples \w+, not \w+\)"),
         ({"taught": True}, r"\(teacher \w+, not \w+\)"),
         ({"decay": 1e-4}, r"\(loss .*decay \w+, not .*decay \w+\)"),
+        ({"frobenius": True}, r"\(loss .*decay \w+, not .*, Frobenius decay 0.0\)"),
     ],
 )
 def test_the_state_of_another_training_is_refused(tiny, examples, tmp_path, other, sentence):
-    def run(filters=8, seed=0, learning_rate=0.05, labels=0, taught=False, decay=0.0):
-        learner = Learner(tiny(filters=filters), tiny(seed=1) if taught else None, weight_decay=decay)
+    def run(filters=8, seed=0, learning_rate=0.05, labels=0, taught=False, decay=0.0, frobenius=False):
+        teacher = tiny(seed=1) if taught else None
+        learner = Learner(tiny(filters=filters), teacher, weight_decay=decay, ratio=0.0, frobenius=frobenius)
         protocol = replace(PLAIN, learning_rate=learning_rate, epochs=1)
         train(learner, examples[0], (examples[1] + labels) % 3, protocol, seed=seed, folder=tmp_path)
 

@@ -58,8 +58,10 @@ def test_grid_is_every_combination_and_refuses_what_a_field_cannot_be():
     assert [(cell.size, cell.pause) for cell in grid(Sample, size=[1, 2], pause=[0, 3])] == [
         *[(1, 0), (1, 3), (2, 0), (2, 3)]
     ]
-    with pytest.raises(ValueError, match="does"):
+    with pytest.raises(InputError, match=r"^does: .*'finnish'\.$"):
         grid(Sample, does=["finnish"])
+    with pytest.raises(InputError, match=r"field.*'sise'.*size"):
+        grid(Sample, sise=[1])
 
 
 def test_a_plan_joins_the_seeds_of_a_cell_that_is_named_twice():

@@ -158,11 +158,12 @@ def test_features_may_be_sequences_and_models_nested():
         ({"cuts": ["frist"]}, "unknown layer 'frist'; did you mean 'first'"),
         ({"settings": {"learning_rate": 0.1}}, "settings must leave learning_rate to the optimizers"),
         ({"settings": {"in_turn": True}}, "settings must leave in_turn False"),
-        ({"mixing": 2.0}, "mixing"),
+        ({"mixing": 2.0}, r"^mixing: input should be less than or equal to 1; received 2\.0\.$"),
+        ({"settings": {"mixng": 1.0}}, "^mixng: extra inputs are not permitted"),
     ],
 )
 def test_bad_arguments_are_refused_by_name(arguments, sentence):
-    with pytest.raises(ValueError, match=sentence):
+    with pytest.raises(InputError, match=sentence):
         Decoupled(**{"network": network(), "cuts": CUTS} | arguments)
 
 
@@ -191,6 +192,24 @@ def test_logits_and_probabilities_are_not_mixed_up(last, loss, sentence):
         net.add(keras.Sequential([keras.Input([3]), layers.Dense(3, "softmax")]))
     with pytest.raises(InputError, match=sentence):
         Decoupled(net, CUTS).compile("sgd", loss)
+
+
+def test_a_loss_of_one_s_own_is_not_taken_for_keras_by_its_name():
+    def softened_crossentropy(labels, logits):
+        return LOGITS(labels, logits)
+
+    Decoupled(network(), CUTS).compile("sgd", softened_crossentropy)
+
+
+def test_layers_own_losses_count_again_after_a_loss_that_failed():
+    def broken(truth, found):
+        raise ZeroDivisionError
+
+    model = Decoupled(network(regularised=True), CUTS)
+    model.compile("sgd", broken)
+    with pytest.raises(ZeroDivisionError):
+        fitted(model)
+    assert model.losses
 
 
 def test_fit_without_targets_is_refused():

@@ -60,7 +60,7 @@ def test_it_takes_just_the_steps_that_were_asked_for_and_logs_the_means_between(
     np.testing.assert_allclose(means, expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["length", "batch_size", "steps", "every"])
+@pytest.mark.parametrize("name", ["length", "bits", "units", "batch_size", "steps", "every"])
 def test_numbers_out_of_range_are_refused(name):
     with pytest.raises(InputError, match=f"{name} must be at least 1; received 0"):
         train_copy({}, **SMALL | {name: 0})

@@ -75,11 +75,26 @@ def test_training_learns_and_logs(data):
         ({"steps": 0}, "steps must be at least 1; received 0"),
         ({"batch_size": 61}, "batch_size must be at least 1 and at most 60; received 61"),
         ({"every": -1}, "every must be at least 1; received -1"),
+        ({"settings": {}}, "settings must be one or more; received none"),
+        ({"seeds": []}, "seeds must be one or more; received none"),
     ],
 )
 def test_numbers_out_of_range_are_refused(data, options, message):
+    usual = {"settings": modes(), "seeds": [0], "steps": 2, "batch_size": 5}
     with pytest.raises(InputError, match=message):
-        train(chain_of_seed, data, modes(), seeds=[0], **{"steps": 2, "batch_size": 5, **options})
+        train(chain_of_seed, data, **usual | options)
+
+
+@pytest.mark.parametrize("targets", ["y_train", "y_test"])
+def test_targets_that_are_not_as_many_as_inputs_are_refused(data, targets):
+    fewer = data._replace(**{targets: getattr(data, targets)[:10]})
+    with pytest.raises(InputError, match=r"targets must be as many as inputs; received 10 for [36]0"):
+        train(chain_of_seed, fewer, modes(), seeds=[0], steps=2, batch_size=5)
+
+
+def test_choices_out_of_range_are_refused_in_one_sentence():
+    with pytest.raises(InputError, match=r"^learning_rate: input should be .*; received -1\.$"):
+        modes(learning_rate=-1)
 
 
 def test_a_context_of_another_width_than_the_targets_is_refused(data):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gradbook import ops
+from gradbook.auxiliary.rules import require_weight
 from gradbook.optimizers import Adam, Optimizer, Tensor, Tensors
 
 
@@ -24,6 +25,9 @@ class Decayed:
         cautious: whether m is a mask.
         optimizer: one of `gradbook.optimizers`.
 
+    Raises:
+        InputError: a negative weight.
+
     Source: Chen et al. 2025, arXiv 2510.12402, algorithm 1; plain decay: Loshchilov and Hutter 2019, arXiv 1711.05101.
 
     >>> from gradbook.optimizers import GradientDescent
@@ -37,6 +41,9 @@ class Decayed:
     weight: float
     cautious: bool = True
     optimizer: Optimizer = field(default_factory=Adam)
+
+    def __post_init__(self) -> None:
+        require_weight(self.weight)
 
     def init(self, weights: Sequence[Tensor]) -> Any:
         """Return the optimizer's state before the first update."""

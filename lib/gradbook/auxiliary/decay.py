@@ -7,7 +7,19 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from gradbook.auxiliary.rules import Coefficient, Formula, Products, Rule, Scope, mixture, rule_of
+from gradbook.auxiliary.rules import (
+    Coefficient,
+    Formula,
+    Products,
+    Rule,
+    Scope,
+    mixture,
+    require_alpha,
+    require_choices,
+    require_weight,
+    rule_of,
+)
+from gradbook.errors import InputError
 from gradbook.optimizers import Adam
 
 Parts = Sequence[tf.Variable]
@@ -34,6 +46,9 @@ class CensoredDecay:
         alpha: α in (0, 1]; 1 takes the gradient itself for v. The average starts at α g and is not corrected for that.
         learning_rate: η > 0.
         scope: as in `gradbook.auxiliary.censor`.
+
+    Raises:
+        InputError: an unknown rule or scope, or a number out of its range.
     """
 
     def __init__(
@@ -46,6 +61,11 @@ class CensoredDecay:
         learning_rate: float,
         scope: Scope = "variable",
     ) -> None:
+        require_choices(scope)
+        require_weight(weight)
+        require_alpha(alpha)
+        if not learning_rate > 0:
+            raise InputError(f"learning_rate must be positive; received {learning_rate}.")
         self.variables, self.rule, self.adam = variables, rule_of(rule), Adam(epsilon=1e-7)
         self.scope = scope
         self.weight, self.alpha, self.learning_rate = weight, alpha, learning_rate

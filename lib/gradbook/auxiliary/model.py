@@ -7,15 +7,25 @@ Regularisation has a backward pass of its own. It belongs to the main gradient w
 
 from collections.abc import Mapping, Sequence
 from functools import partial, reduce
-from numbers import Real
-from typing import Any, get_args
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops, tree
 
 from gradbook.auxiliary.aggregation import AGGREGATORS, aggregate, require
-from gradbook.auxiliary.rules import RULES, AtZero, Products, Rule, Scope, censor, rule_of
+from gradbook.auxiliary.rules import (
+    RULES,
+    AtZero,
+    Products,
+    Rule,
+    Scope,
+    censor,
+    require_alpha,
+    require_choices,
+    require_weight,
+    rule_of,
+)
 from gradbook.errors import InputError, unknown
 from gradbook.training import replicas
 
@@ -37,23 +47,24 @@ class Censored(keras.Model):
     loss, as a dictionary or a list: gradients that were summed before cannot be told apart any more.
 
     Args:
-        network: built and with two outputs or more; functional, or subclassed (not on JAX).
+        network: built and with two outputs or more, a flat list or dictionary; functional, or subclassed (not on JAX).
         main: name or number of the main task's output.
-        rule: a name of ``gradbook.auxiliary.RULES``, a `Rule`, or one of these for each auxiliary output by name; or a
-            name of ``gradbook.auxiliary.aggregation.AGGREGATORS``, which makes one direction of all weighted gradients
-            and knows no main task.
+        rule: a name of ``gradbook.auxiliary.RULES``, a `Rule`, or one of these for each auxiliary output by name, with
+            "projection" for those that are left out; or a name of ``gradbook.auxiliary.aggregation.AGGREGATORS``, which
+            makes one direction of all weighted gradients and knows no main task.
         scope: "global" compares the gradients as one vector over the shared variables, "variable" one by one.
-        weight: λ ≥ 0 of the auxiliary losses; or one for each, as a dictionary, in which "weight_decay" adds the
-            weights themselves as an auxiliary gradient. Weights given to ``compile`` multiply the losses before.
+        weight: λ ≥ 0 of the auxiliary losses; or one for each, as a dictionary, with 1 for those that are left out, in
+            which "weight_decay" adds the weights themselves as an auxiliary gradient. Weights given to ``compile``
+            multiply the losses before.
         alpha: α in (0, 1]; below 1 the rule compares with a moving average of the main gradient, v ← v + α (g - v).
         together: censor the sum of the weighted auxiliary gradients, by one rule, instead of each on its own.
-        at_zero: see `gradbook.auxiliary.censor`.
+        at_zero: see `gradbook.auxiliary.censor`; no aggregator looks at it.
         rule_options: of an aggregator, such as ``{"c": 0.4}`` of "cagrad".
         measure: report the cosine, the fraction of conflicts and the norms of shared gradients as metrics of ``fit``.
 
     Raises:
-        InputError: a network that is not built or has one output, an unknown output or rule, or a number out of range;
-            in ``fit`` an output without a loss that is main, or no auxiliary loss at all.
+        InputError: a network that is not built, or has nothing to train, one output, nested ones or an auxiliary one
+            named "weight_decay"; an unknown name, a number out of its range, or what an aggregator does not take.
 
     With gradient accumulation each batch is censored before it is added up; under ``tf.distribute`` each replica
     censors the gradients of its own part. Gradients of embeddings are made dense.
@@ -104,14 +115,10 @@ class Censored(keras.Model):
         return self.network(*inputs, **options)
 
     def _check(self) -> None:
-        if not (isinstance(self.alpha, Real) and 0 < self.alpha <= 1):
-            raise InputError(f"alpha must be above 0 and at most 1; received {self.alpha!r}.")
-        for kind, value, choices in (
-            ("scope", self.scope, get_args(Scope)),
-            ("at_zero", self.at_zero, get_args(AtZero)),
-        ):
-            if value not in choices:
-                raise unknown(kind, value, choices)
+        require_alpha(self.alpha)
+        require_choices(self.scope, self.at_zero)
+        if DECAY in self.auxiliary:
+            raise InputError(f"network must not name an auxiliary output {DECAY!r}, which stands for its weights.")
         known = [*self.auxiliary, DECAY]
         for given in (self.weight, self.rule):
             for name in given if isinstance(given, Mapping) else ():
@@ -123,8 +130,7 @@ class Censored(keras.Model):
         default = 1.0 if isinstance(self.weight, Mapping) else self.weight
         self._weights = {name: given.get(name, default) for name in self.auxiliary} | given
         for name, value in self._weights.items():
-            if not (isinstance(value, Real) and value >= 0):
-                raise InputError(f"weight of {name!r} must be a number, 0 or more; received {value!r}.")
+            require_weight(value, f"weight of {name!r}")
         self._aggregates = isinstance(self.rule, str) and self.rule not in RULES
         if self._aggregates:
             self._check_aggregator()
@@ -137,9 +143,9 @@ class Censored(keras.Model):
         if self.rule not in AGGREGATORS:
             raise unknown("rule or aggregator", self.rule, [*RULES, *AGGREGATORS])
         require(self.rule, self.rule_options)
-        for name, value, usual in (("alpha", self.alpha, 1), ("together", self.together, False)):
-            if value != usual:
-                raise InputError(f"{name} must be {usual} with the aggregator {self.rule!r}; received {value}.")
+        for name, usual in (("alpha", 1), ("together", False), ("at_zero", "keep")):
+            if (value := getattr(self, name)) != usual:
+                raise InputError(f"{name} must be {usual!r} with the aggregator {self.rule!r}; received {value!r}.")
         self._random = np.random.default_rng(np.random.randint(2**31))  # `keras.utils.set_random_seed` decides it
         if keras.backend.backend() == "tensorflow":
             self.supports_jit = False  # XLA does not call back to the host
@@ -157,7 +163,8 @@ class Censored(keras.Model):
         """Configure the model as `keras.Model.compile` does, with a loss for each task.
 
         Raises:
-            InputError: the main output has no loss, or no auxiliary one has.
+            InputError: the main output has no loss, no auxiliary one has, or an unknown one has; or, with α < 1, the
+                network has trainable variables that it had not when this was made.
         """
         given = self._by_output(loss)
         for name in given:
@@ -190,15 +197,14 @@ class Censored(keras.Model):
             keras.backend.backend()
         ](*arguments)
 
-    def _head_losses(self, x: Any, y: Any, y_pred: Any, sample_weight: Any) -> list[Tensor]:
-        """Return the loss as seen from each task's output: equal numbers, each with the gradient of one head."""
+    def _head_loss(self, task: str, x: Any, y: Any, y_pred: Any, sample_weight: Any) -> Tensor:
+        """Return the loss as seen from a task's output: the same number for all, with the gradient of one head."""
+        alone = _only(y_pred, self.output_names, task)
         self._without_losses = True
-        heads = [_only(y_pred, self.output_names, task) for task in self._tasks]
-        losses = [
-            self.compute_loss(x=x, y=y, y_pred=alone, sample_weight=sample_weight, training=True) for alone in heads
-        ]
-        self._without_losses = False
-        return losses
+        try:
+            return self.compute_loss(x=x, y=y, y_pred=alone, sample_weight=sample_weight, training=True)
+        finally:
+            self._without_losses = False
 
     def _penalty(self) -> Tensor:
         """Return the regularisation losses, added up, as a replica's part of them."""
@@ -239,17 +245,16 @@ class Censored(keras.Model):
             summed = [
                 _sum([_times(self._weights[task], one[i]) for task, one in by_task.items()]) for i in range(len(main))
             ]
-            parts, weights = {"together": summed}, {"together": 1.0}
+            parts, weights = {self.auxiliary[0]: summed}, {self.auxiliary[0]: 1.0}
         else:
             parts, weights = by_task, self._weights
         compared = self._averaged(main, share)
         direction = list(main)
         for task, gradient in parts.items():
             shared = [i for i, (u, v) in enumerate(zip(gradient, main, strict=True)) if u is not None and v is not None]
-            rule = self._rules[self.auxiliary[0] if task == "together" else task]
             u, v = [gradient[i] for i in shared], [compared[i] for i in shared]
-            kept = list(gradient)
-            for i, part in zip(shared, censor(u, v, rule, scope=self.scope, at_zero=self.at_zero), strict=True):
+            kept, found = list(gradient), censor(u, v, self._rules[task], scope=self.scope, at_zero=self.at_zero)
+            for i, part in zip(shared, found, strict=True):
                 kept[i] = part
             direction = [_sum([d, _times(weights[task], k)]) for d, k in zip(direction, kept, strict=True)]
         if self.measure:
@@ -327,7 +332,7 @@ class Censored(keras.Model):
         variables = self.network.trainable_variables
         with tf.GradientTape(persistent=True) as tape:
             y_pred = self(x, training=True)
-            losses = [*self._head_losses(x, y, y_pred, sample_weight), self._penalty()]
+            losses = [*(self._head_loss(task, x, y, y_pred, sample_weight) for task in self._tasks), self._penalty()]
             scaled = [self.optimizer.scale_loss(loss) for loss in losses]
         *gradients, penalty = [
             [None if g is None else tf.convert_to_tensor(g) for g in tape.gradient(loss, [v.value for v in variables])]
@@ -344,7 +349,7 @@ class Censored(keras.Model):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         variables = self.network.trainable_variables
         y_pred = self(x, training=True)
-        losses = [*self._head_losses(x, y, y_pred, sample_weight), self._penalty()]
+        losses = [*(self._head_loss(task, x, y, y_pred, sample_weight) for task in self._tasks), self._penalty()]
         values = [v.value for v in variables]
         *gradients, penalty = [
             torch.autograd.grad(self.optimizer.scale_loss(loss), values, retain_graph=True, allow_unused=True)
@@ -379,10 +384,7 @@ class Censored(keras.Model):
                 penalty = sum(map(ops.sum, regularisation), jnp.zeros(()))
                 return penalty * scale, penalty
             with keras.StatelessScope(state_mapping=mapping) as scope:
-                self._without_losses = True
-                alone = _only(y_pred, self.output_names, task)
-                loss = self.compute_loss(x=x, y=y, y_pred=alone, sample_weight=sample_weight, training=True)
-                self._without_losses = False
+                loss = self._head_loss(task, x, y, y_pred, sample_weight)
             seen = [scope.get_current_value(v) for v in self.metrics_variables]
             return loss * scale, (loss, y_pred, changed, seen)
 
@@ -437,17 +439,21 @@ class Censored(keras.Model):
 
 
 def _output_names(network: keras.Model) -> list[str]:
-    if not getattr(network, "built", False) or not network.trainable_variables:
+    if not getattr(network, "built", False):
         raise InputError(
             f"network must be built, so that its variables are known; call {network.name!r} on data first."
         )
+    if not network.trainable_variables:
+        raise InputError(f"network must have trainable variables; {network.name!r} has none.")
     if getattr(network, "outputs", None) is None and not hasattr(network, "output_names"):
         raise InputError(
             f"network must be functional, or have the attribute output_names; {network.name!r} is a subclass without."
         )
-    names = list(getattr(network, "output_names", []))
-    if len(names) > 1 and isinstance(getattr(network, "output", None), Mapping):
-        names = list(network.output)
+    names, output = list(getattr(network, "output_names", [])), getattr(network, "output", None)
+    if any(len(path) > 1 for path, _ in tree.flatten_with_path(output)):
+        raise InputError(f"network must give its outputs as a flat list or dictionary; {network.name!r} nests them.")
+    if len(names) > 1 and isinstance(output, Mapping):
+        names = list(output)
     if len(names) < 2:
         raise InputError(f"network must have two outputs or more, a main one and auxiliary ones; received {names}.")
     return names

@@ -35,6 +35,7 @@ def resnet_18(image_shape: Sequence[int]) -> keras.Model:
     return keras.Model(images, layers.GlobalAveragePooling2D()(_activate(x)))
 
 
+@keras.saving.register_keras_serializable("gradbook")
 class ToOnePixel(layers.Layer):
     """A convolution with zero padding onto a single pixel, its kernel in two parts.
 

@@ -13,6 +13,7 @@ A rule is a formula (u, v, over) → (a, b) and whether it compares u with v at 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from numbers import Real
 from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
@@ -333,6 +334,37 @@ def parameterwise(u: Tensor, v: Tensor, over: Products) -> Mixture:
     return (ops.sign(u) * ops.sign(v) + 1) / 2, 0.0
 
 
+def require_choices(scope: str, at_zero: str = "keep") -> None:
+    """Require what `censor` knows.
+
+    Raises:
+        InputError: an unknown name, with the nearest.
+    """
+    for kind, value, known in (("scope", scope, get_args(Scope)), ("at_zero", at_zero, get_args(AtZero))):
+        if value not in known:
+            raise unknown(kind, value, known)
+
+
+def require_weight(weight: object, name: str = "weight") -> None:
+    """Require the λ ≥ 0 of an auxiliary task.
+
+    Raises:
+        InputError: it is none.
+    """
+    if not (isinstance(weight, Real) and weight >= 0):
+        raise InputError(f"{name} must be a number, 0 or more; received {weight!r}.")
+
+
+def require_alpha(alpha: object) -> None:
+    """Require the α in (0, 1] of a moving average.
+
+    Raises:
+        InputError: it is none.
+    """
+    if not (isinstance(alpha, Real) and 0 < alpha <= 1):
+        raise InputError(f"alpha must be above 0 and at most 1; received {alpha!r}.")
+
+
 @np.errstate(over="ignore", invalid="ignore")
 def censor(
     auxiliary: Gradients,
@@ -365,15 +397,14 @@ def censor(
         be anything that float32 holds, and under a rule `by_angle` up to 1e38 times each other.
 
     Raises:
-        InputError: for an unknown name, gradients that do not match, or a formula that does not return a pair.
+        InputError: an unknown name, gradients that do not match or are not of a floating type, or a formula that does
+            not return a pair.
 
     >>> censor(np.array([1.0, -1.0]), np.array([0.0, 2.0]), "projection", scope="variable").tolist()
     [1.0, 0.0]
     """
     rule = rule_of(rule)
-    for kind, value, known in (("scope", scope, get_args(Scope)), ("at_zero", at_zero, get_args(AtZero))):
-        if value not in known:
-            raise unknown(kind, value, known)
+    require_choices(scope, at_zero)
     given = _pairs(auxiliary, main)
     pairs = [(_single(u), _single(v)) for u, v in given]
     whole = Products([(u, v) for u, v in pairs if u is not None and v is not None])
@@ -407,6 +438,9 @@ def cosine(auxiliary: Gradients, main: Gradients) -> Tensor:
 
     In the framework and dtype of the gradients; halves are computed with in float32. Norms may be anything that float32
     holds.
+
+    Raises:
+        InputError: gradients that do not match, or are not of a floating type.
 
     >>> float(cosine(np.array([1.0, 0.0]), np.array([3.0, 4.0])))
     0.6

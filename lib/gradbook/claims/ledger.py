@@ -29,7 +29,7 @@ import pandas as pd
 from gradbook.claims.verdict import VERDICTS
 from gradbook.errors import InputError, unknown
 from gradbook.files import atomic_write
-from gradbook.untrusted import read_csv
+from gradbook.untrusted import read_csv, reading
 
 Format = Literal["table", "json", "markdown"]
 
@@ -72,7 +72,8 @@ def load(path: Path) -> pd.DataFrame:
     rows = read_csv(path, words)
     if missing := [field.name for field in fields(Entry) if field.name not in rows]:
         raise InputError(f"{path.name} is no ledger: it lacks the column {missing[0]}.")
-    return _typed(rows.fillna({"chapter": "", "reason": ""}))
+    with reading(path, f"{path.name} is no ledger"):
+        return _typed(rows.fillna({"chapter": "", "reason": ""}))
 
 
 def save(ledger: pd.DataFrame, path: Path) -> None:

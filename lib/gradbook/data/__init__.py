@@ -45,7 +45,7 @@ def load(name: str | os.PathLike) -> Dataset:
     if name in SOURCES:
         return cache.load(SOURCES[name])
     text = str(name)
-    if isinstance(name, os.PathLike) or os.sep in text or text.endswith(".npz") or is_there(text):
+    if isinstance(name, os.PathLike) or {"/", os.sep} & {*text} or text.endswith(".npz") or is_there(text):
         return own.load(text)
     raise unknown("dataset", name, [*SOURCES, "or the path of a folder of images or of an .npz"])
 

@@ -1,7 +1,7 @@
 """Few digits and many weights: does it help a decay to look before it shrinks a weight?
 
 A network with two hidden layers of 100 learns 200 digits by heart. Against that it has a weight decay: decoupled,
-cautious, or censored by a rule of chapter 11.
+cautious, or censored by a rule of `gradbook.auxiliary`.
 """
 
 from collections.abc import Iterator, Sequence

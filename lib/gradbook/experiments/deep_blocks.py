@@ -1,7 +1,7 @@
 """Fifty and two hundred layers that start in many ways: is opening a gate slowly still worth it?
 
-The digits, the width, the optimizer and its learning rate's decay are those of chapter 30, without dropout; every way
-to start gets the same steps and the same learning rates to choose from.
+The digits, the width, the optimizer and its learning rate's decay are those of the experiment `gradnets`, without
+dropout; every way to start gets the same steps and the same learning rates to choose from.
 """
 
 from collections import defaultdict
@@ -44,7 +44,7 @@ class Configuration(experiment.Configuration):
         width: units of a hidden layer.
         learning_rate: of the first step.
         penalty: weight of the mean absolute value of the hidden matrices in the loss.
-        protocol: the rest of the training. "gradnets" is chapter 30's: Adam, a learning rate that falls to 0.8 of
+        protocol: the rest of the training. "gradnets" is that experiment's: Adam, a learning rate that falls to 0.8 of
             itself in 1,000 steps, first and last layer from a normal distribution cut off at 0.2. "rezero" is that of
             the ReZero paper's notebook: images in [-1, 1], none held out, Adagrad, a constant learning rate, first
             and last layer as in PyTorch.

@@ -58,7 +58,7 @@ class Configuration(experiment.Configuration):
     epochs: int = Field(10, ge=1)
     batch_size: int = Field(64, ge=1)
     learning_rate: float = Field(0.1, gt=0)
-    cutout: int = Field(2, ge=0)
+    cutout: int = Field(2, ge=0, multiple_of=2)
 
     @model_validator(mode="after")
     def _consistent(self) -> "Configuration":

@@ -8,14 +8,14 @@ from keras import ops
 
 from gradbook.errors import InputError
 from gradbook.gradnets.gates import Schedule
-from gradbook.gradnets.layers import Gate, Gated, GradualReLU
+from gradbook.gradnets.layers import ROUNDING, Gate, Gated, GradualReLU
 from gradbook.gradnets.networks import PUBLISHED
 
 RELUS = {"relu": None, "relu6": 6.0}
 """The activations by name that are gated, and the largest value of each."""
 
 
-def gradual(network: keras.Model, activation: Gate | Schedule | float = PUBLISHED) -> keras.Model:
+def gradual(network: keras.Model, gate: Gate | Schedule | float = PUBLISHED) -> keras.Model:
     """Copy a network, its weights included, with a gate at every ReLU: linear at g = 0, the network's own at g = 1.
 
     ReLUs are found as ``activation="relu"`` or ``"relu6"`` of any layer, wrapped ones and nested models included; as
@@ -27,14 +27,14 @@ def gradual(network: keras.Model, activation: Gate | Schedule | float = PUBLISHE
 
     Args:
         network: functional or Sequential, and built.
-        activation: the gate, or what one is made from: a schedule, or a number in [0, 1].
+        gate: a `Gate`, or what one is made from: a schedule, or a number in [0, 1].
 
     Raises:
         InputError: a network that is subclassed or not built, or one in which no ReLU is found.
 
     Source: the gReLU of Almeida and Sauder 2015, arXiv 1511.06827.
     """
-    gate = activation if isinstance(activation, Gate) else Gate(activation)
+    gate = gate if isinstance(gate, Gate) else Gate(gate)
     gated, left = [], []
 
     def convert(layer: Any) -> Any:
@@ -72,12 +72,13 @@ def late_form(network: keras.Model) -> keras.Model:
         network: functional or Sequential, with its gates open.
 
     Raises:
-        InputError: a gate that is not open, or a gated layer that is no ReLU.
+        InputError: a network that is subclassed or not built, a gate that is not open, or a gated layer that is no
+            ReLU.
     """
     for part in network._flatten_layers():
         if isinstance(part, Gated) and not isinstance(part, GradualReLU):
             raise InputError(f"late_form takes gated ReLUs only; {part.name!r} is a {type(part).__name__}.")
-        if isinstance(part, Gate) and (g := float(ops.convert_to_numpy(part.value))) < 1:
+        if isinstance(part, Gate) and (g := float(ops.convert_to_numpy(part.value))) < 1 - ROUNDING:
             raise InputError(
                 f"the gate {part.name!r} is at {g:.2f}, where the late form computes something else; train until it is "
                 "open, or open it with gate.progress.assign(1.0)."

@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 import tensorflow as tf
 
-from gradbook.errors import unknown
+from gradbook.errors import InputError, unknown
 from gradbook.gradnets.initializers import Shape, he, orthogonal, truncated_normal
-from gradbook.gradnets.stack import LayerName, cell_of, dropout, hidden_layers
+from gradbook.gradnets.stack import LayerName, cell_of, dropout, hidden_layers, require_keep
 
 Initializer = Literal["truncated_normal", "he", "orthogonal"]
 
@@ -29,6 +29,9 @@ class DeepNetwork:
         width: units of every layer but the last.
         layer: what a hidden layer computes, a key of `gradbook.gradnets.stack.CELLS`.
         keep: in (0, 1], the probability that dropout keeps a unit, after every layer but the last.
+
+    Raises:
+        InputError: a depth or a ``keep`` out of its range.
     """
 
     inputs: int
@@ -37,6 +40,11 @@ class DeepNetwork:
     width: int = 50
     layer: LayerName = "identity"
     keep: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.depth < 3:
+            raise InputError(f"depth must be at least 3; received {self.depth}.")
+        require_keep(self.keep)
 
     def initial_weights(self, initializer: Initializer, bias: float, draw: np.random.Generator) -> list[tf.Tensor]:
         """Draw weights to start from.

@@ -53,6 +53,9 @@ class Constant(Schedule):
     Args:
         value: in [0, 1].
 
+    Raises:
+        InputError: another value, or no number.
+
     >>> float(Constant(0.25)(0.9))
     0.25
     """
@@ -77,6 +80,9 @@ class Window(Schedule):
     Args:
         start: ≥ 0.
         end: > start; beyond 1, training ends before the gate is open.
+
+    Raises:
+        InputError: a window that starts before 0, or does not end after its start.
     """
 
     start: float = 0.0
@@ -128,6 +134,9 @@ class Step(Schedule):
 
     Args:
         at: ≥ 0.
+
+    Raises:
+        InputError: a negative one.
 
     >>> Step(0.5)(np.array([0.0, 0.49, 0.5])).tolist()
     [0.0, 0.0, 1.0]

@@ -3,6 +3,8 @@
 import numpy as np
 from scipy import stats
 
+from gradbook.errors import InputError
+
 Shape = tuple[int, ...]
 
 
@@ -20,6 +22,12 @@ def he(shape: Shape, draw: np.random.Generator) -> np.ndarray:
 
 
 def orthogonal(shape: Shape, draw: np.random.Generator) -> np.ndarray:
-    """Draw matrices whose columns are orthonormal, uniformly; none may have more outputs than inputs."""
+    """Draw matrices whose columns are orthonormal, uniformly.
+
+    Raises:
+        InputError: more outputs than inputs.
+    """
+    if shape[-1] > shape[-2]:
+        raise InputError(f"shape of orthonormal columns must have no more outputs than inputs; received {shape}.")
     q, r = np.linalg.qr(draw.normal(size=shape))
     return q * np.sign(np.diagonal(r, axis1=-2, axis2=-1))[..., None, :]

@@ -30,6 +30,9 @@ class Gate(keras.Layer):
     Args:
         schedule: g as a function of progress, or a number in [0, 1] that it is held at.
 
+    Raises:
+        InputError: it is neither.
+
     >>> from gradbook.gradnets import Linear
     >>> gate = Gate(Linear(0, 0.5))
     >>> _ = gate.progress.assign(0.25)
@@ -303,6 +306,9 @@ class GradualDropout(Gated):
         rate: in [0, 1), the fraction of units that is dropped once the gate is open.
         gate: see `Gated`.
         seed: of the masks; None draws one.
+
+    Raises:
+        InputError: a rate out of its range.
     """
 
     saved = ("rate", "seed")

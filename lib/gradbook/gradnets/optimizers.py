@@ -56,7 +56,11 @@ class GradualOptimizer(keras.optimizers.Optimizer):
 
     @property
     def learning_rate(self) -> Any:
-        """Always 1; the two optimizers have their own."""
+        """Always 1; the two optimizers have their own.
+
+        Raises:
+            InputError: when it is set.
+        """
         return super().learning_rate
 
     @learning_rate.setter

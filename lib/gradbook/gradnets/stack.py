@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import lazy_loader
 
-from gradbook.errors import unknown
+from gradbook.errors import InputError, unknown
 
 tf = lazy_loader.load("tensorflow")
 
@@ -89,6 +89,16 @@ def dropout(x: Tensor, bits: Tensor, keep: float) -> Tensor:
     return x if keep == 1 else tf.where(bits < min(round(keep * 2**16), 2**16 - 1), x / keep, 0.0)
 
 
+def require_keep(keep: float) -> None:
+    """Require a probability above 0, by which kept units are divided.
+
+    Raises:
+        InputError: it is none.
+    """
+    if not 0 < keep <= 1:
+        raise InputError(f"keep must be in (0, 1]; received {keep}.")
+
+
 def hidden_layers(layer: LayerName, keep: float = 1.0) -> Callable:
     """Return a function that computes a stack of layers x ← dropout(cell(x, u, g)), u = x W + b.
 
@@ -101,8 +111,9 @@ def hidden_layers(layer: LayerName, keep: float = 1.0) -> Callable:
         keep: in (0, 1], the probability that a unit is kept.
 
     Raises:
-        InputError: an unknown layer.
+        InputError: an unknown layer, or a ``keep`` out of its range.
     """
+    require_keep(keep)
     cell = cell_of(layer).function
 
     @tf.function

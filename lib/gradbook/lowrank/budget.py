@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from gradbook.errors import InputError
-from gradbook.lowrank.arguments import positive_integer
+from gradbook.lowrank.arguments import ChannelsError, positive_integer
 from gradbook.lowrank.convs.base import Convolution
 from gradbook.lowrank.convs.table import Family, lookup, substitute
 from gradbook.lowrank.count import parameters, weightless
@@ -74,7 +74,8 @@ def fit(build: Callable[..., keras.Model] | Sizes, parameters: int, *, family: s
         options: arguments that the family's layers take besides.
 
     Raises:
-        InputError: an unknown family, one without a hyperparameter, or a budget it cannot meet; names what it can.
+        InputError: an unknown family, one without a hyperparameter, an argument out of its range, or a budget it cannot
+            meet; names what it can.
 
     >>> from gradbook.lowrank.networks import wide_resnet
     >>> found = fit(partial(wide_resnet, 28, 10), 1_000_000, family="tucker")
@@ -109,7 +110,7 @@ def _candidates(row: Family) -> list[float]:
 def _attempt(sizes: Sizes, row: Family, value: float, options: dict[str, Any]) -> int | None:
     try:
         return sizes(row(value, **options))
-    except InputError:  # a number that does not divide some channels
+    except ChannelsError:
         return None
 
 

@@ -9,8 +9,11 @@ import re
 from collections.abc import Sequence
 
 from gradbook.errors import InputError
+from gradbook.lowrank.arguments import blocks_in_stage
 
-FORM = r"(?P<plain>[23])x[23]|(?P<letter>DConv|G(?=\d)|A(?=\d))(?P<number>\d+)?(B(?P<reduction>\d+))?|B(?P<only>\d+)"
+WHOLE = r"[1-9]\d*"
+GROUPED = rf"(?P<grouped>DConv|G(?P<size>{WHOLE})|A(?P<groups>{WHOLE}))"
+FORM = rf"(?P<plain>[23])x(?P=plain)|{GROUPED}(B(?P<reduction>{WHOLE}))?|B(?P<only>{WHOLE})"
 NORMALISATION = 4  # numbers of each channel: scale, shift, running mean and variance
 
 
@@ -25,16 +28,18 @@ def parameters(depth: int, width: int, blocks: str | Sequence[str], classes: int
         classes: outputs.
 
     Raises:
-        InputError: a kind of block that they do not have.
+        InputError: a depth of another form, a kind of block that they do not have, or a number of kinds but 1 and 3.
 
     >>> parameters(40, 2, "3x3"), parameters(40, 2, "DConv"), parameters(40, 2, "A4B2")
     (2248954, 304074, 219514)
     """
     kinds, total, channels = [blocks] * 3 if isinstance(blocks, str) else blocks, 9 * 3 * 16, 16
+    if len(kinds) != 3:
+        raise InputError(f"blocks must be one kind, or one for each of three stages; received {blocks!r}.")
     for stage, kind in enumerate(kinds):
         filters = 2**stage * 16 * width
         total += channels * filters if channels != filters else 0  # the shortcut
-        for _ in range((depth - 4) // 6):
+        for _ in range(blocks_in_stage(depth)):
             total += _block(channels, filters, kind)
             channels = filters
     return total + NORMALISATION * channels + (channels + 1) * classes
@@ -44,20 +49,19 @@ def _block(channels: int, filters: int, kind: str) -> int:
     found = re.fullmatch(FORM, kind)
     if not found:
         raise InputError(f"blocks must be 3x3, 2x2, DConv, Gg or Ag, maybe with Br behind; received {kind!r}.")
-    letter, number = found["letter"], int(found["number"] or 1)
     if reduction := found["reduction"] or found["only"]:
         inner = filters // int(reduction)
-        spatial = 9 * inner * (_group(letter, number, inner) if letter else inner)
+        spatial = 9 * inner * (_group(found, inner) if found["grouped"] else inner)
         return NORMALISATION * (channels + 2 * inner) + (channels + filters) * inner + spatial
 
     def convolution(before: int) -> int:
         if found["plain"]:
             return int(found["plain"]) ** 2 * before * filters
-        return before * (9 * _group(letter, number, before) + NORMALISATION + filters)
+        return before * (9 * _group(found, before) + NORMALISATION + filters)
 
     return NORMALISATION * (channels + filters) + convolution(channels) + convolution(filters)
 
 
-def _group(letter: str, number: int, channels: int) -> int:
+def _group(found: re.Match, channels: int) -> int:
     """Return how many channels see each other."""
-    return channels // number if letter == "A" else number
+    return channels // int(found["groups"]) if found["groups"] else int(found["size"] or 1)

@@ -9,6 +9,7 @@ from keras import layers, ops
 
 from gradbook.errors import InputError, unknown
 from gradbook.lowrank import count, decompose
+from gradbook.lowrank.arguments import ChannelsError
 from gradbook.lowrank.budget import Sizes, fit
 from gradbook.lowrank.convs.base import Plain
 from gradbook.lowrank.convs.dense import FamilyDense
@@ -69,7 +70,8 @@ def compress(
         of its kernel.
 
     Raises:
-        InputError: another kind of model, an unknown family or layer, a budget out of reach, or a family whose nearest
+        InputError: another kind of model, an unknown family, layer or `start`, both or neither of `parameters` and
+            `value`, an argument of the family out of its range, a budget out of reach, or a family whose nearest
             weights to a dense kernel are not known, with ``start="trained"``.
     """
     row, found = lookup(family), dict(_layers(network))
@@ -189,7 +191,7 @@ def _no_gain(make: Make, place: Place) -> str | None:
     """Return why a family does not make a layer smaller; None where it does."""
     try:
         return None if _size(make, place) < _dense_size(place) else "would not get smaller"
-    except InputError as error:
+    except ChannelsError as error:
         return str(error).rstrip(".")
 
 

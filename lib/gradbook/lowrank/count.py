@@ -84,6 +84,9 @@ def table(
 
     Parameters stand at a layer's first call; mult-adds are missing where no handler knows. Layers of a model within the
     model are named MODEL/LAYER. Arguments as for `mult_adds`.
+
+    Raises:
+        InputError: as for `mult_adds`.
     """
     import pandas as pd
 

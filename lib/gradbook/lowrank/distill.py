@@ -82,6 +82,19 @@ def require_channels_last(*networks: keras.Model) -> None:
             )
 
 
+def require_classes(logits: Tensor, teacher_logits: Tensor) -> None:
+    """Require outputs that soft targets can compare; those of one logit would say nothing.
+
+    Raises:
+        InputError: different numbers of classes, or a single one.
+    """
+    own, theirs = logits.shape[-1], teacher_logits.shape[-1]
+    if own != theirs or own == 1:
+        raise InputError(
+            f"alpha above 0 needs networks with equally many classes, 2 or more; received {own} and {theirs}."
+        )
+
+
 @dataclass(frozen=True)
 class Distillation:
     """How much of a teacher goes into the loss (1 − α)·cross-entropy + α·soft targets + β·attention transfer.
@@ -121,7 +134,8 @@ class Learner(keras.Model):
     Args:
         network: from images to logits, or to logits and auxiliary logits, with taps as in
             :mod:`gradbook.lowrank.networks`.
-        teacher: a network with as many taps of the same sizes; it is frozen. None: no teacher.
+        teacher: a network with as many taps of the same sizes and, with α > 0, as many classes, two or more; it is
+            frozen. None: no teacher.
         distillation: how the teacher's part is made.
         weight_decay: λ ≥ 0.
         ratio: of the decay on weights that each stand for several, usually the network's parameters over those of the
@@ -129,8 +143,9 @@ class Learner(keras.Model):
         frobenius: whether the decay on shared weights is Frobenius decay; `ratio` then has no effect.
 
     Raises:
-        InputError: taps of network and teacher do not match, or there are none with β > 0, or channels come first; or a
-            layer's kernel is not known with Frobenius decay.
+        InputError: a negative `weight_decay`; taps of network and teacher do not match, or there are none with β > 0,
+            or channels come first; classes do not match with α > 0; or a layer's kernel is not known with Frobenius
+            decay.
     """
 
     def __init__(
@@ -143,6 +158,9 @@ class Learner(keras.Model):
         frobenius: bool = False,
     ):
         super().__init__()
+        if weight_decay < 0:
+            raise InputError(f"weight_decay must not be negative; received {weight_decay!r}.")
+        self.weight_decay, self.frobenius = weight_decay, frobenius
         self.network = tapped(network)
         self.teacher = None if teacher is None else tapped(teacher)
         self.distillation = distillation or Distillation()
@@ -155,19 +173,35 @@ class Learner(keras.Model):
         self.kernel_decay = lambda: 0.5 * weight_decay * sum(norm() for norm in norms)
         if self.teacher is not None:
             self.teacher.trainable = False
-            sizes = [[tap.shape[1:3] for tap in one.output["taps"]] for one in (self.network, self.teacher)]
-            if sizes[0] != sizes[1]:
-                raise InputError(f"the teacher's taps must be of the network's sizes, {sizes[0]}; received {sizes[1]}.")
-            if self.distillation.beta and not sizes[0]:
-                raise InputError("beta above 0 needs layers whose names begin with 'tap' in both networks; found none.")
-            if self.distillation.beta:
-                require_channels_last(self.network, self.teacher)
+            self._require_comparable()
         self.build(network.input_shape)
+
+    def _require_comparable(self) -> None:
+        """Require what the teacher's part of the loss compares to be of equal sizes.
+
+        Raises:
+            InputError: it is not, or not there.
+        """
+        outputs = [one.output for one in (self.network, self.teacher)]
+        sizes = [[tap.shape[1:3] for tap in one["taps"]] for one in outputs]
+        if sizes[0] != sizes[1]:
+            raise InputError(f"the teacher's taps must be of the network's sizes, {sizes[0]}; received {sizes[1]}.")
+        if self.distillation.beta and not sizes[0]:
+            raise InputError("beta above 0 needs layers whose names begin with 'tap' in both networks; found none.")
+        if self.distillation.beta:
+            require_channels_last(self.network, self.teacher)
+        if self.distillation.alpha:
+            require_classes(*(one["logits"] for one in outputs))
 
     def build(self, input_shape: Any) -> None:
         self.built = True
 
     def compile(self, optimizer: Any = "rmsprop", loss: Any = None, **options: Any) -> None:
+        """Compile as Keras does, but without a loss.
+
+        Raises:
+            InputError: a loss is given.
+        """
         if loss is not None:
             raise InputError(f"loss must be left out, a Learner has its own; received {loss!r}; Distilled takes any.")
         super().compile(optimizer, **options)

@@ -8,7 +8,13 @@ import keras
 from keras import layers, ops
 
 from gradbook.errors import InputError, unknown
-from gradbook.lowrank.distill import Distillation, attention_transfer, require_channels_last, soft_targets
+from gradbook.lowrank.distill import (
+    Distillation,
+    attention_transfer,
+    require_channels_last,
+    require_classes,
+    soft_targets,
+)
 from gradbook.training import replicas
 
 Tensor = Any
@@ -25,7 +31,8 @@ class Distilled(keras.Model):
     Args:
         network: functional or sequential, such as :func:`~gradbook.lowrank.compression.compress` makes.
         teacher: a network with the same inputs.
-        alpha: α in [0, 1]. Above 0, both networks have one output, of logits or of a softmax.
+        alpha: α in [0, 1]. Above 0, both networks have one output, of logits or of a softmax, with equally many
+            classes, two or more.
         beta: β ≥ 0. At 0 no taps are needed. For images of 32×32 1,000 is usual, for smaller ones less.
         temperature: T > 0 of the soft targets.
         taps: layers whose attention is compared: names that both networks have, or the student's → the teacher's. None:
@@ -36,7 +43,7 @@ class Distilled(keras.Model):
 
     Raises:
         InputError: a number out of its range, an unknown layer, taps of different sizes, none at all or channels that
-            come first with β > 0, or outputs of which nothing says what they are with α > 0.
+            come first with β > 0, or outputs of different classes, or of which nothing says what they are, with α > 0.
     """
 
     def __init__(
@@ -63,6 +70,7 @@ class Distilled(keras.Model):
             require_channels_last(network, teacher)
         if alpha:
             self._to_logits = [_to_logits(model, from_logits) for model in (network, teacher)]
+            require_classes(_output(network), _output(teacher))
         self._with_taps = _tapped(network, pairs)
         lesson = _tapped(teacher, pairs.values())
         self._teach = lambda images: lesson(images, training=False)  # a function, so that Keras does not train it

@@ -14,9 +14,8 @@ from typing import Any, Literal, NamedTuple
 import keras
 from keras import layers
 
-from gradbook.errors import InputError
-from gradbook.lowrank.arguments import positive_integer
-from gradbook.lowrank.convs.base import Convolution, register
+from gradbook.lowrank.arguments import blocks_in_stage, positive_integer
+from gradbook.lowrank.convs.base import Convolution, precise, register
 from gradbook.lowrank.convs.table import substitute
 from gradbook.lowrank.normalisation import BatchNormalization
 
@@ -47,13 +46,12 @@ def wide_resnet(
     Raises:
         InputError: a depth of another form.
     """
-    if depth < 10 or (depth - 4) % 6:
-        raise InputError(f"depth must be 6n + 4 with n of 1 or more (10, 16, 22, 28, 40, …); received {depth}.")
+    blocks = blocks_in_stage(depth)
     make = partial(convolution or substitute("plain"), kernel_size=3, padding="same")
     images = keras.Input(shape)
     x = dense(16, 3)(images)
     for stage in range(3):
-        for block in range((depth - 4) // 6):
+        for block in range(blocks):
             x = _wide_block(x, 2**stage * 16 * width, 2 if stage and not block else 1, make)
         x = layers.Identity(name=f"tap_{stage + 1}")(x)
     x = layers.GlobalAveragePooling2D()(_active(x))
@@ -350,7 +348,8 @@ def _auxiliary_head(x: Tensor, classes: int) -> Tensor:
 class DropPath(layers.Layer):
     """Drop an example's whole path with probability `rate` while training, and scale what is kept by 1 / (1 − rate).
 
-    `rate` is a variable, 0 at first, that :class:`gradbook.lowrank.protocol.DropPathRamp` raises.
+    `rate` is a variable in [0, 1), 0 at first, that :class:`gradbook.lowrank.protocol.DropPathRamp` raises. Draws are
+    made in float32 or better: in 16 bits small rates would be missed.
     """
 
     def __init__(self, **options: Any):
@@ -361,9 +360,9 @@ class DropPath(layers.Layer):
     def call(self, x: Tensor, training: bool = False) -> Tensor:
         if not training:
             return x
-        keep = 1.0 - self.rate
-        drawn = keras.random.uniform((keras.ops.shape(x)[0], 1, 1, 1), dtype=x.dtype, seed=self.seed_generator)
-        return x * keras.ops.cast(drawn < keep, x.dtype) / keep
+        keep = 1.0 - precise(self.rate)
+        drawn = keras.random.uniform((keras.ops.shape(x)[0], 1, 1, 1), dtype=keep.dtype, seed=self.seed_generator)
+        return x * keras.ops.cast(drawn < keep, x.dtype) / keras.ops.cast(keep, x.dtype)
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
         return tuple(input_shape)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from gradbook.errors import InputError
+from gradbook.lowrank.arguments import positive_integer
 from gradbook.lowrank.networks import DropPath
 from gradbook.seeds import generator
 
@@ -23,10 +25,14 @@ class Protocol:
         drops: after which fractions of the epochs the learning rate is multiplied by `factor`.
         factor: see `drops`.
         cosine: whether the learning rate falls along half a cosine to 0 instead.
-        drop_path: probability with which paths are dropped at the end of training, risen to linearly, epoch by epoch.
+        drop_path: probability in [0, 1) with which paths are dropped at the end of training, risen to linearly, epoch
+            by epoch.
         crop: pixels of black around an image before a window of its size is cut out at random; 0: none.
         flip: whether half the images are mirrored.
         cutout: side of a square that is set to 0 around a random pixel (DeVries and Taylor 2017), even; 0: none.
+
+    Raises:
+        InputError: a number out of its range.
     """
 
     batch_size: int = 128
@@ -41,6 +47,15 @@ class Protocol:
     crop: int = 4
     flip: bool = True
     cutout: int = 16
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "epochs"):
+            positive_integer(name, getattr(self, name))
+        for name in ("momentum", "drop_path"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(f"{name} must lie in [0, 1); received {getattr(self, name)!r}.")
+        if self.cutout < 0 or self.cutout % 2:
+            raise InputError(f"cutout must be even, 0 or more; received {self.cutout!r}.")
 
     def optimizer(self, steps_per_epoch: int) -> keras.optimizers.Optimizer:
         """Return the optimiser with its schedule, for so many batches an epoch."""

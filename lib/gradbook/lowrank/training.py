@@ -15,7 +15,7 @@ from gradbook.errors import InputError
 from gradbook.files import atomic_write
 from gradbook.lowrank.distill import Learner
 from gradbook.lowrank.protocol import Batches, DropPathRamp, Protocol
-from gradbook.training import require_finite
+from gradbook.training import finite_loss
 from gradbook.untrusted import reading
 
 FORMAT = 2
@@ -57,12 +57,7 @@ def train(
     """
     batches = Batches(images, labels, protocol, seed)
     begin(learner, protocol.optimizer(len(batches)))
-    own = [
-        keras.callbacks.LambdaCallback(
-            on_epoch_begin=lambda epoch, logs: batches.start(epoch),
-            on_epoch_end=lambda epoch, logs: require_finite(logs["loss"], "train_loss", f"epoch {epoch + 1}"),
-        )
-    ]
+    own = [keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.start(epoch)), finite_loss()]
     if protocol.drop_path:
         own.append(DropPathRamp(learner.network, protocol.drop_path, protocol.epochs))
     checkpoint = Checkpoint(learner, folder, identity(learner, images, labels, protocol, seed)) if folder else None
@@ -159,11 +154,13 @@ def random_states(learner: Learner) -> list[keras.Variable]:
 def identity(learner: Learner, images: np.ndarray, labels: np.ndarray, protocol: Protocol, seed: int) -> dict[str, str]:
     """Return what trainings are told apart by, in words and digests; the number of epochs is not among it."""
     teacher = learner.teacher.get_weights() if learner.teacher is not None else []
+    decay = _digest([decay for _, decay in learner.decays])
+    frobenius = f", Frobenius decay {learner.weight_decay}" if learner.frobenius else ""
     return {
         "network": f"{learner.network.name} ({_digest([weight.shape for weight in learner.network.weights])})",
         "seed": str(seed),
         "protocol": str(replace(protocol, epochs=1)),
-        "loss": f"{learner.distillation}, decay {_digest([decay for _, decay in learner.decays])}",
+        "loss": f"{learner.distillation}, decay {decay}{frobenius}",
         "teacher": _digest(teacher),
         "examples": _digest([images, labels]),
     }

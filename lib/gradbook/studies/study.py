@@ -52,12 +52,20 @@ def grid(configuration: type[Configuration], **choices: Iterable[Any]) -> tuple[
     >>> from gradbook.experiments.lowrank_times import Configuration
     >>> [cell.budget for cell in grid(Configuration, budget=[12_000, 36_000])]
     [12000, 36000]
+
+    Raises:
+        InputError: a field that the configuration does not have, or values that are no list or that it refuses.
     """
     for name, values in choices.items():
+        if name not in configuration.model_fields:
+            raise unknown("field", name, configuration.model_fields)
         if isinstance(values, str) or not isinstance(values, Iterable):
             raise InputError(f"{name} must be a list of values; received {values!r}.")
     combinations = itertools.product(*choices.values())
-    return tuple(configuration(**dict(zip(choices, values, strict=True))) for values in combinations)
+    try:
+        return tuple(configuration(**dict(zip(choices, values, strict=True))) for values in combinations)
+    except ValidationError as error:
+        raise InputError(refusal(error)) from None
 
 
 def plan(*parts: tuple[Iterable[Configuration], int | Iterable[int]]) -> Plan:

@@ -1,5 +1,6 @@
 """The curves of a run as TensorBoard scalars."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -18,7 +19,7 @@ def write_study(study: Study, store: Store, directory: Path) -> None:
     for key, _, record, _ in store.records(study.experiment):
         if key not in study.runs:
             continue
-        label = study.label(study.runs[key]).replace("/", " ")
+        label = re.sub(r"[^\w=.,+-]+", " ", study.label(study.runs[key]))[:150]  # what every system takes as a name
         folder, part = directory / f"{label},{key[:8]}", directory / f".{key}.part"
         if folder.exists():
             continue

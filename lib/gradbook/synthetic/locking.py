@@ -33,6 +33,9 @@ def schedule(blocks: int, batches: int, locking: Locking) -> list[Task]:
         locking: "locked", backpropagation; "direct feedback", the error goes to all blocks at once; "backward
             unlocked", synthetic gradients or losses of a block's own; "both unlocked", synthetic inputs too.
 
+    Raises:
+        InputError: an unknown locking, or a number below 1.
+
     >>> [max(task.start + 1 for task in schedule(4, 3, locking)) for locking in LOCKINGS]
     [24, 15, 9, 6]
     """

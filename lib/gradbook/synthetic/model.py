@@ -11,7 +11,7 @@ from keras import ops
 from gradbook.errors import InputError
 from gradbook.optimizers import GradientDescent
 from gradbook.synthetic.chain import Interface, cut, gives_probabilities, last_layer, squared_error
-from gradbook.synthetic.settings import Settings
+from gradbook.synthetic.settings import Settings, checked
 from gradbook.synthetic.step import Move, Step
 from gradbook.training import replicas
 
@@ -37,7 +37,7 @@ class Decoupled(keras.Model):
 
     Raises:
         InputError: a network or cuts that `cut` refuses, another precision than float32, outputs of more than one axis,
-            settings that say what optimizers say, or blocks in turn.
+            settings out of their range or that say what optimizers say, or blocks in turn.
 
     >>> layers = [keras.layers.Dense(8, "relu", name="hidden"), keras.layers.Dense(3)]
     >>> network = keras.Sequential([keras.Input([4]), *layers])
@@ -96,8 +96,9 @@ class Decoupled(keras.Model):
             options: as in Keras.
 
         Raises:
-            InputError: another number of optimizers than of blocks, an optimizer that averages weights, or a loss that
-                takes logits where the network gives probabilities, or the reverse.
+            InputError: another number of optimizers than of blocks, an optimizer that averages weights, a loss that
+                takes logits where the network gives probabilities, or the reverse, or under ``tf.distribute`` an
+                update_probability below 1.
         """
         count = len(self.chain.blocks)
         given = list(optimizer) if isinstance(optimizer, list | tuple) else [optimizer] * count
@@ -132,10 +133,12 @@ class Decoupled(keras.Model):
             return self.compute_loss(x=x, y=y, y_pred=outputs, sample_weight=sample_weight, training=True)
 
         context = self._context(y)
-        self._in_step = True
         step = Step(replace(self.chain, loss=loss), self.settings.tensors())
-        passes = step.forward(self.chain.state(), x, context)
-        self._in_step = False
+        self._in_step = True
+        try:
+            passes = step.forward(self.chain.state(), x, context)
+        finally:
+            self._in_step = False
         messages = step.messages(passes, self._taken.value)
         for follower in self._follows:
             _follow(follower, self.optimizer)
@@ -232,7 +235,7 @@ def _settings(given: Settings | Mapping[str, Any] | None, conditional: bool, mix
     if chosen.get("in_turn"):
         raise InputError("settings must leave in_turn False, since blocks here update from one pass; received True.")
     own = {"conditional": conditional, "mixing": mixing, "divide_by_loss": False}
-    return Settings(**own | chosen)
+    return checked(**own | chosen)
 
 
 def _chain(network: keras.Model, cuts: Sequence[str | Interface], settings: Settings) -> Any:
@@ -254,8 +257,8 @@ def _chain(network: keras.Model, cuts: Sequence[str | Interface], settings: Sett
 def _check_loss(network: keras.Model, loss: Any) -> None:
     """Refuse logits where a loss takes probabilities, and the reverse; for Keras' cross entropies."""
     loss = keras.losses.get(loss) if isinstance(loss, str) else loss
-    name = getattr(loss, "name", getattr(loss, "__name__", "")) or ""
-    if "crossentropy" not in name:
+    function = getattr(loss, "fn", loss)
+    if "crossentropy" not in getattr(function, "__name__", "") or not function.__module__.startswith("keras."):
         return
     options = getattr(loss, "_fn_kwargs", {})
     from_logits = options.get("from_logits", False)

@@ -33,7 +33,8 @@ class SyntheticGradient(keras.layers.Layer):
         context: c, float [n, width], or None.
 
     Raises:
-        InputError: the context is missing, unexpected or of another width than the layer was built with.
+        InputError: a hidden width below 1; features of another rank, when built; or a context that is missing,
+            unexpected or of another width than the layer was built with, when called.
 
     >>> predictor = SyntheticGradient()
     >>> predictor(tf.ones([2, 256]), tf.ones([2, 10])).shape, predictor.count_params()

@@ -87,7 +87,8 @@ def train_copy(
     Raises:
         InputError: a number out of its range, or a window that does not divide the sequences.
     """
-    for name, value in {"length": length, "batch_size": batch_size, "steps": steps, "every": every}.items():
+    sizes = {"length": length, "bits": bits, "units": units, "batch_size": batch_size, "steps": steps, "every": every}
+    for name, value in sizes.items():
         if value < 1:
             raise InputError(f"{name} must be at least 1; received {value}.")
     if window < 1 or 2 * length % window:

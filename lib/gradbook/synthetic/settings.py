@@ -2,7 +2,10 @@
 
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gradbook.errors import InputError
+from gradbook.untrusted import refusal
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -92,11 +95,26 @@ class Settings(BaseModel):
         return TensorSettings(**given)
 
 
+def checked(**choices: Any) -> Settings:
+    """Return settings, or refuse them in one sentence.
+
+    Raises:
+        InputError: an unknown choice, or a value that is not allowed.
+    """
+    try:
+        return Settings(**choices)
+    except ValidationError as error:
+        raise InputError(refusal(error)) from None
+
+
 def modes(**choices: Any) -> dict[Mode, Settings]:
     """Return the five ways of training that the chapter compares, by name; ``choices`` hold for all of them.
 
     Without backpropagation blocks receive what predictors say that never learn: their weights stay zero, and so do
     the gradients of all blocks but the last.
+
+    Raises:
+        InputError: as in `checked`.
 
     >>> modes()["backpropagation"].mixing, modes(learning_rate=0.01)["cDNI unlocked"].update_probability
     (1.0, 0.2)
@@ -108,4 +126,4 @@ def modes(**choices: Any) -> dict[Mode, Settings]:
         "cDNI": {},
         "cDNI unlocked": {"update_probability": 0.2},
     }
-    return {mode: Settings(**{**choices, **own[mode]}) for mode in MODES}
+    return {mode: checked(**choices | own[mode]) for mode in MODES}

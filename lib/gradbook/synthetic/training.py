@@ -98,8 +98,8 @@ def train(
         One run for each choice of settings and each seed, in that order.
 
     Raises:
-        InputError: a number out of its range, targets that are no vectors, a context whose width is not that of the
-            targets, or one network from all calls of ``build``.
+        InputError: no settings or no seeds, a number out of its range, targets that are no vectors or not as many as
+            the inputs, a context whose width is not that of the targets, or one network from all calls of ``build``.
 
     >>> from gradbook.synthetic import modes
     >>> from gradbook.synthetic.chain import cross_entropy, cut
@@ -111,7 +111,7 @@ def train(
     >>> len(runs), runs[0].name, runs[0].curves["step"]
     (10, 'backpropagation', [3.0, 6.0])
     """
-    _check_sizes(data, steps, batch_size, every)
+    _check_sizes(data, settings, seeds, steps, batch_size, every)
     runs = _untrained(build, settings, seeds)
     chain = runs[0].chain
     _check_context(chain, data.y_train.shape[1])
@@ -153,7 +153,12 @@ def _untrained(build: Callable[[], Chain], names: Iterable[str], seeds: Sequence
     return runs
 
 
-def _check_sizes(data: Data, steps: int, batch_size: int, every: int) -> None:
+def _check_sizes(
+    data: Data, settings: Mapping[str, Settings], seeds: Sequence[int], steps: int, batch_size: int, every: int
+) -> None:
+    for name, given in (("settings", settings), ("seeds", seeds)):
+        if not len(given):
+            raise InputError(f"{name} must be one or more; received none.")
     for name, value, most in [
         ("steps", steps, None),
         ("batch_size", batch_size, len(data.x_train)),
@@ -161,10 +166,11 @@ def _check_sizes(data: Data, steps: int, batch_size: int, every: int) -> None:
     ]:
         if value < 1 or (most and value > most):
             raise InputError(f"{name} must be at least 1{f' and at most {most}' if most else ''}; received {value}.")
-    if data.y_train.ndim != 2:
-        raise InputError(
-            f"targets must be vectors, float [n, width], such as labels one-hot; received {data.y_train.shape}."
-        )
+    for x, y in ((data.x_train, data.y_train), (data.x_test, data.y_test)):
+        if y.ndim != 2:
+            raise InputError(f"targets must be vectors, float [n, width], such as labels one-hot; received {y.shape}.")
+        if len(x) != len(y):
+            raise InputError(f"targets must be as many as inputs; received {len(y)} for {len(x)}.")
 
 
 def update_masks(seed: int, probability: float, shape: tuple[int, int]) -> np.ndarray:

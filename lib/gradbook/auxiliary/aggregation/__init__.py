@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from gradbook.auxiliary.aggregation.aligned import aligned_mtl
-from gradbook.auxiliary.aggregation.cagrad import cagrad
+from gradbook.auxiliary.aggregation.cagrad import cagrad, require_c
 from gradbook.auxiliary.aggregation.dual_cone import dualproj, upgrad
 from gradbook.auxiliary.aggregation.graddrop import graddrop
 from gradbook.auxiliary.aggregation.gramian import Gradient, combine, gramian, on_host, weigh
@@ -47,8 +47,8 @@ def aggregate(
     """Combine the gradients of m tasks into one direction.
 
     Args:
-        gradients: one for each task: tensors of one shape, or lists with one tensor for each variable, None where a
-            task does not use it. Sparse gradients, as embeddings have them, are made dense.
+        gradients: one for each task: tensors of one shape, as in a matrix [m, n], or lists with one tensor for each
+            variable, None where a task does not use it. Sparse gradients, as embeddings have them, are made dense.
         how: a name of `AGGREGATORS`.
         random: where the draws of ``pcgrad``, ``graddrop`` and ``random_weighting`` come from; by default a fresh one.
         options: of the aggregator, such as ``c`` of ``cagrad``.
@@ -57,14 +57,14 @@ def aggregate(
         The direction to descend, in the structure of one task's gradient; NaN where a gradient is not finite.
 
     Raises:
-        InputError: an unknown name, option or structure, no task, or gradients that are not of a floating type or, of
-            one variable, not of one shape.
+        InputError: an unknown name, option or structure, an option out of its range, no task, or gradients that are not
+            of a floating type or, of one variable, not of one shape.
 
     >>> [round(float(x), 4) for x in aggregate([np.array([-4.0, 1, 1]), np.array([6.0, 1, 1])], "upgrad")]
     [0.2924, 1.9006, 1.9006]
     """
     require(how, options)
-    if not gradients:
+    if not len(gradients):
         raise InputError("gradients must be those of one task or more; received none.")
     if not isinstance(gradients[0], list | tuple):
         return aggregate([[gradient] for gradient in gradients], how, random=random, **options)[0]
@@ -93,10 +93,10 @@ def _require_alike(number: int, parts: Sequence[Any]) -> None:
 
 
 def require(how: str, options: Mapping[str, Any]) -> None:
-    """Require a name of `AGGREGATORS`, and options that this aggregator has.
+    """Require a name of `AGGREGATORS`, and options that this aggregator has, in their ranges.
 
     Raises:
-        InputError: an unknown name or option, with the nearest.
+        InputError: an unknown name or option, with the nearest, or an option out of its range.
     """
     if how not in AGGREGATORS:
         raise unknown("aggregator", how, AGGREGATORS)
@@ -104,3 +104,5 @@ def require(how: str, options: Mapping[str, Any]) -> None:
     for name in options:
         if name not in takes:
             raise unknown(f"option of {how}", name, takes)
+    if how == "cagrad":
+        require_c(options.get("c", 0))

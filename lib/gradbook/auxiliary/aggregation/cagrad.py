@@ -1,5 +1,7 @@
 """CAGrad: the direction near the mean along which the worst task gains most."""
 
+from numbers import Real
+
 import numpy as np
 from scipy.optimize import minimize
 
@@ -23,8 +25,7 @@ def cagrad(gramian: np.ndarray, c: float = 0.5) -> np.ndarray:
 
     Source: Liu et al. 2021, arXiv 2110.14048.
     """
-    if not c >= 0:
-        raise InputError(f"c of cagrad must be 0 or more; received {c}.")
+    require_c(c)
     scaled = gramian / np.trace(gramian)
     mean = np.full(len(gramian), 1 / len(gramian))
     radius = c * np.sqrt(max(mean @ scaled @ mean, 0))
@@ -35,6 +36,16 @@ def cagrad(gramian: np.ndarray, c: float = 0.5) -> np.ndarray:
     if length <= 1e-3 * (w @ np.sqrt(np.diag(scaled))):  # what float32 Gramians can tell from 0
         return dualproj(gramian)
     return mean + radius / length * w
+
+
+def require_c(c: float) -> None:
+    """Require a c ≥ 0.
+
+    Raises:
+        InputError: it is none.
+    """
+    if not (isinstance(c, Real) and c >= 0):
+        raise InputError(f"c of cagrad must be 0 or more; received {c!r}.")
 
 
 def _norm(gramian: np.ndarray, w: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""The layers of chapter 30: plain ones, and two whose gate an annealing schedule opens."""
+"""The layers of GradNets: plain ones, and two whose gate an annealing schedule opens."""
 
 from collections.abc import Callable
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from gradbook import ops
+from gradbook.errors import InputError
 from gradbook.gradnets.blocks.annealed import gated_relu
 from gradbook.gradnets.blocks.block import Block, Tensor, start
 from gradbook.gradnets.initializers import he
@@ -17,8 +18,13 @@ def vanillanet(blocks: int, end: float = 0.5) -> Block:
         blocks: how many layers.
         end: progress at which λ is 1, in (0, 1].
 
+    Raises:
+        InputError: an end out of its range.
+
     Source: Chen et al. 2023, arXiv 2305.12972.
     """
+    if not 0 < end <= 1:
+        raise InputError(f"end must be in (0, 1]; received {end}.")
     closing = np.arange(blocks) % 2 == 0
 
     def gates(progress: Tensor, coins: Tensor | None = None) -> Tensor:

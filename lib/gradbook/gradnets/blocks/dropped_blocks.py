@@ -3,6 +3,7 @@
 import numpy as np
 
 from gradbook import ops
+from gradbook.errors import InputError
 from gradbook.gradnets.blocks.block import Block, Tensor, start
 from gradbook.gradnets.initializers import he
 
@@ -13,6 +14,9 @@ def stochastic_depth(blocks: int, last: float = 0.5) -> Block:
     Args:
         blocks: L.
         last: p_L, see `survival`.
+
+    Raises:
+        InputError: as in `survival`.
 
     Source: Huang et al. 2016, arXiv 1603.09382, there with batch normalisation in place of 1/√L.
     """
@@ -32,7 +36,16 @@ def survival(blocks: int, last: float = 0.5) -> np.ndarray:
 
     Their sum, the expected depth, is (3L - 1)/4 where p_L is ½.
 
+    Args:
+        blocks: L.
+        last: p_L, in [0, 1].
+
+    Raises:
+        InputError: a p_L that is no probability.
+
     >>> round(float(survival(54).sum()), 9)
     40.25
     """
+    if not 0 <= last <= 1:
+        raise InputError(f"last must be in [0, 1]; received {last}.")
     return 1 - np.arange(1, blocks + 1) / blocks * (1 - last)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from gradbook import ops
+from gradbook.errors import InputError
 from gradbook.gradnets.blocks.block import Block, Tensor, start
 from gradbook.gradnets.initializers import he
 
@@ -18,8 +19,14 @@ def growth(blocks: int, end: float = 0.5, overlap: float = 0.25) -> Block:
         end: progress at which the last mask is open, in (0, 1].
         overlap: the part of that time in which one mask opens, in (0, 1].
 
+    Raises:
+        InputError: an end or an overlap out of its range.
+
     Source: the masks of Yao et al. 2023, arXiv 2305.02869, there for transformers.
     """
+    for name, value in (("end", end), ("overlap", overlap)):
+        if not 0 < value <= 1:
+            raise InputError(f"{name} must be in (0, 1]; received {value}.")
     starts = np.linspace(0, (1 - overlap) * end, blocks, dtype=np.float32)
 
     def function(x: Tensor, gate: Tensor, w: Tensor, b: Tensor) -> Tensor:

@@ -24,6 +24,9 @@ class ACDC(Chain):
     Args:
         layers: links of the chain, 1 to 1,024.
         order: how channels are shuffled: "riffle", "random" (one fixed permutation per link) or "none".
+
+    Raises:
+        InputError: another number of layers, or another order.
     """
 
     hyperparameters = ("layers", "order")

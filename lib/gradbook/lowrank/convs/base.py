@@ -49,7 +49,7 @@ class Convolution(keras.layers.Layer):
         use_bias: as in ``Conv2D``.
 
     Raises:
-        InputError: an argument out of its range, or channels that the family cannot divide.
+        InputError: an argument out of its range; a ChannelsError where other channels would suit the family.
     """
 
     hyperparameters: tuple[str, ...] = ()
@@ -143,8 +143,14 @@ class Convolution(keras.layers.Layer):
         return (batch, *(n and self.length(n) for n in size), self.filters)
 
     def length(self, n: int) -> int:
-        """Return the output pixels along a side of n input pixels."""
+        """Return the output pixels along a side of n input pixels.
+
+        Raises:
+            InputError: the kernel reaches further than the side.
+        """
         reach = 1 if self.padding == "same" else 1 + self.dilation_rate * (self.kernel_size - 1)
+        if n < reach:
+            raise InputError(f"each side of an image must have the kernel's {reach} pixels or more; received {n}.")
         return (n - reach) // self.strides + 1
 
     def pixels(self, input_shape: Sequence[int]) -> int:

@@ -27,6 +27,9 @@ class Butterfly(Chain):
 
     Args:
         blocks: butterflies in the product, 1 to 64.
+
+    Raises:
+        InputError: another number of them.
     """
 
     hyperparameters = ("blocks",)

@@ -87,6 +87,9 @@ class Tensorised(Separable):
     Args:
         rank: ranks as a fraction of the tensor's dimensions, rounded to 1 at least; in (0, `most`].
         dimensions: of the tensor, ≥ 2.
+
+    Raises:
+        InputError: a number out of its range.
     """
 
     hyperparameters = ("rank", "dimensions")
@@ -164,6 +167,9 @@ class Tucker(Tensorised):
     Args:
         core: "full", or "train" for a core that is itself a tensor train, as the research log's was: cores
             [R_{j-1}, r_j, R_j] with R_j = min(n_1 ⋯ n_j, n_{j+1} ⋯ n_d, r_{j+1}·R_{j+1}), in place of Π r_j weights.
+
+    Raises:
+        InputError: another core.
     """
 
     hyperparameters = ("rank", "dimensions", "core")

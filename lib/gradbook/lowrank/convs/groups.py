@@ -8,8 +8,7 @@ from typing import Any
 
 from keras import ops
 
-from gradbook.errors import InputError
-from gradbook.lowrank.arguments import divides, positive_integer
+from gradbook.lowrank.arguments import ChannelsError, divides, positive_integer
 from gradbook.lowrank.convs.base import GAIN, Convolution, Factor, register
 from gradbook.lowrank.convs.separable import Separable
 from gradbook.lowrank.normalisation import BatchNormalization
@@ -60,6 +59,9 @@ class Shuffle(Convolution):
 
     Args:
         groups: g, the groups of both 1×1 convolutions, lowered until it divides c_in, b and c_out.
+
+    Raises:
+        ChannelsError: fewer than 4 filters.
     """
 
     hyperparameters = ("groups",)
@@ -68,7 +70,7 @@ class Shuffle(Convolution):
         super().__init__(*arguments, **options)
         self.groups = positive_integer("groups", groups)
         if self.filters < 4:
-            raise InputError(f"filters of a shuffle convolution must be 4 or more; received {self.filters}.")
+            raise ChannelsError(f"filters of a shuffle convolution must be 4 or more; received {self.filters}.")
         self.inner = self.filters // 4
 
     def actual_groups(self, channels: int) -> int:
@@ -119,9 +121,9 @@ class Bottleneck(Convolution):
     def __init__(self, *arguments: Any, reduction: int, group_size: int | None = None, **options: Any):
         super().__init__(*arguments, **options)
         self.reduction = positive_integer("reduction", reduction)
+        self.group_size = None if group_size is None else positive_integer("group_size", group_size)
         divides("reduction", reduction, self.filters)
         self.inner = self.filters // reduction
-        self.group_size = None if group_size is None else positive_integer("group_size", group_size)
         divides("group_size", self.group_size or 1, self.inner)
         self.normalisations = [BatchNormalization(dtype=self.dtype_policy) for _ in range(2)]
 
