@@ -146,9 +146,14 @@ def test_transparency_is_laid_on_white(tmp_path, mode):
     ink = np.zeros((4, 6, 4), np.uint8)
     ink[1, :, 3] = 255
     ink[2, :, 3] = 51
-    Image.fromarray(ink, "RGBA").convert("RGBA" if mode == "P" else mode).save(
-        tmp_path / f"0.{'gif' if mode == 'P' else 'png' if mode != 'PA' else 'tif'}"
-    )
+    image = Image.fromarray(ink, "RGBA")
+    if mode == "PA":  # to which Pillow before 12 converts without transparency
+        image = Image.new("PA", image.size)
+        image.putpalette([0] * 768)
+        image.putdata([(0, alpha) for alpha in ink[..., 3].ravel()])
+    elif mode != "P":
+        image = image.convert(mode)
+    image.save(tmp_path / f"0.{'gif' if mode == 'P' else 'png' if mode != 'PA' else 'tif'}")
     (file,) = tmp_path.iterdir()
     rows = decode(file)[:, 0, 0].tolist()
     assert rows[:2] == [255, 0] and rows[3] == 255

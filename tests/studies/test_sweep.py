@@ -239,7 +239,8 @@ def test_ctrl_c_ends_cleanly_and_the_sweep_goes_on_elsewhere(client, cluster, st
     until(lambda: recorded(study, store.path))
     parent = psutil.Process(process.pid)
     family = parent.children(recursive=True)
-    listening = [one for each in [parent, *family] for one in each.net_connections() if one.status == "LISTEN"]
+    connections = getattr(psutil.Process, "net_connections", None) or psutil.Process.connections  # before psutil 6
+    listening = [one for each in [parent, *family] for one in connections(each) if one.status == "LISTEN"]
     assert {one.laddr.ip for one in listening} == {"127.0.0.1"}
 
     os.killpg(process.pid, signal.SIGINT)
