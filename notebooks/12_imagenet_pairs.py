@@ -627,8 +627,8 @@ lengths.groupby("epochs").agg(["mean", "min", "max"]).round(4)
 #
 # With the sum these runs end at {glue:text}`long_sum_ends:.1%`. Two published pairs of dogs ended higher, at
 # {glue:text}`dogs_0` and {glue:text}`dogs_1` %. They had other images, and about {glue:text}`samples_per_class:,` of a class.
-# Nor is $\bar k$ an even number of thousandths in any of our {glue:text}`long_epochs` epochs: here not every product is cut
-# off. Ours have pixels between 0 and 1; how the published ones were scaled is not known.
+# Nor is $\bar k$ an even number of thousandths in any of our {glue:text}`long_epochs` epochs: here not every product of an
+# epoch is cut off. Why nearly all were, in three published curves, is not known.
 #
 # ### What was published
 #

@@ -818,6 +818,8 @@ accuracy = means["accuracy"].unstack()
 price = 100 * (accuracy["backpropagation"] - accuracy["cDNI unlocked"])
 for arm in ("long", "same", "printed"):
     glue(f"price_{arm}", price[arm])
+
+# %% tags=["remove-cell"]
 turns = {arm: long[arm, "cDNI unlocked"].set_index("seed")["test_accuracy"] for arm in ("same", "once")}
 for arm, ends in turns.items():
     glue(f"seeds_{arm}", len(ends))

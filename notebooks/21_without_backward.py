@@ -524,8 +524,8 @@ table.round(2).astype(object).where(table.notna(), "")
 #| label: fig-without-alignment
 #| fig-cap: >-
 #|   Cosine of the message and the gradient of backpropagation on MNIST, by hidden layer, 1 nearest the input. Means
-#|   over five seeds. Grey: the cDNI of the chapter before, with another network (batch normalisation and ReLU) and other
-#|   batches. {provenance}`without_backward` {provenance}`synthetic`
+#|   over five seeds. Grey: the cDNI of the chapter before, with another network (batch normalisation and ReLU) and
+#|   other batches. {provenance}`without_backward` {provenance}`synthetic`
 #| fig-alt: >-
 #|   Three panels. Errors through random matrices rise in the first epoch and come to rest near one half in every
 #|   layer. The prediction loss agrees best in layer 1, at two thirds, and less above. Synthetic gradients do the
