@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 
+from gradbook import ops
 from gradbook.auxiliary import RULES, censor, cosine
 from gradbook.errors import InputError
 
@@ -122,6 +123,12 @@ def test_pytorch_differentiates_what_is_kept():
     np.testing.assert_allclose(u.grad, 1 - V[0].sum() / (V[0] ** 2).sum() * V[0], atol=1e-6)
     with torch.no_grad():
         assert not censor(u, v, "projection", scope="global").requires_grad
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("options", [{}, {"axis": 1}, {"axis": 0, "keepdims": True}])
+def test_the_largest_is_numpy_s(framework, options):
+    np.testing.assert_array_equal(known(ops.max(made(framework)(U[0]), **options)), np.max(U[0], **options))
 
 
 def test_two_frameworks_at_once_are_refused_in_one_sentence():
