@@ -113,12 +113,13 @@ glue("verdict", f"{len(entries)} claims: {ledger.summary(entries.verdict)}.")
 came_out = book_claims.overview(claims.claims, entries.reset_index())
 for kind in OUTCOMES:
     glue(kind.replace(" ", "_"), (trained & (outcome == kind)).sum())
+glue("inconclusive_runs", int(entries.runs[outcome == "inconclusive"].median()))
 Markdown("\n".join(f"- **{name}:** {text}." for name, text in came_out.items()))
 
 # %% [markdown]
 # Among what was trained, {glue:text}`reproduced` claims are reproduced, {glue:text}`inconclusive` inconclusive and
 # {glue:text}`not_reproduced` not reproduced. *Inconclusive* is an honest word: many claims were published from a single
-# run, and tested on a handful of ours. {doc}`The whole in one page </book/in_one_page>` has one row per method.
+# run, and half of the inconclusive ones were tested on {glue:text}`inconclusive_runs` runs or fewer. {doc}`The whole in one page </book/in_one_page>` has one row per method.
 #
 # ## From a sentence to a verdict
 #
@@ -261,7 +262,7 @@ glue("among", (promised.p <= needed).sum())
 #
 # Runs that share something random are not independent. Several networks may come from one seed, or learn from one
 # teacher. Their differences should be averaged, and count as one. Those from one seed are. Where a claim is about
-# families of layers, those of one family are. The students of one teacher ({doc}`40_low_rank_convolutions`) are not, so their
+# families of layers, those of one family are, but families share their seeds. The students of one teacher ({doc}`40_low_rank_convolutions`) are not, so their
 # verdicts hold for these teachers.
 #
 # ## If a method did nothing
@@ -484,7 +485,8 @@ _ = figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center",
 #|   fractions, linear up to 0.001 and logarithmic beyond.
 #| fig-alt: >-
 #|   A forest plot with one row per comparison. Intervals that lie wholly to the right of zero are reproduced, unless
-#|   they do so barely; those across zero are inconclusive.
+#|   they do so barely; those across zero are inconclusive. Those wholly to the left are not reproduced, unless they
+#|   do so barely.
 directed = entries.index[entries.low.notna() & entries.margin.notna()]
 centre = entries.margin[directed]
 figure, axes = plt.subplots(figsize=(8, 1.4 + 0.26 * len(directed)))
@@ -499,7 +501,7 @@ _ = figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center",
 # %% [markdown]
 # ## What came out otherwise
 #
-# Of these claims the runs say that they do not hold. The chapters say what we know of the reasons.
+# These claims do not hold here, as runs or counts say. The chapters say what we know of the reasons.
 
 # %% tags=["hide-input"]
 sentences(table.loc[outcome == "not reproduced", ["chapter", "claim", "numbers"]], "Claims that were not reproduced")
