@@ -82,7 +82,7 @@ changed = check(
         "width": (1, "an integer from 1 up to 4"),
         "budget": (12_000, "an integer from 1"),
         "beta": (60.0, "a number above 0 up to 1000"),
-        "cutout": (2, "an integer from 0 up to 64"),
+        "cutout": (2, "one of 0, 2, 4, 8, 16, 32"),
         "epochs": (6, "an integer from 1"),
         "images": (1_280, "an integer from 10"),
     },
